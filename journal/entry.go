@@ -1,0 +1,208 @@
+package journal
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash"
+
+	"touchstone/pos"
+)
+
+// Kind is what an entry is about. Numbers are in the journal for ever.
+type Kind uint8
+
+// The kinds of entries.
+const (
+	KindExchange Kind = 1 // a message judged and answered; binary, see Exchange
+	KindMerchant Kind = 2 // a merchant registered or changed; JSON of registry.Merchant
+	KindTerminal Kind = 3 // a terminal registered or changed; JSON of registry.Terminal
+	KindDevice   Kind = 4 // a device announced or its state changed; JSON of registry.Device
+	KindCard     Kind = 5 // a card of the embedded issuer opened or changed; JSON of issuer.Opening
+	KindKey      Kind = 6 // a key record entered; JSON of keys.Record
+	KindOpened   Kind = 7 // the data directory was made; JSON of Opened
+)
+
+var kindNames = map[Kind]string{
+	KindExchange: "exchange", KindMerchant: "merchant", KindTerminal: "terminal", KindDevice: "device",
+	KindCard: "card", KindKey: "key", KindOpened: "opened",
+}
+
+// String is the kind's word.
+func (k Kind) String() string {
+	if name, ok := kindNames[k]; ok {
+		return name
+	}
+	return fmt.Sprintf("kind-%d", uint8(k))
+}
+
+// Opened is the first entry of every journal: whose data directory this is.
+type Opened struct {
+	Test    bool   `json:"test"`    // a test data directory with published keys
+	ID      string `json:"id"`      // 32 hexadecimal digits drawn at random
+	Version string `json:"version"` // the program that made it
+}
+
+// Bounds of one entry.
+const (
+	MaxEntry  = 16 << 10 // bytes of any entry
+	headBytes = 10       // version, kind, instant
+	version   = 1
+)
+
+// HashSize is the length of a chain value, SHA-256.
+const HashSize = sha256.Size
+
+// Hash is a value of the chain.
+type Hash [HashSize]byte
+
+// Entry is one decoded entry. Body is a view.
+type Entry struct {
+	Seq  uint64 // from 1
+	Kind Kind
+	At   pos.Instant
+	Body []byte
+}
+
+// Errors of reading a journal.
+var (
+	ErrEntry   = errors.New("journal entry: malformed")
+	ErrVersion = errors.New("journal entry: unknown version")
+	ErrTooLong = errors.New("journal entry: too long")
+)
+
+// AppendHead starts an entry in dst: version 1, kind, 8 bytes big-endian nanoseconds.
+// The body follows.
+func AppendHead(dst []byte, kind Kind, at pos.Instant) []byte {
+	dst = append(dst, version, byte(kind))
+	return binary.BigEndian.AppendUint64(dst, uint64(at))
+}
+
+// ParseEntry reads an entry as AppendHead began it.
+func ParseEntry(seq uint64, raw []byte) (Entry, error) {
+	if len(raw) < headBytes || len(raw) > MaxEntry {
+		return Entry{}, ErrEntry
+	}
+	if raw[0] != version {
+		return Entry{}, ErrVersion
+	}
+	return Entry{seq, Kind(raw[1]), pos.Instant(binary.BigEndian.Uint64(raw[2:])), raw[headBytes:]}, nil
+}
+
+// Block is one group commit: N entries from First, each as 4 bytes big-endian length and the entry.
+type Block struct {
+	First uint64
+	N     int
+	Prev  Hash // chain value before the first entry
+	Head  Hash // chain value after the last
+	Body  []byte
+	Cold  []Entry // the entries of Body that are not of KindExchange; filled by the committer for the Sink
+}
+
+// Last is the number of the last entry.
+func (b Block) Last() uint64 { return b.First + uint64(b.N) - 1 }
+
+// Each calls f with every entry of the block in order.
+func (b Block) Each(f func(Entry) error) error {
+	body := b.Body
+	for i := range b.N {
+		raw, rest, err := cut(body)
+		if err != nil {
+			return err
+		}
+		entry, err := ParseEntry(b.First+uint64(i), raw)
+		if err != nil {
+			return err
+		}
+		if err := f(entry); err != nil {
+			return err
+		}
+		body = rest
+	}
+	if len(body) != 0 {
+		return ErrEntry
+	}
+	return nil
+}
+
+func cut(body []byte) (raw, rest []byte, err error) {
+	if len(body) < 4 {
+		return nil, nil, ErrEntry
+	}
+	n := binary.BigEndian.Uint32(body)
+	if n < headBytes || n > MaxEntry || int(n) > len(body)-4 {
+		return nil, nil, ErrEntry
+	}
+	return body[4 : 4+n], body[4+n:], nil
+}
+
+// chain computes h_i one entry after another without allocation.
+type chain struct {
+	sum  hash.Hash
+	head Hash
+}
+
+const domain = "touchstone/1"
+
+func newChain(head Hash) *chain { return &chain{sha256.New(), head} }
+
+// next folds one entry with its 4-byte length prefix into the chain.
+func (c *chain) next(prefixed []byte) {
+	c.sum.Reset()
+	c.sum.Write([]byte(domain))
+	c.sum.Write(c.head[:])
+	c.sum.Write(prefixed)
+	c.sum.Sum(c.head[:0])
+}
+
+// ChainError names the first entry or block that cannot be proven intact.
+type ChainError struct {
+	Seq  uint64 // the first entry that is broken
+	What string // what is wrong, such as "hash differs"
+}
+
+func (e *ChainError) Error() string { return fmt.Sprintf("journal entry %d: %s", e.Seq, e.What) }
+
+// Verifier recomputes the chain block by block.
+type Verifier struct {
+	next  uint64
+	chain *chain
+}
+
+// NewVerifier starts at entry 1 with the zero hash, or goes on after entry last with its chain value.
+func NewVerifier(last uint64, head Hash) *Verifier { return &Verifier{last + 1, newChain(head)} }
+
+// Head is the number and chain value of the last entry verified.
+func (v *Verifier) Head() (uint64, Hash) { return v.next - 1, v.chain.head }
+
+// Block verifies one block that must follow the last. The error is a *ChainError.
+func (v *Verifier) Block(b Block) error {
+	switch {
+	case b.First != v.next:
+		return &ChainError{v.next, fmt.Sprintf("missing: the next block begins with entry %d", b.First)}
+	case b.N <= 0:
+		return &ChainError{v.next, "block without entries"}
+	case b.Prev != v.chain.head:
+		return &ChainError{b.First, "the chain value before it differs"}
+	}
+	body := b.Body
+	for range b.N {
+		raw, rest, err := cut(body)
+		if err != nil {
+			return &ChainError{v.next, "length or bytes do not fit the block"}
+		}
+		if _, err := ParseEntry(v.next, raw); err != nil {
+			return &ChainError{v.next, err.Error()}
+		}
+		v.chain.next(body[:4+len(raw)])
+		v.next, body = v.next+1, rest
+	}
+	if len(body) != 0 {
+		return &ChainError{v.next - 1, "bytes left over after it"}
+	}
+	if v.chain.head != b.Head {
+		return &ChainError{b.First, fmt.Sprintf("the chain value of entries %d to %d differs", b.First, b.Last())}
+	}
+	return nil
+}
