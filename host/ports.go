@@ -1,10 +1,14 @@
 package host
 
 import (
+	"errors"
+
+	"touchstone/issuer"
 	"touchstone/keys"
 	"touchstone/paycrypto/mac"
 	"touchstone/pos"
 	"touchstone/proof"
+	"touchstone/transaction"
 )
 
 // Prover is one staged call to the security module: MAC, then serial number, then sealed track; it
@@ -25,4 +29,28 @@ type PANHasher interface {
 	HashPAN(p pos.PAN) (pos.PANHash, error)
 	// Fingerprint is the first 16 bytes of HMAC-SHA-256 over a request from MTI to DE64.
 	Fingerprint(request []byte) ([16]byte, error)
+}
+
+// Ledger keeps the hot state. Implemented by package ledger.
+type Ledger interface {
+	// Gather copies what is known of the terminal that r names.
+	Gather(r *proof.Request, now pos.Instant, s *proof.Snapshot) error
+	// CardView is what must be known of a card before its PIN is verified.
+	CardView(h pos.PANHash) proof.CardView
+	// Commit locks what x touches, has x conclude, and enqueues the entry; x is told when it is durable.
+	// ErrConflict: nothing happened, gather again.
+	Commit(x *Exchange) error
+	// Standing tells whether an approval that has become durable has not been reversed meanwhile.
+	Standing(id pos.TerminalID, k transaction.Key) bool
+}
+
+// ErrConflict is returned by a Ledger when the terminal changed since it was gathered.
+var ErrConflict = errors.New("ledger: the terminal changed since it was read")
+
+// View is what the ledger lends to a conclusion, under its locks. Nil is unknown.
+type View struct {
+	Terminal *transaction.Terminal
+	Original *transaction.Record // what a void, refund or reversal names
+	Sale     *transaction.Record // the sale that Original, a void, undid
+	Card     *issuer.Card        // CardOf the view
 }

@@ -1,0 +1,89 @@
+// Command touchstone is the acquirer-side POS security authentication system: the
+// host that proves terminals' messages, a reference terminal, the journal's
+// reader, and the calculator. `touchstone --help` is its table of contents.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// app is what a command may touch of the world.
+type app struct {
+	ctx    context.Context // ends at SIGINT or SIGTERM
+	stdin  io.Reader
+	stdout io.Writer
+	stderr io.Writer
+	getenv func(string) string
+}
+
+// commands is the table of contents of the program.
+type commands struct {
+	Calc calcCmd `cmd:"" help:"Compute MACs, check values, PIN blocks and SM2/SM3/SM4: JSON Lines in, JSON Lines out."`
+}
+
+// exitError is an error that was told already and sets only the exit code.
+type exitError struct{ code int }
+
+func (e exitError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(&app{ctx, os.Stdin, os.Stdout, os.Stderr, os.Getenv}, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+// run is main without the process: the exit code is 0, 1 for a failure, 2 for a wrong call.
+func run(a *app, args []string) int {
+	var c commands
+	parser, err := kong.New(&c, kong.Name("touchstone"), kong.Description(about), kong.Writers(a.stdout, a.stderr),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}), kong.UsageOnError(), kong.Exit(func(int) {}), kong.Bind(a))
+	if err != nil {
+		fmt.Fprintln(a.stderr, "touchstone:", err)
+		return 1
+	}
+	for _, arg := range args {
+		if arg == "--help" || arg == "-h" {
+			_, _ = parser.Parse(args) // kong prints the help and goes on because Exit does nothing
+			return 0
+		}
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintf(a.stderr, "touchstone: %v\nTry: touchstone --help\n", err)
+		return 2
+	}
+	if err := parsed.Run(); err != nil {
+		var told exitError
+		if errors.As(err, &told) {
+			return told.code
+		}
+		fmt.Fprintln(a.stderr, "touchstone:", err)
+		return 1
+	}
+	return 0
+}
+
+const about = `Touchstone 试金石 proves that every message of a POS terminal comes from a genuine, untampered, registered
+terminal before it can move money, and says why when it does not.`
+
+// calcCmd is the calculator.
+type calcCmd struct{}
+
+// Help is shown by touchstone calc --help.
+func (calcCmd) Help() string {
+	return `One JSON object a line on standard input: {"id":1,"topic":"mac","op":"retail_mac","in":{"key":"...","data":"...","padding":1}}
+One line out each, in order: {"id":1,"out":{"mac8":"..."}} or {"id":1,"error":"..."}. Hexadecimal, upper case.
+Topics: mac, kcv, pin_blocks, sm. Try: touchstone calc < docs/examples/mac.jsonl`
+}
+
+// Run reads until end of input.
+func (calcCmd) Run(a *app) error { return runCalc(a.stdin, a.stdout) }

@@ -1,0 +1,193 @@
+package host
+
+import (
+	"errors"
+	"time"
+
+	"touchstone/iso8583"
+	"touchstone/issuer"
+	"touchstone/journal"
+	"touchstone/keys"
+	"touchstone/pos"
+	"touchstone/proof"
+	"touchstone/reason"
+)
+
+// Line is the transaction line of one host. Its fields are set once, before the first Begin.
+type Line struct {
+	Dialect  *iso8583.Dialect
+	Ledger   Ledger
+	Prover   Prover
+	Sealer   Sealer
+	Hasher   PANHasher
+	Vault    issuer.Vault
+	Keys     keys.Module
+	Policy   *proof.Policy
+	Clock    func() pos.Instant // never runs backwards while the process lives
+	Zone     *time.Location     // of DE12 and DE13; Asia/Shanghai unless configured
+	Acquirer string             // DE32, up to 11 digits
+	Issuer   string             // DE44, up to 11 characters
+	Test     bool               // a test data directory
+}
+
+// maxTries is how often a message is judged again because its terminal changed meanwhile.
+const maxTries = 64
+
+// Peer is where a message came from.
+type Peer struct {
+	Conn        uint64
+	Address     pos.Address
+	Certificate [32]byte // SHA-256 of its TLS certificate, zero without
+}
+
+// Begin judges one frame as ReadFrame gave it (in x.Buffer) and enqueues its journal entry. x.Done is
+// called when the entry is durable, or will never be; then Finish.
+func (l *Line) Begin(frame []byte, peer Peer, x *Exchange) {
+	x.reset(l.Clock(), peer)
+	switch err := l.Dialect.Parse(&x.msg, frame); {
+	case err == nil:
+		x.claim()
+		l.judge(x)
+	case errors.Is(err, iso8583.ErrEnvelope), errors.Is(err, iso8583.ErrFrameLength):
+		x.verdict, x.shut = proof.RefuseFrame(false), true
+		l.commit(x)
+	default:
+		x.salvage(frame, err)
+		l.commit(x)
+	}
+}
+
+// RefuseFrame records bytes that are no frame; the connection is then closed without an answer.
+func (l *Line) RefuseFrame(peer Peer, x *Exchange) {
+	x.reset(l.Clock(), peer)
+	x.verdict, x.shut = proof.RefuseFrame(false), true
+	l.commit(x)
+}
+
+func (x *Exchange) reset(now pos.Instant, peer Peer) {
+	x.pan.Clear()
+	x.Request = proof.Request{Conn: peer.Conn, Source: peer.Address, Certificate: peer.Certificate, PAN: x.pan}
+	x.Snapshot = proof.Snapshot{}
+	x.evidence, x.verdict, x.ask, x.card = proof.Evidence{}, proof.Verdict{}, issuer.Ask{}, proof.CardView{}
+	x.entry, x.receipt, x.arrived = journal.Exchange{}, journal.Receipt{}, now
+	x.de62, x.shut, x.salvaged, x.failed = nil, false, false, pos.ResponseCode{}
+	x.msg.Reset()
+}
+
+// judge proves, decides and commits; again when the terminal changed in between.
+func (l *Line) judge(x *Exchange) {
+	for range maxTries {
+		if err := l.Ledger.Gather(&x.Request, x.arrived, &x.Snapshot); err != nil {
+			x.fail(reason.JournalUnavailable)
+			return
+		}
+		l.prove(x)
+		if err := l.prepare(x); err != nil {
+			x.fail(reason.ModuleUnavailable)
+			return
+		}
+		switch err := l.Ledger.Commit(x); {
+		case err == nil:
+			return
+		case errors.Is(err, ErrConflict):
+			continue
+		case errors.Is(err, journal.ErrQueueFull):
+			x.fail(reason.Overloaded)
+		default:
+			x.fail(reason.JournalUnavailable)
+		}
+		return
+	}
+	x.fail(reason.Overloaded)
+}
+
+// commit records a verdict that needs no terminal.
+func (l *Line) commit(x *Exchange) {
+	if err := l.Ledger.Commit(x); err != nil {
+		x.fail(reason.JournalUnavailable)
+	}
+}
+
+// fail answers 96 without any effect and without a journal entry: refused before anything happened.
+func (x *Exchange) fail(r reason.Reason) {
+	x.failed = r.DE39()
+	x.Done(x)
+}
+
+// prove asks the module once and decides.
+func (l *Line) prove(x *Exchange) {
+	r, s := &x.Request, &x.Snapshot
+	x.claims.MAB, x.claims.PAN = x.msg.MAB(), x.pan
+	x.claims.Track, x.claims.TrackDigits = x.msg.Raw(35), x.msg.Len(35)
+	proof.Prepare(l.Policy, r, s, x.arrived, &x.claims)
+	if r.Need == proof.TamperReport {
+		x.claims.FactorTail = x.stanDigits()
+	}
+	x.evidence = proof.Evidence{}
+	l.Prover.Prove(&x.claims, &x.evidence)
+	if x.evidence.MAC == proof.Passed {
+		if err := l.hash(x); err != nil {
+			x.evidence.MAC, x.evidence.Err = proof.Unavailable, err
+		}
+	}
+	x.verdict = proof.Decide(l.Policy, r, s, &x.claims, &x.evidence, x.arrived)
+}
+
+// hash makes what the journal keeps of a card and of the request's bytes; only after the MAC verified.
+func (l *Line) hash(x *Exchange) (err error) {
+	r := &x.Request
+	if r.Print, err = l.Hasher.Fingerprint(x.msg.Bytes()); err != nil {
+		return err
+	}
+	if x.pan.Len() == 0 {
+		return nil
+	}
+	if x.claims.TrackSealed && x.evidence.Track == proof.Passed {
+		if r.Expiry == 0 {
+			r.Expiry = x.evidence.Expiry
+		}
+		r.Service = x.evidence.ServiceCode
+	}
+	r.Shown = x.pan.Truncated()
+	r.Card, err = l.Hasher.HashPAN(x.pan)
+	return err
+}
+
+// prepare does what needs the module after the decision and before the commit: the PIN, or new keys.
+func (l *Line) prepare(x *Exchange) error {
+	x.ask.PIN = issuer.NoPIN
+	if x.verdict.Refused() && x.verdict.Reason != reason.None || x.verdict.Repeat {
+		return nil
+	}
+	switch {
+	case x.Request.Need == proof.SignIn:
+		return l.issue(x)
+	case x.Request.Need == proof.Financial && x.Request.HasPIN():
+		l.verifyPIN(x)
+	}
+	return nil
+}
+
+func (l *Line) verifyPIN(x *Exchange) {
+	x.card = l.Ledger.CardView(x.Request.Card)
+	x.ask.PIN = l.Vault.VerifyPIN(&issuer.PINQuestion{
+		Terminal: x.Request.Terminal, Set: x.claims.Sets[x.verdict.Set], Form: x.Request.PINForm(),
+		Block: x.pinBlock(), PAN: x.pan, Verifier: x.card.Verifier,
+	})
+}
+
+// issue draws working keys; they are in force for nobody before the entry is durable and a message
+// verifies under them.
+func (l *Line) issue(x *Exchange) error {
+	t := x.Snapshot.Terminal
+	set, de62, err := l.Keys.IssueSet(background, t.ID, t.Master, t.Profile.SignInCode, t.Profile.MAC.LongMAK())
+	switch {
+	case errors.Is(err, keys.ErrOwner), errors.Is(err, keys.ErrUsage), errors.Is(err, keys.ErrWrapped):
+		x.verdict = proof.RefuseKeys(x.verdict)
+		return nil
+	case err != nil:
+		return err
+	}
+	x.wrapped, x.de62 = set, append(x.de62Room[:0], de62...)
+	return nil
+}

@@ -1,0 +1,214 @@
+package ledger
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"touchstone/transaction"
+)
+
+// Checkpoint writes everything touched since the last one to the store and moves the floor: the next
+// start replays the journal from there. Each object is copied under its own lock, so messages go on;
+// nothing is written before it is durable in the journal.
+//
+// After an error the marks of what was touched are gone, so no later checkpoint of this process may
+// move the floor: every further call returns ErrCheckpoint.
+func (l *Ledger) Checkpoint(ctx context.Context) error {
+	l.checkpointing.Lock()
+	defer l.checkpointing.Unlock()
+	if l.broken {
+		return ErrCheckpoint
+	}
+	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkpointTimeout)
+	defer cancel()
+	err := l.checkpoint(work)
+	l.broken = err != nil
+	return err
+}
+
+// checkpointTimeout bounds one pass.
+const checkpointTimeout = 2 * time.Minute
+
+// ErrCheckpoint is returned after a checkpoint failed: the journal alone keeps the state from then on.
+var ErrCheckpoint = errors.New("ledger: an earlier checkpoint failed")
+
+func (l *Ledger) checkpoint(ctx context.Context) error {
+	floor, err := l.safeFloor(ctx)
+	if err != nil {
+		return err
+	}
+	batch := Checkpoint{Floor: &floor}
+	newest := l.collectTerminals(&batch)
+	newest = max(newest, l.collectCards(&batch))
+	if err := l.awaitDurable(ctx, newest); err != nil {
+		return err
+	}
+	if err := l.store.Checkpoint(ctx, batch); err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	l.trim()
+	return nil
+}
+
+// safeFloor is the journal's durable head now: whatever it holds is folded already.
+func (l *Ledger) safeFloor(ctx context.Context) (Floor, error) {
+	seq, head, err := l.history.Head(ctx)
+	return Floor{seq, head}, err
+}
+
+// durablePoll is how often a checkpoint looks whether what it copied is durable.
+const durablePoll = time.Millisecond
+
+func (l *Ledger) awaitDurable(ctx context.Context, seq uint64) error {
+	tick := time.NewTicker(durablePoll)
+	defer tick.Stop()
+	for l.committer.Durable() < seq {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+func (l *Ledger) collectTerminals(batch *Checkpoint) (newest uint64) {
+	l.mu.RLock()
+	slots := l.termSlots
+	l.mu.RUnlock()
+	for from := 0; from < len(slots); from += SlabSize {
+		group := slots[from:min(from+SlabSize, len(slots))]
+		touched := false
+		for _, t := range group {
+			t.mu.Lock()
+			touched = touched || t.touched
+			t.mu.Unlock()
+		}
+		if !touched {
+			continue
+		}
+		slab := Slab{Kind: TerminalSlab, ID: uint32(from / SlabSize)}
+		for _, t := range group {
+			t.mu.Lock()
+			slab.Body = appendTerminal(slab.Body, t)
+			slab.Applied = max(slab.Applied, t.applied)
+			t.touched = false
+			for _, rec := range t.sortedRecords() {
+				if rec.dirty {
+					batch.Records = append(batch.Records, RecordRow{rec.Seq, t.id, uint64(rec.Key()), appendRecord(nil, rec)})
+					slab.Applied = max(slab.Applied, rec.applied)
+					rec.dirty = false
+				}
+			}
+			t.mu.Unlock()
+		}
+		batch.Slabs = append(batch.Slabs, slab)
+		newest = max(newest, slab.Applied)
+	}
+	return newest
+}
+
+func (l *Ledger) collectCards(batch *Checkpoint) (newest uint64) {
+	l.mu.RLock()
+	slots := l.cardSlots
+	l.mu.RUnlock()
+	for from := 0; from < len(slots); from += SlabSize {
+		touched := false
+		var rows []cardRow
+		slab := Slab{Kind: CardSlab, ID: uint32(from / SlabSize)}
+		for _, c := range slots[from:min(from+SlabSize, len(slots))] {
+			c.mu.Lock()
+			touched = touched || c.touched
+			c.touched = false
+			rows = append(rows, cardRow{c.issuer.Opening, c.issuer.Tries, c.issuer.Version})
+			slab.Applied = max(slab.Applied, c.issuer.Version)
+			c.mu.Unlock()
+		}
+		if !touched {
+			continue
+		}
+		body, err := json.Marshal(rows)
+		if err != nil {
+			panic("ledger: a card does not encode: " + err.Error())
+		}
+		slab.Body = body
+		batch.Slabs = append(batch.Slabs, slab)
+		newest = max(newest, slab.Applied)
+	}
+	return newest
+}
+
+// trim forgets records that the store has, beyond the newest few of each terminal. Tombstones stay:
+// the traces of a batch that is not open yet do not lead to them.
+func (l *Ledger) trim() {
+	l.mu.RLock()
+	slots := l.termSlots
+	l.mu.RUnlock()
+	for _, t := range slots {
+		t.mu.Lock()
+		if len(t.records) > l.opts.KeepRecords {
+			all := t.sortedRecords()
+			for _, rec := range all[:len(all)-l.opts.KeepRecords] {
+				if !rec.dirty && rec.State != transaction.Grave {
+					delete(t.records, rec.Key())
+				}
+			}
+		}
+		t.mu.Unlock()
+	}
+}
+
+// Hash is a digest of the whole state in memory, the same for the same journal however it came to be:
+// terminals by id, their records by entry, cards by hash.
+func (l *Ledger) Hash() [sha256.Size]byte {
+	l.mu.RLock()
+	terminals, cards := slices.Clone(l.termSlots), slices.Clone(l.cardSlots)
+	l.mu.RUnlock()
+	slices.SortFunc(terminals, func(a, b *terminal) int { return bytes.Compare(a.id[:], b.id[:]) })
+	slices.SortFunc(cards, func(a, b *card) int {
+		return cmp.Compare(a.issuer.Card.String(), b.issuer.Card.String())
+	})
+	sum := sha256.New()
+	for _, t := range terminals {
+		t.mu.Lock()
+		sum.Write(appendTerminal(nil, t))
+		for _, rec := range t.sortedRecords() {
+			sum.Write(appendRecord(nil, rec))
+		}
+		t.mu.Unlock()
+	}
+	for _, c := range cards {
+		c.mu.Lock()
+		row, err := json.Marshal(cardRow{c.issuer.Opening, c.issuer.Tries, c.issuer.Version})
+		c.mu.Unlock()
+		if err != nil {
+			panic("ledger: a card does not encode: " + err.Error())
+		}
+		sum.Write(row)
+	}
+	return [sha256.Size]byte(sum.Sum(nil))
+}
+
+// Run checkpoints until ctx ends, then once more. It returns the first error of the store, after which
+// the journal alone keeps the state.
+func (l *Ledger) Run(ctx context.Context, every time.Duration) error {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if err := l.Checkpoint(ctx); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return l.Checkpoint(ctx)
+		}
+	}
+}

@@ -1,0 +1,132 @@
+package ledger
+
+import (
+	"bytes"
+
+	"touchstone/host"
+	"touchstone/journal"
+	"touchstone/pos"
+	"touchstone/transaction"
+)
+
+// Commit takes the locks of what x touches, lets x conclude, and enqueues and folds its entry. It
+// returns host.ErrConflict, with nothing changed, when the terminal is no longer as it was gathered.
+func (l *Ledger) Commit(x *host.Exchange) error {
+	own := l.terminal(x.Request.Terminal)
+	if own == nil || x.Snapshot.Terminal == nil || !x.Changes() {
+		_, err := l.committer.Enqueue(x.Conclude(host.View{}), journal.Outcome, x)
+		return err
+	}
+	other, original, sale, err := l.originals(own, &x.Request)
+	if err != nil {
+		return err
+	}
+	unlock := lockTwo(own, other)
+	defer unlock()
+	if own.version != x.Snapshot.Version || own.reg != x.Snapshot.Terminal || !other.holds(original) || !other.holds(sale) {
+		return host.ErrConflict
+	}
+	view := host.View{Terminal: &own.money}
+	if original != nil {
+		view.Original = &original.Record
+	}
+	if sale != nil {
+		view.Sale = &sale.Record
+	}
+	c := l.card(x.CardOf(view))
+	if c != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		view.Card = &c.issuer
+	}
+	entry := x.Conclude(view)
+	seq, err := l.committer.Enqueue(entry, journal.Outcome, x)
+	if err != nil {
+		return err
+	}
+	own.volatile(x, entry)
+	own.fold(seq, entry)
+	other.foldOriginal(seq, entry, original, sale)
+	if c != nil && entry.Card == c.issuer.Card {
+		c.fold(seq, entry)
+	}
+	return nil
+}
+
+// lockTwo locks one or two terminals in ascending order of their ids.
+func lockTwo(a, b *terminal) (unlock func()) {
+	if a == b || b == nil {
+		a.mu.Lock()
+		return a.mu.Unlock
+	}
+	if bytes.Compare(a.id[:], b.id[:]) > 0 {
+		a, b = b, a
+	}
+	a.mu.Lock()
+	b.mu.Lock()
+	return func() {
+		b.mu.Unlock()
+		a.mu.Unlock()
+	}
+}
+
+// holds tells whether rec is still the one in memory, or is nil; t.mu is held.
+func (t *terminal) holds(rec *record) bool { return rec == nil || t.records[rec.Key()] == rec }
+
+// volatile keeps what needs no journal: the connection last verified on and the sign-ins left.
+func (t *terminal) volatile(x *host.Exchange, e *journal.Exchange) {
+	if e.Flags&journal.FlagMACVerified != 0 {
+		t.conn = x.Request.Conn
+	}
+	if e.Effect == journal.KeysIssued {
+		t.tokens--
+	}
+}
+
+// fold applies an entry that names this terminal; t.mu is held. An entry folded before changes nothing.
+func (t *terminal) fold(seq uint64, e *journal.Exchange) {
+	if seq <= t.applied || (e.Effect == journal.NoEffect && e.Flags&(journal.FlagMACVerified|journal.FlagPromoted) == 0) {
+		return
+	}
+	t.applied, t.version, t.touched = seq, t.version+1, true
+	t.session.Fold(e)
+	t.money.Fold(e)
+	if made, ok := transaction.Remember(seq, e); ok {
+		t.keep(&record{made, seq, true})
+	}
+}
+
+// foldOriginal applies an entry to the record it names; t, whose record it is, is locked.
+func (t *terminal) foldOriginal(seq uint64, e *journal.Exchange, original, sale *record) {
+	if original == nil || e.Original != original.Seq || seq <= original.applied {
+		return
+	}
+	var s *transaction.Record
+	if sale != nil && e.Effect == journal.ReversedVoid && seq > sale.applied {
+		s, sale.applied, sale.dirty = &sale.Record, seq, true
+	}
+	transaction.FoldOriginal(e, &original.Record, s)
+	original.applied, original.dirty, t.touched = seq, true, true
+}
+
+// fold applies an entry that names this card; c.mu is held.
+func (c *card) fold(seq uint64, e *journal.Exchange) {
+	if seq <= c.issuer.Version || (e.Delta == 0 && e.PIN == journal.PINNotTried) {
+		return
+	}
+	c.issuer.Fold(seq, e)
+	c.touched = true
+}
+
+// Standing tells, after an approval has become durable, whether it still stands: a reversal that came
+// while it was in progress has marked it, and it can no longer be answered 00 (9A.4).
+func (l *Ledger) Standing(id pos.TerminalID, k transaction.Key) bool {
+	t := l.terminal(id)
+	if t == nil {
+		return false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	rec := t.records[k]
+	return rec == nil || rec.State != transaction.Reversed
+}

@@ -1,0 +1,202 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"touchstone/issuer"
+	"touchstone/journal"
+	"touchstone/pos"
+	"touchstone/proof"
+	"touchstone/transaction"
+)
+
+// lookupTimeout bounds one look into the store for an old record.
+const lookupTimeout = 2 * time.Second
+
+// Gather copies what is known of the terminal a request names. An error means that something that
+// must be known could not be read: the request is refused.
+func (l *Ledger) Gather(r *proof.Request, now pos.Instant, s *proof.Snapshot) error {
+	*s = proof.Snapshot{}
+	l.mu.RLock()
+	t := l.terminals[r.Terminal]
+	s.Merchant = l.merchants[r.Merchant]
+	l.mu.RUnlock()
+	if t == nil {
+		return nil
+	}
+	t.mu.Lock()
+	reg := t.reg
+	s.Terminal, s.Version, s.Session = reg, t.version, t.session
+	s.Money = proof.Money{Batch: t.money.Batch, LastBatch: t.money.LastBatch, HeardFrom: t.money.HeardFrom,
+		Empty: t.money.HeardFrom == pos.Address{}}
+	s.SameConn = t.conn == r.Conn && r.Conn != 0
+	if r.Need == proof.SignIn {
+		s.RateLimited = !t.mayIssue(l.opts, now)
+	}
+	missing := t.gatherPrior(r, s)
+	t.mu.Unlock()
+	if reg != nil {
+		l.mu.RLock()
+		s.Device = l.devices[reg.Serial]
+		l.mu.RUnlock()
+	}
+	if missing {
+		return l.gatherOld(t, r, s)
+	}
+	return nil
+}
+
+// gatherPrior looks for the record of the request's own key; missing tells that the trace is used but
+// its record is no longer in memory. t.mu is held.
+func (t *terminal) gatherPrior(r *proof.Request, s *proof.Snapshot) (missing bool) {
+	c, uses := transaction.ClassOf(r.MTI)
+	if !uses || r.Batch != t.money.Batch {
+		return false
+	}
+	s.Money.Seen, s.Money.Full = t.money.Traces[c].Has(r.STAN), t.money.Traces[c].Full(r.STAN)
+	if rec := t.records[transaction.KeyOf(r.Batch, c, r.STAN)]; rec != nil {
+		s.Money.HasPrior, s.Money.Prior = true, rec.Record
+		return false
+	}
+	return s.Money.Seen
+}
+
+func (l *Ledger) gatherOld(t *terminal, r *proof.Request, s *proof.Snapshot) error {
+	c, _ := transaction.ClassOf(r.MTI)
+	rec, err := l.find(t, transaction.KeyOf(r.Batch, c, r.STAN))
+	if err != nil || rec == nil {
+		return err
+	}
+	t.mu.Lock()
+	s.Money.HasPrior, s.Money.Prior = true, rec.Record
+	t.mu.Unlock()
+	return nil
+}
+
+// find is the record of a key, from memory or the store, nil when there is none. Its fields are
+// guarded by t.mu, which must not be held here.
+func (l *Ledger) find(t *terminal, k transaction.Key) (*record, error) {
+	t.mu.Lock()
+	rec := t.records[k]
+	t.mu.Unlock()
+	if rec != nil {
+		return rec, nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
+	defer cancel()
+	seq, ok, err := l.store.SeqByTrace(ctx, t.id, uint64(k))
+	if err != nil || !ok {
+		return nil, err
+	}
+	return l.load(ctx, t, seq)
+}
+
+// load brings a checkpointed record back into memory.
+func (l *Ledger) load(ctx context.Context, t *terminal, seq uint64) (*record, error) {
+	body, ok, err := l.store.RecordBySeq(ctx, seq)
+	if err != nil || !ok {
+		return nil, err
+	}
+	rec, err := decodeRecord(body)
+	if err != nil {
+		return nil, fmt.Errorf("record %d: %w", seq, err)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if now := t.records[rec.Key()]; now != nil {
+		return now, nil
+	}
+	t.keep(rec)
+	return rec, nil
+}
+
+func (t *terminal) keep(rec *record) {
+	if t.records == nil {
+		t.records = map[transaction.Key]*record{}
+	}
+	t.records[rec.Key()] = rec
+}
+
+// CardView reads what must be known of a card before its PIN is verified.
+func (l *Ledger) CardView(h pos.PANHash) proof.CardView {
+	c := l.card(h)
+	if c == nil {
+		return proof.CardView{}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return proof.CardView{Verifier: c.issuer.Verifier}
+}
+
+// CardNow is a copy of a card; ok is false for a card this bank does not have.
+func (l *Ledger) CardNow(h pos.PANHash) (issuer.Card, bool) {
+	c := l.card(h)
+	if c == nil {
+		return issuer.Card{}, false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.issuer, true
+}
+
+// originals finds what a void, refund or reversal names: the terminal it belongs to, the record, and,
+// for a void about to be reversed, the sale it undid. No lock is held.
+func (l *Ledger) originals(own *terminal, r *proof.Request) (t *terminal, rec, sale *record, err error) {
+	t = own
+	switch r.Op {
+	case transaction.Void:
+		if r.HasOrigin {
+			rec, err = l.find(own, saleKey(r.OrigBatch, r.OrigSTAN))
+		}
+	case transaction.Reversal:
+		rec, err = l.find(own, transaction.KeyOf(r.Batch, transaction.ClassOfCode(r.Type), r.STAN))
+		if err == nil && rec != nil && rec.Type == pos.Void {
+			sale, err = l.find(own, saleKey(rec.OrigBatch, rec.OrigSTAN))
+		}
+	case transaction.Refund:
+		t, rec, err = l.byReference(own, transaction.SeqOf(r.RRN))
+	}
+	return t, rec, sale, err
+}
+
+func saleKey(b pos.BatchNo, s pos.STAN) transaction.Key {
+	return transaction.KeyOf(b, transaction.ClassOfCode(pos.Sale), s)
+}
+
+// byReference finds the record a retrieval reference number names, of any terminal.
+func (l *Ledger) byReference(own *terminal, seq uint64) (*terminal, *record, error) {
+	if seq == 0 || seq > l.committer.Durable() {
+		return own, nil, nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
+	defer cancel()
+	entry, err := l.history.Entry(ctx, seq)
+	if err != nil {
+		return own, nil, err
+	}
+	if entry.Kind != journal.KindExchange {
+		return own, nil, nil
+	}
+	var x journal.Exchange
+	if err := x.Parse(entry); err != nil {
+		return own, nil, err
+	}
+	made, ok := transaction.Remember(seq, &x)
+	t := l.terminal(x.Terminal)
+	if !ok || t == nil {
+		return own, nil, nil
+	}
+	rec, err := l.find(t, made.Key())
+	return t, rec, err
+}
+
+// mayIssue refills the bucket of sign-ins; t.mu is held.
+func (t *terminal) mayIssue(o Options, now pos.Instant) bool {
+	if t.filled != 0 && now > t.filled {
+		t.tokens = min(float64(o.SignInBurst), t.tokens+float64(now.Sub(t.filled))/float64(o.SignInEvery))
+	}
+	t.filled = now
+	return t.tokens >= 1
+}

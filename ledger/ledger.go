@@ -1,0 +1,211 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"touchstone/host"
+	"touchstone/issuer"
+	"touchstone/journal"
+	"touchstone/keys"
+	"touchstone/pos"
+	"touchstone/registry"
+	"touchstone/transaction"
+)
+
+// Options bound the ledger.
+type Options struct {
+	SignInBurst  int           // sign-ins at once; docs/protocol/unionpay-pos.md 9A.10
+	SignInEvery  time.Duration // then one each
+	KeepRecords  int           // recorded messages kept in memory for each terminal after a checkpoint
+	MaxTerminals int
+	MaxCards     int
+}
+
+// DefaultOptions are those of a fresh installation.
+func DefaultOptions() Options {
+	return Options{SignInBurst: 30, SignInEvery: 2 * time.Second, KeepRecords: 32, MaxTerminals: 2_000_000, MaxCards: 5_000_000}
+}
+
+type record struct {
+	transaction.Record
+	applied uint64
+	dirty   bool
+}
+
+// terminal is one terminal's hot state. mu guards everything below it.
+type terminal struct {
+	id   pos.TerminalID
+	slot int
+
+	mu      sync.Mutex
+	reg     *registry.Terminal
+	version uint64
+	applied uint64
+	session keys.Session
+	money   transaction.Terminal
+	records map[transaction.Key]*record
+	touched bool    // since the last checkpoint
+	tokens  float64 // sign-ins left; volatile
+	filled  pos.Instant
+	conn    uint64 // of the last verified message; volatile
+}
+
+type card struct {
+	slot    int
+	mu      sync.Mutex
+	issuer  issuer.Card
+	touched bool
+}
+
+// Ledger is the hot state of one data directory.
+type Ledger struct {
+	opts      Options
+	committer *journal.Committer
+	store     Store
+	history   History
+
+	mu        sync.RWMutex // guards the maps and lists, not what they point to; a leaf
+	terminals map[pos.TerminalID]*terminal
+	merchants map[pos.MerchantID]*registry.Merchant
+	devices   map[pos.Serial]*registry.Device
+	cards     map[pos.PANHash]*card
+	termSlots []*terminal
+	cardSlots []*card
+	floor     Floor
+
+	checkpointing sync.Mutex // one checkpoint at a time; taken before any other lock
+	broken        bool
+}
+
+var _ host.Ledger = (*Ledger)(nil)
+
+// Errors of the ledger.
+var (
+	ErrFull    = errors.New("ledger: no room for another terminal or card")
+	ErrUnknown = errors.New("ledger: not registered")
+)
+
+func empty(opts Options, store Store, history History) *Ledger {
+	return &Ledger{opts: opts, store: store, history: history,
+		terminals: map[pos.TerminalID]*terminal{}, merchants: map[pos.MerchantID]*registry.Merchant{},
+		devices: map[pos.Serial]*registry.Device{}, cards: map[pos.PANHash]*card{}}
+}
+
+// Open rebuilds the state from checkpoint and journal and returns the ledger with the committer that
+// goes on from the journal's head. The caller runs the committer. A checkpoint that does not belong to
+// this journal, or cannot be read, is discarded and the whole journal replayed.
+func Open(ctx context.Context, opts Options, store Store, history History, sink journal.Sink) (*Ledger, *journal.Committer, error) {
+	l := empty(opts, store, history)
+	if err := l.restore(ctx); err != nil {
+		if err := store.ResetState(ctx); err != nil {
+			return nil, nil, fmt.Errorf("discard checkpoint: %w", err)
+		}
+		l = empty(opts, store, history)
+	}
+	verifier := journal.NewVerifier(l.floor.Seq, l.floor.Head)
+	err := history.Blocks(ctx, l.floor.Seq+1, func(b journal.Block) error {
+		if b.First <= l.floor.Seq {
+			return errFloorInside
+		}
+		if err := verifier.Block(b); err != nil {
+			return err
+		}
+		return b.Each(func(e journal.Entry) error { return l.Replay(ctx, e) })
+	})
+	if err != nil && l.floor.Seq > 0 && (errors.Is(err, errFloorInside) || isChain(err)) {
+		// The checkpoint may be of another journal; the journal itself decides.
+		if err := store.ResetState(ctx); err != nil {
+			return nil, nil, fmt.Errorf("discard checkpoint: %w", err)
+		}
+		return Open(ctx, opts, store, history, sink)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("replay journal: %w", err)
+	}
+	last, head := verifier.Head()
+	l.committer = journal.NewCommitter(sink, last, head)
+	return l, l.committer, nil
+}
+
+var errFloorInside = errors.New("checkpoint ends inside a block")
+
+func isChain(err error) bool {
+	var c *journal.ChainError
+	return errors.As(err, &c)
+}
+
+// restore loads the checkpoint.
+func (l *Ledger) restore(ctx context.Context) error {
+	floor, err := l.store.Floor(ctx)
+	if err != nil {
+		return err
+	}
+	last, _, err := l.history.Head(ctx)
+	if err != nil {
+		return err
+	}
+	if floor.Seq > last {
+		return fmt.Errorf("checkpoint at entry %d is ahead of the journal's %d", floor.Seq, last)
+	}
+	if floor.Seq == 0 {
+		return l.store.ResetState(ctx)
+	}
+	l.floor = floor
+	// Slabs first: they keep the places, in order of their ids.
+	if err := l.store.LoadSlabs(ctx, TerminalSlab, l.loadTerminals); err != nil {
+		return err
+	}
+	if err := l.store.LoadSlabs(ctx, CardSlab, l.loadCards); err != nil {
+		return err
+	}
+	return l.history.Cold(ctx, func(e journal.Entry) error {
+		if e.Kind == journal.KindCard {
+			return nil // in a slab, or in the tail, which must be folded in order
+		}
+		return l.foldCold(e, nil)
+	})
+}
+
+func (l *Ledger) terminal(id pos.TerminalID) *terminal {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.terminals[id]
+}
+
+func (l *Ledger) card(h pos.PANHash) *card {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.cards[h]
+}
+
+// addTerminal makes a terminal's hot state; l.mu is held for writing or the ledger is not shared yet.
+func (l *Ledger) addTerminal(id pos.TerminalID) *terminal {
+	t := &terminal{id: id, slot: len(l.termSlots), money: transaction.NewTerminal(), tokens: float64(l.opts.SignInBurst)}
+	l.terminals[id] = t
+	l.termSlots = append(l.termSlots, t)
+	return t
+}
+
+func (l *Ledger) addCard(h pos.PANHash) *card {
+	c := &card{slot: len(l.cardSlots)}
+	l.cards[h] = c
+	l.cardSlots = append(l.cardSlots, c)
+	return c
+}
+
+// Durable is the number of the last durable entry.
+func (l *Ledger) Durable() uint64 { return l.committer.Durable() }
+
+// Counts are the sizes of the hot state.
+type Counts struct{ Merchants, Terminals, Devices, Cards int }
+
+// Counts reads the sizes.
+func (l *Ledger) Counts() Counts {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return Counts{len(l.merchants), len(l.terminals), len(l.devices), len(l.cards)}
+}

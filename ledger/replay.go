@@ -1,0 +1,179 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"touchstone/issuer"
+	"touchstone/journal"
+	"touchstone/registry"
+	"touchstone/transaction"
+)
+
+// Replay folds one entry of the journal, in order, before the ledger is shared.
+func (l *Ledger) Replay(ctx context.Context, e journal.Entry) error {
+	if e.Kind != journal.KindExchange {
+		return l.foldCold(e, nil)
+	}
+	var x journal.Exchange
+	if err := x.Parse(e); err != nil {
+		return fmt.Errorf("entry %d: %w", e.Seq, err)
+	}
+	t := l.terminals[x.Terminal]
+	if t == nil {
+		return nil
+	}
+	if x.Original != 0 && x.Flags&journal.FlagRepeat == 0 {
+		if err := l.replayOriginal(ctx, t, e.Seq, &x); err != nil {
+			return err
+		}
+	}
+	t.fold(e.Seq, &x)
+	if c := l.cards[x.Card]; c != nil {
+		c.fold(e.Seq, &x)
+	}
+	return nil
+}
+
+func (l *Ledger) replayOriginal(ctx context.Context, t *terminal, seq uint64, x *journal.Exchange) error {
+	owner := t
+	k := transaction.KeyOf(x.Batch, transaction.ClassOfCode(x.Type), x.STAN)
+	switch x.Effect {
+	case journal.VoidedSale:
+		k = saleKey(x.OriginalBatch, x.OriginalSTAN)
+	case journal.Refunded:
+		body, ok, err := l.refundedRecord(ctx, x.Original)
+		if err != nil || !ok {
+			return err
+		}
+		owner, k = body.t, body.k
+	case journal.ReversedSale, journal.ReversedVoid, journal.ReversedNone:
+	default:
+		return nil
+	}
+	original, err := l.find(owner, k)
+	if err != nil {
+		return err
+	}
+	if original == nil {
+		return fmt.Errorf("entry %d: its original %d is not known", seq, x.Original)
+	}
+	var sale *record
+	if x.Effect == journal.ReversedVoid {
+		if sale, err = l.find(owner, saleKey(original.OrigBatch, original.OrigSTAN)); err != nil {
+			return err
+		}
+	}
+	owner.foldOriginal(seq, x, original, sale)
+	return nil
+}
+
+type place struct {
+	t *terminal
+	k transaction.Key
+}
+
+// refundedRecord finds a sale by its entry during replay: in memory it may be of any terminal, so the
+// journal is asked.
+func (l *Ledger) refundedRecord(ctx context.Context, seq uint64) (place, bool, error) {
+	entry, err := l.history.Entry(ctx, seq)
+	if err != nil {
+		return place{}, false, err
+	}
+	var x journal.Exchange
+	if err := x.Parse(entry); err != nil {
+		return place{}, false, err
+	}
+	made, ok := transaction.Remember(seq, &x)
+	t := l.terminals[x.Terminal]
+	return place{t, made.Key()}, ok && t != nil, nil
+}
+
+// foldCold applies a cold record under the lock of what it names. enqueue gives the entry its number
+// while that lock is held; nil during replay, when the entry has one.
+func (l *Ledger) foldCold(e journal.Entry, enqueue func() (uint64, error)) error {
+	if enqueue == nil {
+		enqueue = func() (uint64, error) { return e.Seq, nil }
+	}
+	fail := func(err error) error {
+		return fmt.Errorf("entry %d: %s: %w", e.Seq, e.Kind, err)
+	}
+	switch e.Kind {
+	case journal.KindMerchant:
+		m := new(registry.Merchant)
+		if err := json.Unmarshal(e.Body, m); err != nil {
+			return fail(err)
+		}
+		return l.listed(enqueue, func() { l.merchants[m.ID] = m })
+	case journal.KindDevice:
+		d := new(registry.Device)
+		if err := json.Unmarshal(e.Body, d); err != nil {
+			return fail(err)
+		}
+		return l.listed(enqueue, func() { l.devices[d.Serial] = d })
+	case journal.KindTerminal:
+		r := new(registry.Terminal)
+		if err := json.Unmarshal(e.Body, r); err != nil {
+			return fail(err)
+		}
+		return l.foldTerminal(r, enqueue)
+	case journal.KindCard:
+		var o issuer.Opening
+		if err := json.Unmarshal(e.Body, &o); err != nil {
+			return fail(err)
+		}
+		return l.foldCard(o, enqueue)
+	case journal.KindOpened, journal.KindKey:
+		return l.listed(enqueue, func() {})
+	}
+	return fail(errors.New("of a later version"))
+}
+
+func (l *Ledger) listed(enqueue func() (uint64, error), apply func()) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, err := enqueue(); err != nil {
+		return err
+	}
+	apply()
+	return nil
+}
+
+func (l *Ledger) foldTerminal(r *registry.Terminal, enqueue func() (uint64, error)) error {
+	l.mu.Lock()
+	t := l.terminals[r.ID]
+	if t == nil {
+		t = l.addTerminal(r.ID)
+	}
+	l.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, err := enqueue(); err != nil {
+		return err
+	}
+	t.reg, t.touched = r, true
+	t.version++
+	return nil
+}
+
+func (l *Ledger) foldCard(o issuer.Opening, enqueue func() (uint64, error)) error {
+	l.mu.Lock()
+	c := l.cards[o.Card]
+	if c == nil {
+		c = l.addCard(o.Card)
+	}
+	l.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	seq, err := enqueue()
+	if err != nil {
+		return err
+	}
+	if seq > c.issuer.Version {
+		c.issuer.Open(seq, o)
+		c.touched = true
+	}
+	return nil
+}

@@ -1,0 +1,69 @@
+package ledger
+
+import (
+	"context"
+
+	"touchstone/journal"
+	"touchstone/pos"
+)
+
+// SlabKind is what a slab holds.
+type SlabKind uint8
+
+// The kinds.
+const (
+	TerminalSlab SlabKind = 1
+	CardSlab     SlabKind = 2
+)
+
+// SlabSize is how many terminals or cards share a row.
+const SlabSize = 64
+
+// Slab is one checkpointed row.
+type Slab struct {
+	Kind    SlabKind
+	ID      uint32
+	Applied uint64 // the newest entry folded into it
+	Body    []byte
+}
+
+// RecordRow is one checkpointed record and its key within its terminal.
+type RecordRow struct {
+	Seq      uint64
+	Terminal pos.TerminalID
+	Key      uint64
+	Body     []byte
+}
+
+// Floor says that everything up to entry Seq, whose chain value is Head, is in the slabs and records.
+type Floor struct {
+	Seq  uint64
+	Head journal.Hash
+}
+
+// Checkpoint is what one pass writes; the floor, if any, in the last transaction.
+type Checkpoint struct {
+	Slabs   []Slab
+	Records []RecordRow
+	Floor   *Floor
+}
+
+// Store keeps checkpoints. It may lose any of them: then the journal is replayed from further back. It
+// never returns a row that is not as it was written. Implemented by package sqlite.
+type Store interface {
+	Checkpoint(ctx context.Context, c Checkpoint) error
+	LoadSlabs(ctx context.Context, kind SlabKind, f func(Slab) error) error
+	Floor(ctx context.Context) (Floor, error)
+	RecordBySeq(ctx context.Context, seq uint64) (body []byte, ok bool, err error)
+	SeqByTrace(ctx context.Context, terminal pos.TerminalID, key uint64) (seq uint64, ok bool, err error)
+	ResetState(ctx context.Context) error
+}
+
+// History is the durable journal. Implemented by package sqlite.
+type History interface {
+	Blocks(ctx context.Context, from uint64, f func(journal.Block) error) error
+	Entry(ctx context.Context, seq uint64) (journal.Entry, error)
+	Head(ctx context.Context) (uint64, journal.Hash, error)
+	// Cold gives the newest entry of every merchant, device, terminal and card, in journal order.
+	Cold(ctx context.Context, f func(journal.Entry) error) error
+}

@@ -1,0 +1,190 @@
+package listener
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"touchstone/host"
+	"touchstone/pos"
+)
+
+// Limits bound a listener.
+type Limits struct {
+	Connections  int           // in all
+	FromAddress  int           // from one address
+	InFlight     int           // messages of one connection that have no answer yet
+	Idle         time.Duration // silence before a frame; at least 60 s (9A.18)
+	FrameTime    time.Duration // from a frame's first byte to its last
+	WriteTime    time.Duration // for one write
+	RefusalTick  time.Duration // answers to refused proofs leave together; 9A.16
+	AcceptPauses time.Duration // after a failure to accept, such as no descriptor left
+}
+
+// DefaultLimits are those of a fresh installation.
+func DefaultLimits() Limits {
+	return Limits{Connections: 20_000, FromAddress: 20_000, InFlight: 32, Idle: 10 * time.Minute, FrameTime: 10 * time.Second,
+		WriteTime: 10 * time.Second, RefusalTick: 5 * time.Millisecond, AcceptPauses: 50 * time.Millisecond}
+}
+
+// Counts are what a listener has seen since it started.
+type Counts struct {
+	Accepted, TurnedAway, Frames, Answers, BadFrames uint64
+	Open                                             int64
+}
+
+// Server serves terminals on one listener.
+type Server struct {
+	line   *host.Line
+	limits Limits
+	log    *slog.Logger
+	pool   sync.Pool // of *job
+
+	accepted, turnedAway, frames, answers, badFrames atomic.Uint64
+	open                                             atomic.Int64
+	nextConn                                         atomic.Uint64
+
+	mu      sync.Mutex // guards the fields below
+	conns   map[*conn]struct{}
+	sources map[pos.Address]int
+	held    []*job
+	wait    sync.WaitGroup
+}
+
+// job is an Exchange on its way and the connection it came by.
+type job struct {
+	x    *host.Exchange
+	from *conn
+}
+
+// New makes a server of a line.
+func New(line *host.Line, limits Limits, log *slog.Logger) *Server {
+	s := &Server{line: line, limits: limits, log: log, conns: map[*conn]struct{}{}, sources: map[pos.Address]int{}}
+	s.pool.New = func() any {
+		j := new(job)
+		j.x = line.NewExchange(func(*host.Exchange) { s.done(j) })
+		return j
+	}
+	return s
+}
+
+// Counts reads the counters.
+func (s *Server) Counts() Counts {
+	return Counts{s.accepted.Load(), s.turnedAway.Load(), s.frames.Load(), s.answers.Load(), s.badFrames.Load(), s.open.Load()}
+}
+
+// Serve accepts until ctx ends, then lets what was read be answered, closes every connection and
+// returns nil. It returns an error when the listener fails.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	ticking, stopTick := context.WithCancel(context.WithoutCancel(ctx))
+	var ticker sync.WaitGroup
+	ticker.Go(func() { s.tick(ticking) })
+	stop := context.AfterFunc(ctx, func() {
+		ln.Close()
+		s.hangUp()
+	})
+	defer stop()
+	err := s.accept(ctx, ln)
+	ln.Close()
+	s.hangUp()
+	s.wait.Wait()
+	stopTick()
+	ticker.Wait()
+	return err
+}
+
+func (s *Server) accept(ctx context.Context, ln net.Listener) error {
+	for {
+		c, err := ln.Accept()
+		switch {
+		case ctx.Err() != nil:
+			if err == nil {
+				c.Close()
+			}
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return err
+		case err != nil:
+			s.log.Warn("accept failed", slog.String("error", err.Error()))
+			time.Sleep(s.limits.AcceptPauses)
+			continue
+		}
+		s.start(ctx, c)
+	}
+}
+
+func (s *Server) start(ctx context.Context, nc net.Conn) {
+	s.accepted.Add(1)
+	c := newConn(s, nc)
+	s.mu.Lock()
+	full := len(s.conns) >= s.limits.Connections || s.sources[c.peer.Address] >= s.limits.FromAddress || ctx.Err() != nil
+	if !full {
+		s.conns[c] = struct{}{}
+		s.sources[c.peer.Address]++
+		s.wait.Add(1)
+	}
+	s.mu.Unlock()
+	if full {
+		s.turnedAway.Add(1)
+		nc.Close()
+		return
+	}
+	s.open.Add(1)
+	go func() {
+		defer s.wait.Done()
+		c.serve()
+		s.mu.Lock()
+		delete(s.conns, c)
+		if s.sources[c.peer.Address]--; s.sources[c.peer.Address] <= 0 {
+			delete(s.sources, c.peer.Address)
+		}
+		s.mu.Unlock()
+		s.open.Add(-1)
+	}()
+}
+
+// hangUp ends the reading of every connection; what is in flight is still answered.
+func (s *Server) hangUp() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		c.stopReading()
+	}
+}
+
+// done takes an Exchange whose entry is durable. It never blocks: a connection has room for every
+// message it has in flight.
+func (s *Server) done(j *job) {
+	if !j.x.Refused() {
+		j.from.out <- j
+		return
+	}
+	s.mu.Lock()
+	s.held = append(s.held, j)
+	s.mu.Unlock()
+}
+
+// tick releases refusals together.
+func (s *Server) tick(ctx context.Context) {
+	t := time.NewTicker(s.limits.RefusalTick)
+	defer t.Stop()
+	var batch []*job
+	for {
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return
+		}
+		s.mu.Lock()
+		batch, s.held = s.held, batch[:0]
+		s.mu.Unlock()
+		for i, j := range batch {
+			j.from.out <- j
+			batch[i] = nil
+		}
+	}
+}
