@@ -280,5 +280,7 @@ func (x *Exchange) salvage(frame []byte, why error) {
 	x.Request.MTI = x.msg.MTI()
 	x.Request.STAN = pos.STAN(x.number(11))
 	x.verdict = proof.RefuseMessage(why.Error())
-	x.shut = x.Request.MTI == 0 || !requestType(x.Request.MTI)
+	if x.shut = x.Request.MTI == 0 || !requestType(x.Request.MTI); x.shut {
+		x.verdict.DE39 = pos.ResponseCode{} // closed without an answer
+	}
 }

@@ -91,7 +91,9 @@ func (x *Exchange) Conclude(v View) *journal.Exchange {
 	r := &x.Request
 	x.plan = transaction.Plan{}
 	asked, answer := false, reason.None
-	if v.Terminal != nil && !x.verdict.Refused() && !x.verdict.Repeat && r.Op != transaction.NoOp {
+	if r.Op != transaction.NoOp && v.Terminal == nil {
+		x.plan.Reason = reason.JournalUnavailable // nothing is approved without the terminal's money side
+	} else if !x.verdict.Refused() && !x.verdict.Repeat && r.Op != transaction.NoOp {
 		x.planned(v)
 		asked = x.plan.Ask && x.plan.Reason == reason.None
 		if asked {

@@ -47,6 +47,10 @@ func (l *Line) Begin(frame []byte, peer Peer, x *Exchange) {
 	switch err := l.Dialect.Parse(&x.msg, frame); {
 	case err == nil:
 		x.claim()
+		if x.shut { // not a request: the verdict stands
+			l.commit(x)
+			return
+		}
 		l.judge(x)
 	case errors.Is(err, iso8583.ErrEnvelope), errors.Is(err, iso8583.ErrFrameLength):
 		x.verdict, x.shut = proof.RefuseFrame(false), true

@@ -66,6 +66,7 @@ const (
 	FlagRepeat   // answered from the record of Original
 	FlagPlace    // A5 was sent and parsed
 	FlagTest     // published keys
+	FlagOutside  // outside its registered circle, only observed
 )
 
 // Totals is DE48 as counted by one side: what was sold, and what was voided or refunded, domestic cards.

@@ -74,6 +74,7 @@ func (b *batch) reset() {
 type Committer struct {
 	sink    Sink
 	durable atomic.Uint64
+	failed  atomic.Bool
 
 	mu      sync.Mutex // guards the fields below; never held across the sink
 	filling *batch
@@ -94,6 +95,9 @@ func NewCommitter(sink Sink, last uint64, head Hash) *Committer {
 
 // Durable is the number of the last durable entry.
 func (c *Committer) Durable() uint64 { return c.durable.Load() }
+
+// Failed tells that the sink failed: nothing more will become durable.
+func (c *Committer) Failed() bool { return c.failed.Load() }
 
 // Next is the number the next entry will have, valid only while no other goroutine enqueues.
 func (c *Committer) Next() uint64 {
@@ -245,6 +249,7 @@ func (c *Committer) block(b *batch, from, to int) (Block, error) {
 
 // fail refuses all further work and tells those who wait that their entries will never be durable.
 func (c *Committer) fail() {
+	c.failed.Store(true)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.stopped = true

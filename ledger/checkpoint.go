@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"touchstone/journal"
 	"touchstone/transaction"
 )
 
@@ -70,6 +71,9 @@ func (l *Ledger) awaitDurable(ctx context.Context, seq uint64) error {
 	tick := time.NewTicker(durablePoll)
 	defer tick.Stop()
 	for l.committer.Durable() < seq {
+		if l.committer.Failed() {
+			return journal.ErrStopped
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

@@ -98,7 +98,7 @@ func (t *terminal) fold(seq uint64, e *journal.Exchange) {
 
 // foldOriginal applies an entry to the record it names; t, whose record it is, is locked.
 func (t *terminal) foldOriginal(seq uint64, e *journal.Exchange, original, sale *record) {
-	if original == nil || e.Original != original.Seq || seq <= original.applied {
+	if original == nil || e.Effect == journal.NoEffect || e.Original != original.Seq || seq <= original.applied {
 		return
 	}
 	var s *transaction.Record

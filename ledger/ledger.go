@@ -162,13 +162,16 @@ func (l *Ledger) restore(ctx context.Context) error {
 	if err := l.store.LoadSlabs(ctx, CardSlab, l.loadCards); err != nil {
 		return err
 	}
-	return l.history.Cold(ctx, func(e journal.Entry) error {
-		if e.Kind == journal.KindCard {
-			return nil // in a slab, or in the tail, which must be folded in order
-		}
-		return l.foldCold(e, nil)
+	// Cards are in a slab, or in the tail, which must be folded in order.
+	return l.history.ColdRecords(ctx, ColdRecords{
+		Merchant: func(m *registry.Merchant) error { l.merchants[m.ID] = m; return nil },
+		Device:   func(d *registry.Device) error { l.devices[d.Serial] = d; return nil },
+		Terminal: func(t *registry.Terminal) error { return l.foldTerminal(t, unnumbered) },
 	})
 }
+
+// unnumbered stands for an entry that is in the journal already.
+func unnumbered() (uint64, error) { return 0, nil }
 
 func (l *Ledger) terminal(id pos.TerminalID) *terminal {
 	l.mu.RLock()

@@ -5,6 +5,7 @@ import (
 
 	"touchstone/journal"
 	"touchstone/pos"
+	"touchstone/registry"
 )
 
 // SlabKind is what a slab holds.
@@ -64,6 +65,13 @@ type History interface {
 	Blocks(ctx context.Context, from uint64, f func(journal.Block) error) error
 	Entry(ctx context.Context, seq uint64) (journal.Entry, error)
 	Head(ctx context.Context) (uint64, journal.Hash, error)
-	// Cold gives the newest entry of every merchant, device, terminal and card, in journal order.
-	Cold(ctx context.Context, f func(journal.Entry) error) error
+	// ColdRecords gives the newest record of every merchant, device and terminal.
+	ColdRecords(ctx context.Context, to ColdRecords) error
+}
+
+// ColdRecords receives cold records at start.
+type ColdRecords struct {
+	Merchant func(*registry.Merchant) error
+	Device   func(*registry.Device) error
+	Terminal func(*registry.Terminal) error
 }

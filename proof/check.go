@@ -89,6 +89,12 @@ func asks(r reason.Reason) Check {
 		return BalanceCheck
 	case reason.EMVMissing, reason.EMVInconsistent, reason.ARQCFailed:
 		return EMVConsistency
+	case reason.FunctionUnsupported:
+		return Function
+	case reason.BatchMismatch:
+		return Batch
+	case reason.JournalUnavailable:
+		return PolicyCheck
 	case reason.OriginalNotFound, reason.OriginalMismatch, reason.OriginalClosed, reason.RefundWithoutOriginal,
 		reason.TotalsMismatch, reason.AmountInvalid, reason.CurrencyMismatch:
 		return Original

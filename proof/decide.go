@@ -26,6 +26,7 @@ func Decide(p *Policy, r *Request, s *Snapshot, c *Claims, e *Evidence, now pos.
 			return v
 		}
 	}
+	v.decided = true // the proofs held; DE39 is Conclude's
 	return v
 }
 
@@ -172,7 +173,10 @@ func (d *decision) session() bool {
 	if d.r.Need == Settlement {
 		return d.settlement()
 	}
-	if d.r.HasSecurity && !d.algorithm() {
+	if !d.r.HasSecurity || string(d.r.Security[:3]) == "000" {
+		return true // nothing is stated, so nothing passes; a PIN is looked at only after the MAC (9A.16)
+	}
+	if !d.algorithm() {
 		v.details.note(KeyAlgorithm, textOf(d.r.Security[:]), textOf([]byte(keys.CipherOf(d.c.Sets[0].Code).String())))
 		return v.fail(KeyAlgorithm, reason.KeyAlgorithmMismatch)
 	}
@@ -190,12 +194,9 @@ func (d *decision) settlement() bool {
 	return true
 }
 
-// algorithm compares digit 2 of DE53 with the cipher of the keys; 5.1, 8.1. All zeros state nothing.
+// algorithm compares digit 2 of DE53 with the cipher of the keys; 5.1, 8.1.
 func (d *decision) algorithm() bool {
 	digits := d.r.Security[:]
-	if digits[0] == '0' && digits[1] == '0' && digits[2] == '0' {
-		return !d.r.HasPIN()
-	}
 	switch keys.CipherOf(d.c.Sets[0].Code) {
 	case keys.DES:
 		return digits[1] == '0'
@@ -253,12 +254,15 @@ func (d *decision) mac() bool {
 	if !d.r.HasMAC {
 		return v.fail(MAC, reason.MACMissing)
 	}
-	if e.MAC == Unavailable || e.MAC == NotRun {
-		return v.fail(MAC, keyTrouble(e.Err))
+	if d.c.Sets[0] == nil { // a tamper report of a terminal that is not signed in
+		return v.fail(SignedIn, reason.NotSignedIn)
 	}
 	if e.MAC == Failed {
 		v.details.note(MAC, textOf(d.r.DE64[:]), keyOf(d.c.Sets[0].Number, d.c.Algorithms[0], len(d.c.MAB)))
 		return v.fail(MAC, reason.MACFailed)
+	}
+	if e.MAC != Passed || uint(e.Used) >= uint(len(d.c.Sets)) || d.c.Sets[e.Used] == nil {
+		return v.fail(MAC, keyTrouble(e.Err))
 	}
 	set, algorithm := d.c.Sets[e.Used], d.c.Algorithms[e.Used]
 	v.details.note(MAC, textOf(d.r.DE64[:]), keyOf(set.Number, algorithm, len(d.c.MAB)))
@@ -317,6 +321,9 @@ func Repeatable(p *Policy, prior *transaction.Record, now pos.Instant) bool {
 // serial: A2 against the device bound to this terminal; 6.1, 9A.22.
 func (d *decision) serial() bool {
 	v, r, dev := d.v, d.r, d.s.Device
+	if r.Need != Financial && r.Need != TamperReport {
+		return true // unauthenticated: nothing is said about a serial number (9A.16)
+	}
 	required := needsSerial(r, dev)
 	if !r.HasA2 {
 		if required || d.r.Need == TamperReport && !d.v.MACVerified {
@@ -344,8 +351,12 @@ func (d *decision) serial() bool {
 		return v.fail(Serial, reason.SerialProofFailed)
 	case d.e.Serial != Passed:
 		return v.fail(Serial, keyTrouble(d.e.Err))
-	case d.e.Factor != Passed:
+	case d.e.Factor == Failed:
 		return v.fail(Serial, reason.SerialFactorMismatch)
+	case d.e.Factor == NotRun && r.HasTrack2 && r.TrackSealed && d.e.Track != Passed:
+		return true // the card's name is in a track that did not open: the track decides
+	case d.e.Factor != Passed:
+		return v.fail(Serial, keyTrouble(d.e.Err))
 	}
 	v.pass(Serial)
 	return true
@@ -370,8 +381,8 @@ func knownApp(r *Request, dev *registry.Device) bool {
 // track: clear or sealed, readable, and of the card in DE2; 5.3, 9A.23.
 func (d *decision) track() bool {
 	v, r, e := d.v, d.r, d.e
-	if !r.HasTrack2 {
-		return true
+	if !r.HasTrack2 || r.Need != Financial {
+		return true // of an unauthenticated message nothing is said about a track
 	}
 	if !r.TrackSealed {
 		switch {
@@ -390,6 +401,8 @@ func (d *decision) track() bool {
 		return v.fail(Track, keyTrouble(e.Err))
 	case e.TrackPAN == Failed:
 		return v.fail(Track, reason.TrackPANMismatch)
+	case r.HasPAN && e.TrackPAN != Passed:
+		return v.fail(Track, keyTrouble(e.Err))
 	}
 	v.pass(Track)
 	return true
@@ -424,7 +437,7 @@ func (d *decision) pinForm() bool {
 	sm4 := keys.CipherOf(d.c.Sets[d.v.Set].Code) == keys.SM4
 	switch d.r.PINForm() {
 	case issuer.PINSM4:
-		return sm4 && !d.r.HasPINBlock
+		return sm4 && !d.r.HasPINBlock && d.r.HasSecurity && d.r.Security[0] == '2'
 	case issuer.PINWithoutPAN:
 		return !sm4 && d.s.Terminal.Profile.PINWithout
 	case issuer.PINFormat0:

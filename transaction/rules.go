@@ -112,7 +112,7 @@ func checkAmount(ask *Ask) reason.Reason {
 func decideVoid(t *Terminal, ask *Ask, sale *Record) Plan {
 	switch {
 	case !ask.HasOrigin || sale == nil || sale.Type != pos.Sale || sale.Terminal != ask.Terminal ||
-		sale.Merchant != ask.Merchant || sale.State == Refused || sale.State == Grave:
+		sale.Merchant != ask.Merchant || sale.DE39 != pos.Approved || sale.State == Grave:
 		return refuse(reason.OriginalNotFound)
 	case sale.Amount != ask.Amount || sale.Currency != ask.Currency,
 		ask.Card != pos.PANHash{} && ask.Card != sale.Card,
@@ -131,7 +131,7 @@ func decideRefund(ask *Ask, sale *Record) Plan {
 	case ask.RRN == pos.RRN{}:
 		return refuse(reason.RefundWithoutOriginal)
 	case sale == nil || sale.Type != pos.Sale || sale.Merchant != ask.Merchant || sale.Card != ask.Card ||
-		sale.Card == pos.PANHash{} || sale.State == Refused || sale.State == Grave || sale.At > ask.Now ||
+		sale.Card == pos.PANHash{} || sale.DE39 != pos.Approved || sale.State == Grave || sale.At > ask.Now ||
 		!ask.HasOrigin || uint32(ask.OrigDate) != uint32(sale.LocalDate)%10000:
 		return refuse(reason.OriginalNotFound)
 	case ask.Currency != sale.Currency:

@@ -26,7 +26,14 @@ type app struct {
 
 // commands is the table of contents of the program.
 type commands struct {
-	Calc calcCmd `cmd:"" help:"Compute MACs, check values, PIN blocks and SM2/SM3/SM4: JSON Lines in, JSON Lines out."`
+	Serve    serveCmd    `cmd:"" help:"The authentication host."`
+	Init     initCmd     `cmd:"" help:"Make a data directory."`
+	Register registerCmd `cmd:"" help:"Enter a merchant, device, terminal or card."`
+	Device   deviceCmd   `cmd:"" help:"Release a device after tampering."`
+	Key      keyCmd      `cmd:"" help:"Draw a key component into a file."`
+	Terminal terminalCmd `cmd:"" help:"A reference POS terminal: sign in, sell, void, refund, reverse, settle, or misbehave in one named way."`
+	Journal  journalCmd  `cmd:"" help:"Read the journal: its tail, one message's whole verdict, or verify its chain."`
+	Calc     calcCmd     `cmd:"" help:"Compute MACs, check values, PIN blocks and SM2/SM3/SM4: JSON Lines in, JSON Lines out."`
 }
 
 // exitError is an error that was told already and sets only the exit code.
@@ -45,7 +52,7 @@ func main() {
 func run(a *app, args []string) int {
 	var c commands
 	parser, err := kong.New(&c, kong.Name("touchstone"), kong.Description(about), kong.Writers(a.stdout, a.stderr),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}), kong.UsageOnError(), kong.Exit(func(int) {}), kong.Bind(a))
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}), kong.UsageOnError(), kong.Exit(func(int) {}), kong.Bind(a), kong.Configuration(loadTOML))
 	if err != nil {
 		fmt.Fprintln(a.stderr, "touchstone:", err)
 		return 1

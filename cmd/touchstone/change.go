@@ -1,0 +1,330 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+
+	"touchstone/issuer"
+	"touchstone/keys"
+	"touchstone/ledger"
+	"touchstone/pos"
+	"touchstone/registry"
+	"touchstone/secret"
+)
+
+// change is one change of the cold records, made by a command in its own process or sent to the host
+// that runs. Exactly one field is set. Files are absolute paths, read where the change is applied.
+type change struct {
+	Merchant *merchantChange `json:"merchant,omitempty"`
+	Device   *deviceChange   `json:"device,omitempty"`
+	Terminal *terminalChange `json:"terminal,omitempty"`
+	Card     *cardChange     `json:"card,omitempty"`
+	Release  *releaseChange  `json:"release,omitempty"`
+}
+
+type merchantChange struct {
+	ID        string   `json:"id"`
+	Name      string   `json:"name"`
+	Networks  []string `json:"networks"`
+	Suspended bool     `json:"suspended"`
+}
+
+type deviceChange struct {
+	Serial     string   `json:"serial"`
+	Licence    string   `json:"licence"`
+	DeviceType string   `json:"device_type"`
+	Apps       []string `json:"apps"`
+	State      string   `json:"state"`
+	Components []string `json:"components"`
+}
+
+type terminalChange struct {
+	ID, Merchant, Serial, SignInCode, MAC string
+	Networks, Components                  []string
+	Suspended, ChipReader, TrackEncrypted bool
+}
+
+type cardChange struct {
+	PANFile, PINFile, Expiry, ServiceCode, State string
+	Balance, SaleLimit                           string
+}
+
+type releaseChange struct {
+	Serial     string   `json:"serial"`
+	Terminal   string   `json:"terminal"`
+	People     []string `json:"people"`
+	Components []string `json:"components"`
+}
+
+// changed is what a change tells the person who made it.
+type changed struct {
+	What string `json:"what"`
+	KCV  string `json:"kcv,omitempty"` // check value of the key that was loaded
+}
+
+// apply carries out one change on an open data directory.
+func (e *engine) apply(ctx context.Context, c change) (changed, error) {
+	switch {
+	case c.Merchant != nil:
+		return e.changeMerchant(ctx, c.Merchant)
+	case c.Device != nil:
+		return e.changeDevice(ctx, c.Device)
+	case c.Terminal != nil:
+		return e.changeTerminal(ctx, c.Terminal)
+	case c.Card != nil:
+		return e.changeCard(ctx, c.Card)
+	case c.Release != nil:
+		return e.release(ctx, c.Release)
+	}
+	return changed{}, errors.New("nothing to change")
+}
+
+func (e *engine) changeMerchant(ctx context.Context, c *merchantChange) (changed, error) {
+	id, err := pos.ParseMerchantID(c.ID)
+	if err != nil {
+		return changed{}, fmt.Errorf("merchant id: want 15 characters: %w", err)
+	}
+	m := &registry.Merchant{ID: id, Name: c.Name, Suspended: c.Suspended}
+	if m.Networks, m.AnyNetwork, err = networks(c.Networks); err != nil {
+		return changed{}, err
+	}
+	return changed{What: "merchant " + c.ID}, e.ledger.Register(ctx, e.clock(), m)
+}
+
+// networks reads a list of networks; "any" stands for every address.
+func networks(list []string) (nets []pos.Network, anywhere bool, err error) {
+	for _, s := range list {
+		if s == "any" {
+			anywhere = true
+			continue
+		}
+		n, err := pos.ParseNetwork(s)
+		if err != nil {
+			return nil, false, fmt.Errorf("%q: %w", s, err)
+		}
+		nets = append(nets, n)
+	}
+	return nets, anywhere, nil
+}
+
+func (e *engine) changeDevice(ctx context.Context, c *deviceChange) (changed, error) {
+	serial, err := pos.ParseSerial(c.Serial)
+	if err != nil {
+		return changed{}, fmt.Errorf("serial number: %w", err)
+	}
+	d := &registry.Device{Serial: serial, State: registry.Active, MasterTerms: 0}
+	if old, err := e.ledger.Device(serial); err == nil {
+		copied := *old
+		d = &copied
+	}
+	if d.State == registry.TamperedBy {
+		return changed{}, fmt.Errorf("device %s was tampered with: only touchstone device release changes it", serial)
+	}
+	d.Licence, d.DeviceType, d.AppVersions = c.Licence, c.DeviceType, c.Apps
+	if c.State != "" {
+		d.State = registry.DeviceState(c.State)
+	}
+	told := changed{What: "device " + c.Serial}
+	if len(c.Components) > 0 {
+		if d.Key, d.KeyKCV, err = e.load(ctx, keys.OfSerial(string(serial)), keys.SerialKey, keys.SM4, c.Components); err != nil {
+			return changed{}, err
+		}
+		told.KCV = d.KeyKCV
+	}
+	return told, e.ledger.Register(ctx, e.clock(), d)
+}
+
+func (e *engine) changeTerminal(ctx context.Context, c *terminalChange) (changed, error) {
+	id, err := pos.ParseTerminalID(c.ID)
+	if err != nil {
+		return changed{}, fmt.Errorf("terminal id: want 8 characters: %w", err)
+	}
+	merchant, err := pos.ParseMerchantID(c.Merchant)
+	if err != nil {
+		return changed{}, fmt.Errorf("merchant id: want 15 characters: %w", err)
+	}
+	if _, err := e.ledger.Merchant(merchant); err != nil {
+		return changed{}, err
+	}
+	device, err := e.ledger.Device(pos.Serial(c.Serial))
+	if err != nil {
+		return changed{}, err
+	}
+	code, err := strconv.ParseUint(c.SignInCode, 10, 16)
+	if err != nil {
+		return changed{}, fmt.Errorf("sign-in code %q: want 001, 003, 004, 005 or 006", c.SignInCode)
+	}
+	t := &registry.Terminal{ID: id, Merchant: merchant, Serial: device.Serial, Permit: registry.FullPermit, Suspended: c.Suspended,
+		Profile: registry.Profile{SignInCode: pos.NetworkCode(code), MAC: registry.MACProfile(c.MAC), ChipReader: c.ChipReader, TrackSecret: c.TrackEncrypted}}
+	if t.Networks, t.AnyNetwork, err = networks(c.Networks); err != nil {
+		return changed{}, err
+	}
+	if err := t.Check(); err != nil {
+		return changed{}, err
+	}
+	if err := e.masterFor(ctx, t, c.Components); err != nil {
+		return changed{}, err
+	}
+	return changed{"terminal " + c.ID, t.MasterKCV}, e.ledger.Register(ctx, e.clock(), t)
+}
+
+// masterFor loads a terminal's master key, or keeps the one it has when no components are given.
+func (e *engine) masterFor(ctx context.Context, t *registry.Terminal, components []string) (err error) {
+	if len(components) == 0 {
+		old, err := e.ledger.Terminal(t.ID)
+		if err != nil {
+			return errors.New("a new terminal needs the components of its master key")
+		}
+		t.Master, t.MasterKCV = old.Master, old.MasterKCV
+		return nil
+	}
+	t.Master, t.MasterKCV, err = e.load(ctx, keys.OfTerminal(t.ID.String()), keys.TerminalMaster, keys.CipherOf(t.Profile.SignInCode), components)
+	return err
+}
+
+// load reads key components, each a file of hexadecimal digits, and forms the key inside the module.
+// Outside a test data directory a key is never one person's: two components at least.
+func (e *engine) load(ctx context.Context, owner keys.Owner, usage keys.Usage, c keys.Cipher, files []string) (keys.Wrapped, string, error) {
+	if len(files) < 2 && !e.test {
+		return nil, "", errors.New("a key is loaded in two components at least, by two people; only a test data directory takes one")
+	}
+	var components []secret.Bytes
+	defer func() {
+		for _, s := range components {
+			s.Wipe()
+		}
+	}()
+	for _, f := range files {
+		s, err := readSecretHex(f)
+		if err != nil {
+			return nil, "", err
+		}
+		components = append(components, s)
+	}
+	return e.module.Form(ctx, owner, usage, c, components)
+}
+
+// maxSecretFile bounds a file that holds one secret.
+const maxSecretFile = 4096
+
+func readSecretFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxSecretFile+1))
+	if err != nil || len(b) > maxSecretFile {
+		clear(b)
+		return nil, fmt.Errorf("read %s: not a small file", path)
+	}
+	return bytes.TrimSpace(b), nil
+}
+
+func readSecretHex(path string) (secret.Bytes, error) {
+	text, err := readSecretFile(path)
+	if err != nil {
+		return secret.Bytes{}, err
+	}
+	defer clear(text)
+	key := make([]byte, hex.DecodedLen(len(text)))
+	if _, err := hex.Decode(key, text); err != nil {
+		clear(key)
+		return secret.Bytes{}, fmt.Errorf("read %s: want hexadecimal digits", path)
+	}
+	return secret.Take(key), nil
+}
+
+func (e *engine) changeCard(ctx context.Context, c *cardChange) (changed, error) {
+	digits, err := readSecretFile(c.PANFile)
+	if err != nil {
+		return changed{}, err
+	}
+	pan := pos.NewPAN()
+	if err := pan.Set(digits); err != nil || !pan.Luhn() {
+		return changed{}, fmt.Errorf("%s: not a card number with a right check digit", c.PANFile)
+	}
+	clear(digits)
+	o := &issuer.Opening{Shown: pan.Truncated(), ServiceCode: c.ServiceCode, State: issuer.CardState(c.State)}
+	if o.Card, err = e.module.HashPAN(pan); err != nil {
+		return changed{}, err
+	}
+	expiry, err := strconv.ParseUint(c.Expiry, 10, 16)
+	if err != nil || len(c.Expiry) != 4 || expiry%100 < 1 || expiry%100 > 12 {
+		return changed{}, errors.New("expiry: want YYMM")
+	}
+	o.Expiry = uint16(expiry)
+	if o.Balance, err = pos.ParseAmount(c.Balance); err != nil {
+		return changed{}, fmt.Errorf("balance: want such as 1000.00: %w", err)
+	}
+	if c.SaleLimit != "" {
+		if o.SaleLimit, err = pos.ParseAmount(c.SaleLimit); err != nil {
+			return changed{}, fmt.Errorf("sale limit: %w", err)
+		}
+	}
+	if err := e.setPIN(ctx, o, pan, c.PINFile); err != nil {
+		return changed{}, err
+	}
+	return changed{What: "card " + o.Shown.String()}, e.ledger.Register(ctx, e.clock(), o)
+}
+
+// setPIN makes the verifier of a new PIN, or keeps the one the card has when no file is given.
+func (e *engine) setPIN(ctx context.Context, o *issuer.Opening, pan pos.PAN, file string) error {
+	if file == "" {
+		if old, known := e.ledger.CardNow(o.Card); known {
+			o.Verifier = old.Verifier
+		}
+		return nil
+	}
+	digits, err := readSecretFile(file)
+	if err != nil {
+		return err
+	}
+	pin := secret.Take(digits)
+	defer pin.Wipe()
+	o.Verifier, err = e.module.MakePIN(ctx, pan, pin)
+	return err
+}
+
+// release lets a device work again after tampering: two people, each with a component of a new master
+// key.
+func (e *engine) release(ctx context.Context, c *releaseChange) (changed, error) {
+	old, err := e.ledger.Device(pos.Serial(c.Serial))
+	if err != nil {
+		return changed{}, err
+	}
+	people := slices.Compact(slices.Sorted(slices.Values(c.People)))
+	if len(people) < 2 || people[0] == "" {
+		return changed{}, errors.New("a release needs two different people")
+	}
+	if len(c.Components) < 2 {
+		return changed{}, errors.New("a release needs a new key loading: a component of the master key from each of the two people")
+	}
+	id, err := pos.ParseTerminalID(c.Terminal)
+	if err != nil {
+		return changed{}, fmt.Errorf("terminal id: %w", err)
+	}
+	reg, err := e.ledger.Terminal(id)
+	if err != nil {
+		return changed{}, err
+	}
+	if reg == nil || reg.Serial != old.Serial {
+		return changed{}, fmt.Errorf("%w: terminal %s is not bound to device %s", ledger.ErrUnknown, id, c.Serial)
+	}
+	t, d := *reg, *old
+	if err := e.masterFor(ctx, &t, c.Components); err != nil {
+		return changed{}, err
+	}
+	if t.MasterKCV == reg.MasterKCV {
+		return changed{}, errors.New("this is the master key it had: a release needs a new one")
+	}
+	d.State, d.ReleasedBy, d.MasterTerms = registry.Active, people, d.MasterTerms+1
+	return changed{"device " + c.Serial + " released", t.MasterKCV}, e.ledger.Register(ctx, e.clock(), &t, &d)
+}

@@ -1,0 +1,242 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"touchstone/hsm/soft"
+)
+
+// directoryFlags say which data directory a command changes and how it opens.
+type directoryFlags struct {
+	Data           string `name:"data" required:"" help:"Data directory." placeholder:"DIR"`
+	PassphraseFile string `name:"passphrase-file" help:"File whose first line opens the keyring; not needed while the host runs, nor for a test data directory." placeholder:"FILE"`
+	IdentityFile   string `name:"identity-file" help:"age identity that opens the keyring." placeholder:"FILE"`
+}
+
+// make carries out a change: in the host that runs on the directory, or by opening it.
+func (f *directoryFlags) make(a *app, c change) error {
+	result, running, err := ask(f.Data, c)
+	if err != nil {
+		return err
+	}
+	var told changed
+	if running {
+		if err := json.Unmarshal(result, &told); err != nil {
+			return fmt.Errorf("read the running host's answer: %w", err)
+		}
+	} else if told, err = f.changeHere(a, c); err != nil {
+		return err
+	}
+	fmt.Fprintln(a.stdout, "registered", told.What)
+	if told.KCV != "" {
+		fmt.Fprintln(a.stdout, "check value", told.KCV)
+	}
+	return nil
+}
+
+func (f *directoryFlags) changeHere(a *app, c change) (changed, error) {
+	flags := hostDefaults()
+	flags.Data, flags.PassphraseFile, flags.IdentityFile = f.Data, f.PassphraseFile, f.IdentityFile
+	e, err := flags.open(slog.New(slog.DiscardHandler))
+	if err != nil {
+		return changed{}, err
+	}
+	told, err := e.apply(a.ctx, c)
+	return told, errors.Join(err, e.close())
+}
+
+// absolute makes every path absolute: a change may be applied by another process.
+func absolute(paths []string) ([]string, error) {
+	out := make([]string, len(paths))
+	for i, p := range paths {
+		abs, err := filepath.Abs(p)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = abs
+	}
+	return out, nil
+}
+
+// registerCmd enters merchants, devices, terminals and cards.
+type registerCmd struct {
+	Merchant registerMerchant `cmd:"" help:"A shop (DE42) and the networks its terminals may speak from."`
+	Device   registerDevice   `cmd:"" help:"A piece of hardware and its serial-number key."`
+	Terminal registerTerminal `cmd:"" help:"A terminal (DE41): its shop, its device, its master key."`
+	Card     registerCard     `cmd:"" help:"A card of the embedded bank."`
+}
+
+// Help is shown by touchstone register --help.
+func (registerCmd) Help() string {
+	return `Each record is a journal entry, in force at once; registering again changes it. Works while the host runs. Keys are
+read from files of hexadecimal digits (make one with touchstone key), and only their check value is ever shown.`
+}
+
+type registerMerchant struct {
+	directoryFlags
+	ID        string   `name:"id" required:"" help:"15 characters."`
+	Name      string   `name:"name" required:""`
+	Networks  []string `name:"network" required:"" help:"Such as 10.1.0.0/16; any for every address." placeholder:"NET"`
+	Suspended bool     `name:"suspended" help:"Switched off."`
+}
+
+// Run registers the merchant.
+func (c *registerMerchant) Run(a *app) error {
+	return c.make(a, change{Merchant: &merchantChange{c.ID, c.Name, c.Networks, c.Suspended}})
+}
+
+type registerDevice struct {
+	directoryFlags
+	Serial     string   `name:"serial" required:"" help:"Hardware serial number."`
+	Licence    string   `name:"licence" default:"P3100" help:"Network licence (入网认证编号): a letter and 4 digits."`
+	Type       string   `name:"type" default:"04" help:"Device type, two digits; 04 is a smart POS."`
+	Apps       []string `name:"app" help:"Application versions it may run; none given: any." placeholder:"VERSION"`
+	State      string   `name:"state" default:"" enum:",active,suspended,tampered" help:"active, suspended or tampered."`
+	Components []string `name:"component" help:"Component of its serial-number key, 16 bytes." placeholder:"FILE"`
+}
+
+// Run registers the device.
+func (c *registerDevice) Run(a *app) error {
+	files, err := absolute(c.Components)
+	if err != nil {
+		return err
+	}
+	return c.make(a, change{Device: &deviceChange{c.Serial, c.Licence, c.Type, c.Apps, c.State, files}})
+}
+
+type registerTerminal struct {
+	directoryFlags
+	ID             string   `name:"id" required:"" help:"8 characters."`
+	Merchant       string   `name:"merchant" required:"" help:"15 characters."`
+	Serial         string   `name:"serial" required:"" help:"Serial number of its device."`
+	SignInCode     string   `name:"sign-in-code" default:"003" help:"001, 003, 004, 005 or 006."`
+	MAC            string   `name:"mac" default:"ecb" enum:"ecb,ecb-3des,x9.9,x9.19" help:"ecb, ecb-3des, x9.9 or x9.19."`
+	Networks       []string `name:"network" help:"Of its own; none given: its shop's." placeholder:"NET"`
+	Components     []string `name:"component" help:"Component of its master key: 8 bytes for 001, else 16." placeholder:"FILE"`
+	Suspended      bool     `name:"suspended" help:"Switched off."`
+	ChipReader     bool     `name:"chip-reader" help:"A swiped chip card is refused as fallback."`
+	TrackEncrypted bool     `name:"track-encrypted" help:"A clear track is refused."`
+}
+
+// Run registers the terminal and prints the check value of its master key.
+func (c *registerTerminal) Run(a *app) error {
+	files, err := absolute(c.Components)
+	if err != nil {
+		return err
+	}
+	return c.make(a, change{Terminal: &terminalChange{ID: c.ID, Merchant: c.Merchant, Serial: c.Serial, SignInCode: c.SignInCode, MAC: c.MAC,
+		Networks: c.Networks, Components: files, Suspended: c.Suspended, ChipReader: c.ChipReader, TrackEncrypted: c.TrackEncrypted}})
+}
+
+type registerCard struct {
+	directoryFlags
+	PANFile     string `name:"pan-file" required:"" help:"File that holds the card number." placeholder:"FILE"`
+	PINFile     string `name:"pin-file" help:"File that holds a new PIN, 4 to 12 digits; without it the card keeps the PIN it has." placeholder:"FILE"`
+	Expiry      string `name:"expiry" required:"" help:"YYMM."`
+	ServiceCode string `name:"service-code" default:"101" help:"Three digits; 2.. or 6.. has a chip."`
+	State       string `name:"state" default:"active" enum:"active,lost,stolen,restricted" help:"active, lost, stolen or restricted."`
+	Balance     string `name:"balance" default:"0.00" help:"Of a new card, such as 1000.00."`
+	SaleLimit   string `name:"sale-limit" help:"Of one sale, such as 500.00."`
+}
+
+// Run registers the card, or changes it: its PIN, state, limits.
+func (c *registerCard) Run(a *app) error {
+	files, err := absolute([]string{c.PANFile})
+	if err != nil {
+		return err
+	}
+	pin := ""
+	if c.PINFile != "" {
+		if pin, err = filepath.Abs(c.PINFile); err != nil {
+			return err
+		}
+	}
+	return c.make(a, change{Card: &cardChange{PANFile: files[0], PINFile: pin, Expiry: c.Expiry, ServiceCode: c.ServiceCode, State: c.State,
+		Balance: c.Balance, SaleLimit: c.SaleLimit}})
+}
+
+// deviceCmd is what is done to devices.
+type deviceCmd struct {
+	Release deviceRelease `cmd:"" help:"Let a device work again after tampering: two people, a new master key."`
+}
+
+type deviceRelease struct {
+	directoryFlags
+	Serial     string   `name:"serial" required:"" help:"Serial number of the device."`
+	Terminal   string   `name:"terminal" required:"" help:"The terminal it is bound to."`
+	People     []string `name:"person" required:"" help:"Who releases it; twice, two people." placeholder:"NAME"`
+	Components []string `name:"component" required:"" help:"Component of the new master key; twice, one of each." placeholder:"FILE"`
+}
+
+// Run releases the device.
+func (c *deviceRelease) Run(a *app) error {
+	files, err := absolute(c.Components)
+	if err != nil {
+		return err
+	}
+	return c.make(a, change{Release: &releaseChange{c.Serial, c.Terminal, c.People, files}})
+}
+
+// initCmd makes a data directory.
+type initCmd struct {
+	directoryFlags
+	Test bool `name:"test" help:"A test data directory: published keyring and passphrase, loopback only, single DES allowed."`
+}
+
+// Help is shown by touchstone init --help.
+func (initCmd) Help() string {
+	return `Makes an empty data directory whose keyring is sealed by a passphrase file (mode 0600) or to an age identity. Keep the
+passphrase elsewhere: without it every key in the directory is lost.
+
+  touchstone init --data shop --passphrase-file pass.txt`
+}
+
+// Run makes the directory.
+func (c *initCmd) Run(a *app) error {
+	log := slog.New(slog.DiscardHandler)
+	if c.Test {
+		if err := makeTestDirectory(c.Data, log); err != nil {
+			return err
+		}
+	} else {
+		lock := soft.Lock{PassphraseFile: c.PassphraseFile, IdentityFile: c.IdentityFile}
+		if err := makeDirectory(c.Data, lock, false, rand.Reader, log); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintln(a.stdout, "made data directory", c.Data)
+	return nil
+}
+
+// keyCmd makes key components.
+type keyCmd struct {
+	Bytes int    `name:"bytes" default:"16" enum:"8,16" help:"8 or 16."`
+	File  string `arg:"" help:"New file, mode 0600." placeholder:"FILE"`
+}
+
+// Run draws a component and writes it as hexadecimal digits.
+func (c *keyCmd) Run(a *app) error {
+	b := make([]byte, c.Bytes)
+	if _, err := rand.Read(b); err != nil {
+		return err
+	}
+	text := []byte(hex.EncodeToString(b) + "\n")
+	defer clear(text)
+	clear(b)
+	f, err := os.OpenFile(c.File, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		fmt.Fprintln(a.stdout, "wrote", c.File)
+	}
+	return err
+}

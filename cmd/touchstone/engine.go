@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"touchstone/host"
+	"touchstone/hsm/soft"
+	"touchstone/iso8583"
+	"touchstone/journal"
+	"touchstone/ledger"
+	"touchstone/pos"
+	"touchstone/proof"
+	"touchstone/sqlite"
+)
+
+// Files of a data directory besides the databases.
+const (
+	keyringFile    = "module.age"
+	testPassphrase = "passphrase.test" // published, of a test data directory
+	testMark       = "TEST-DATA-DIRECTORY"
+	controlSocket  = "control.sock"
+)
+
+// checkpointEvery is how often the hot state is written down while running.
+const checkpointEvery = 10 * time.Second
+
+// engineOptions say how to open a data directory.
+type engineOptions struct {
+	dir        string
+	lock       soft.Lock
+	policy     proof.Policy
+	ledger     ledger.Options
+	zone       *time.Location
+	acquirerID string
+	issuerID   string
+	log        *slog.Logger
+}
+
+// engine is everything that runs on one data directory: store, module, ledger, line.
+type engine struct {
+	dir    string
+	test   bool
+	store  *sqlite.Store
+	module *soft.Module
+	ledger *ledger.Ledger
+	line   *host.Line
+	clock  func() pos.Instant
+	log    *slog.Logger
+
+	view   *sqlite.Projector
+	stop   context.CancelFunc
+	wait   sync.WaitGroup
+	failed chan error // the first failure of the committer; final
+}
+
+// isTestDirectory tells whether a data directory was made with published keys.
+func isTestDirectory(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, testMark))
+	return err == nil
+}
+
+// monotonic is a clock in nanoseconds since 1970 that a change of the machine's time does not move.
+func monotonic() func() pos.Instant {
+	start := time.Now()
+	wall := start.UnixNano()
+	return func() pos.Instant { return pos.Instant(wall + int64(time.Since(start))) }
+}
+
+// makeDirectory makes a new data directory: its mark, its keyring and the first journal entry. random
+// is where the keyring's keys come from; a test data directory draws them from a published seed.
+func makeDirectory(dir string, lock soft.Lock, test bool, random io.Reader, log *slog.Logger) error {
+	if _, err := os.Stat(filepath.Join(dir, keyringFile)); err == nil {
+		return fmt.Errorf("%s: a data directory is here already", dir)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	if test {
+		if err := os.WriteFile(filepath.Join(dir, testMark), []byte(testMarkText), 0o600); err != nil {
+			return err
+		}
+	}
+	if err := soft.Create(filepath.Join(dir, keyringFile), lock, random); err != nil {
+		return fmt.Errorf("make keyring: %w", err)
+	}
+	e, err := openEngine(engineOptions{dir: dir, lock: lock, policy: proof.DefaultPolicy(), ledger: ledger.DefaultOptions(), zone: time.UTC, log: log})
+	if err != nil {
+		return err
+	}
+	id := make([]byte, 16)
+	if _, err := rand.Read(id); err != nil {
+		return errors.Join(err, e.close())
+	}
+	err = e.ledger.Register(context.Background(), e.clock(), &journal.Opened{Test: test, ID: hex.EncodeToString(id), Version: version()})
+	return errors.Join(err, e.close())
+}
+
+const testMarkText = "The keys of this data directory are published. It must never hold a real key, and is served on loopback only.\n"
+
+// openEngine opens a data directory, unseals its module, rebuilds the state and starts the committer,
+// the checkpoints and the projection for queries.
+func openEngine(o engineOptions) (*engine, error) {
+	if _, err := os.Stat(filepath.Join(o.dir, keyringFile)); err != nil {
+		return nil, fmt.Errorf("%s is no data directory (no %s): make one with touchstone init", o.dir, keyringFile)
+	}
+	e := &engine{dir: o.dir, test: isTestDirectory(o.dir), clock: monotonic(), log: o.log, failed: make(chan error, 1), module: soft.New(soft.Options{})}
+	if err := soft.Harden(); err != nil {
+		o.log.Warn("process is not hardened", slog.String("error", err.Error()))
+	}
+	o.lock.Test = e.test
+	if err := e.module.Unseal(filepath.Join(o.dir, keyringFile), o.lock); err != nil {
+		return nil, fmt.Errorf("the security module stays sealed: %w", err)
+	}
+	var err error
+	if e.store, err = sqlite.Open(o.dir, sqlite.Options{Log: o.log}); err != nil {
+		return nil, err
+	}
+	if err := e.start(o); err != nil {
+		return nil, errors.Join(err, e.store.Close())
+	}
+	return e, nil
+}
+
+func (e *engine) start(o engineOptions) error {
+	ctx, stop := context.WithCancel(context.Background())
+	e.stop = stop
+	hot := e.store.HotState()
+	var err error
+	if e.view, err = e.store.NewProjector(ctx); err != nil {
+		stop()
+		return err
+	}
+	l, committer, err := ledger.Open(ctx, o.ledger, hot, hot, projected{e.store, e.view})
+	if err != nil {
+		stop()
+		return errors.Join(err, e.view.Close())
+	}
+	e.ledger = l
+	policy := o.policy
+	e.line = &host.Line{Dialect: &iso8583.UnionPay, Ledger: l, Prover: e.module, Sealer: e.module, Hasher: e.module, Vault: e.module,
+		Keys: e.module, Policy: &policy, Clock: e.clock, Zone: o.zone, Acquirer: o.acquirerID, Issuer: o.issuerID, Test: e.test}
+	e.wait.Go(func() {
+		if err := committer.Run(ctx); err != nil {
+			e.failed <- err
+		}
+	})
+	e.wait.Go(func() {
+		if err := l.Run(ctx, checkpointEvery); err != nil {
+			e.log.Warn("no further checkpoints: the journal alone keeps the state", slog.String("error", err.Error()))
+		}
+	})
+	e.wait.Go(func() {
+		if err := e.view.Run(ctx); err != nil && ctx.Err() == nil {
+			e.log.Warn("queries fall back to the journal", slog.String("error", err.Error()))
+		}
+	})
+	return nil
+}
+
+// projected is the store as the journal's sink, telling the projection what is durable.
+type projected struct {
+	store *sqlite.Store
+	view  *sqlite.Projector
+}
+
+// Append implements journal.Sink.
+func (p projected) Append(ctx context.Context, b journal.Block) error {
+	if err := p.store.Append(ctx, b); err != nil {
+		return err
+	}
+	p.view.Committed(b.Last())
+	return nil
+}
+
+// close writes a last checkpoint and closes everything; nothing may be using the line any more.
+func (e *engine) close() error {
+	err := e.ledger.Checkpoint(context.Background())
+	if errors.Is(err, journal.ErrStopped) || errors.Is(err, ledger.ErrCheckpoint) {
+		err = nil // told already, by the committer or by the checkpoint that failed
+	}
+	e.stop()
+	e.wait.Wait()
+	e.module.Wipe()
+	return errors.Join(err, e.view.Close(), e.store.Close())
+}

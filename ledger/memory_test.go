@@ -1,0 +1,240 @@
+package ledger_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+
+	"touchstone/journal"
+	"touchstone/ledger"
+	"touchstone/pos"
+	"touchstone/registry"
+)
+
+// memory is a Sink, History and Store without a disk.
+type memory struct {
+	mu      sync.Mutex // guards everything below but gate
+	blocks  []journal.Block
+	slabs   map[slabKey]ledger.Slab
+	records map[uint64]ledger.RecordRow
+	traces  map[traceKey]uint64
+	floor   ledger.Floor
+	resets  int
+	lag     int   // Head tells of this many blocks less than there are
+	appends int   // how often Append was called
+	broken  error // what Append returns
+
+	gate chan struct{} // nil: Append goes on at once; else it waits for one value, or for its closing
+}
+
+type slabKey struct {
+	kind ledger.SlabKind
+	id   uint32
+}
+
+type traceKey struct {
+	terminal pos.TerminalID
+	key      uint64
+}
+
+var (
+	_ journal.Sink   = (*memory)(nil)
+	_ ledger.History = (*memory)(nil)
+	_ ledger.Store   = (*memory)(nil)
+)
+
+func newMemory() *memory {
+	return &memory{slabs: map[slabKey]ledger.Slab{}, records: map[uint64]ledger.RecordRow{}, traces: map[traceKey]uint64{}}
+}
+
+// copy is a memory with the first n blocks of m and, if asked, its checkpoint.
+func (m *memory) copy(n int, checkpoint bool) *memory {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := newMemory()
+	c.blocks = slices.Clone(m.blocks[:n])
+	if checkpoint {
+		c.slabs, c.records, c.traces, c.floor = maps.Clone(m.slabs), maps.Clone(m.records), maps.Clone(m.traces), m.floor
+	}
+	return c
+}
+
+// hold makes Append wait until release; nothing may be under way.
+func (m *memory) hold() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.gate = make(chan struct{})
+}
+
+func (m *memory) release() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	close(m.gate)
+	m.gate = nil
+}
+
+func (m *memory) Append(_ context.Context, b journal.Block) error {
+	m.mu.Lock()
+	m.appends++
+	gate := m.gate
+	m.mu.Unlock()
+	if gate != nil {
+		<-gate
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.broken != nil {
+		return m.broken
+	}
+	b.Body, b.Cold = bytes.Clone(b.Body), nil
+	m.blocks = append(m.blocks, b)
+	return nil
+}
+
+func (m *memory) all() []journal.Block {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.blocks)
+}
+
+func (m *memory) Blocks(_ context.Context, from uint64, f func(journal.Block) error) error {
+	for _, b := range m.all() {
+		if b.Last() < from {
+			continue
+		}
+		if err := f(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var errNoEntry = errors.New("memory: no such entry")
+
+func (m *memory) Entry(_ context.Context, seq uint64) (found journal.Entry, err error) {
+	err = errNoEntry
+	for _, b := range m.all() {
+		if seq < b.First || seq > b.Last() {
+			continue
+		}
+		bad := b.Each(func(e journal.Entry) error {
+			if e.Seq == seq {
+				found, err = e, nil
+			}
+			return nil
+		})
+		return found, errors.Join(err, bad)
+	}
+	return found, err
+}
+
+func (m *memory) Head(context.Context) (uint64, journal.Hash, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := len(m.blocks) - m.lag
+	if n <= 0 {
+		return 0, journal.Hash{}, nil
+	}
+	return m.blocks[n-1].Last(), m.blocks[n-1].Head, nil
+}
+
+func (m *memory) ColdRecords(ctx context.Context, to ledger.ColdRecords) error {
+	merchants, devices, terminals := map[pos.MerchantID]*registry.Merchant{}, map[pos.Serial]*registry.Device{}, map[pos.TerminalID]*registry.Terminal{}
+	err := m.Blocks(ctx, 1, func(b journal.Block) error {
+		return b.Each(func(e journal.Entry) error {
+			switch e.Kind {
+			case journal.KindMerchant:
+				r := new(registry.Merchant)
+				err := json.Unmarshal(e.Body, r)
+				merchants[r.ID] = r
+				return err
+			case journal.KindDevice:
+				r := new(registry.Device)
+				err := json.Unmarshal(e.Body, r)
+				devices[r.Serial] = r
+				return err
+			case journal.KindTerminal:
+				r := new(registry.Terminal)
+				err := json.Unmarshal(e.Body, r)
+				terminals[r.ID] = r
+				return err
+			}
+			return nil
+		})
+	})
+	return errors.Join(err, giveAll(merchants, to.Merchant), giveAll(devices, to.Device), giveAll(terminals, to.Terminal))
+}
+
+func giveAll[K comparable, V any](all map[K]*V, to func(*V) error) (err error) {
+	for _, v := range all {
+		err = errors.Join(err, to(v))
+	}
+	return err
+}
+
+func (m *memory) Checkpoint(_ context.Context, c ledger.Checkpoint) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, s := range c.Slabs {
+		m.slabs[slabKey{s.Kind, s.ID}] = s
+	}
+	for _, r := range c.Records {
+		m.records[r.Seq] = r
+		m.traces[traceKey{r.Terminal, r.Key}] = r.Seq
+	}
+	if c.Floor != nil {
+		m.floor = *c.Floor
+	}
+	return nil
+}
+
+func (m *memory) LoadSlabs(_ context.Context, kind ledger.SlabKind, f func(ledger.Slab) error) error {
+	m.mu.Lock()
+	list := slices.Collect(maps.Values(m.slabs))
+	m.mu.Unlock()
+	slices.SortFunc(list, func(a, b ledger.Slab) int { return int(a.ID) - int(b.ID) })
+	for _, s := range list {
+		if s.Kind != kind {
+			continue
+		}
+		if err := f(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *memory) Floor(context.Context) (ledger.Floor, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.floor, nil
+}
+
+func (m *memory) RecordBySeq(_ context.Context, seq uint64) ([]byte, bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, ok := m.records[seq]
+	return bytes.Clone(r.Body), ok, nil
+}
+
+func (m *memory) SeqByTrace(_ context.Context, id pos.TerminalID, key uint64) (uint64, bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	seq, ok := m.traces[traceKey{id, key}]
+	return seq, ok, nil
+}
+
+func (m *memory) ResetState(context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.resets++
+	clear(m.slabs)
+	clear(m.records)
+	clear(m.traces)
+	m.floor = ledger.Floor{}
+	return nil
+}

@@ -1,0 +1,363 @@
+package ledger_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"touchstone/journal"
+	"touchstone/ledger"
+	"touchstone/pos"
+)
+
+const terminalsOfShop = 3
+
+// history drives a shop and its model with the same messages.
+type history struct {
+	t       *rapid.T
+	shop    *shop
+	model   *model
+	next    map[int]int // trace counters
+	sent    []message
+	held    []waiting // not nil while the sink is withheld
+	holding bool
+	net     int64 // of settled batches, from the system's own totals
+}
+
+type waiting struct {
+	flight *flight
+	want   expected
+	of     message
+}
+
+// TestMoneyIsConserved: whatever the mixture, order, repetition or crash, the answers are those of the
+// rules, no sale is undone beyond its amount, and cards and merchant together keep what they had.
+// docs/protocol/unionpay-pos.md 3.4, 9A.1 to 9A.5, 9A.19, 9A.24, 9A.25; invariants I-02, I-03, I-06, I-09, I-11.
+func TestMoneyIsConserved(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		h := &history{t: rt, shop: newShop(t, terminalsOfShop, smallOptions()), model: newModel(terminalsOfShop), next: map[int]int{}}
+		defer func() {
+			if h.holding { // after a failure
+				h.shop.store.release()
+			}
+			h.shop.close()
+		}()
+		steps := map[string]func(){
+			"sale": h.sell, "sale again": h.sell, "void": h.undo(void), "refund": h.undo(refund), "reverse": h.undo(reverseSale),
+			"reverse a void": h.undo(reverseVoid), "reverse a balance": h.undo(reverseBalance), "balance": h.inquire,
+			"repeat": h.repeat, "settle": h.settle, "sign in": h.signIn, "hold": h.hold, "release": h.release,
+			"checkpoint": h.checkpoint, "restart": h.restart, "later": h.later,
+		}
+		names := []string{"sale", "sale again", "void", "refund", "reverse", "reverse a void", "reverse a balance", "balance", "repeat",
+			"settle", "sign in", "hold", "release", "checkpoint", "restart", "later"}
+		for range rapid.IntRange(1, 60).Draw(rt, "steps") {
+			name := rapid.SampledFrom(names).Draw(rt, "step")
+			steps[name]()
+			h.check(name)
+		}
+		h.release()
+		h.restart()
+		h.check("end")
+	})
+}
+
+func (h *history) now() time.Duration { return time.Duration(h.shop.now.Load()) }
+
+func (h *history) later() {
+	by := rapid.SampledFrom([]time.Duration{time.Second, 100 * time.Second, 180 * time.Second, 181 * time.Second}).Draw(h.t, "by")
+	h.shop.now.Add(int64(by))
+}
+
+// stan draws a new trace or, now and then, one that was used or will be.
+func (h *history) stan(terminal int) int {
+	if rapid.IntRange(0, 5).Draw(h.t, "odd trace") == 0 {
+		return rapid.IntRange(1, 12).Draw(h.t, "trace")
+	}
+	h.next[terminal]++
+	return h.next[terminal]
+}
+
+// batch draws the open batch or, now and then, a neighbour.
+func (h *history) batch(terminal int) int {
+	b := h.model.terminals[terminal].batch
+	switch rapid.IntRange(0, 11).Draw(h.t, "odd batch") {
+	case 0:
+		return b + 1
+	case 1:
+		return max(b-1, 1)
+	}
+	return b
+}
+
+func (h *history) mac() string {
+	if rapid.IntRange(0, 15).Draw(h.t, "wrong MAC") == 0 {
+		return "00000000"
+	}
+	return ""
+}
+
+func (h *history) fresh(k kind) message {
+	terminal := rapid.IntRange(1, terminalsOfShop).Draw(h.t, "terminal")
+	return message{kind: k, terminal: terminal, card: rapid.IntRange(0, cardsOfShop-1).Draw(h.t, "card"),
+		amount: rapid.SampledFrom([]int64{100, 1, 300, 700, 1000, 0}).Draw(h.t, "amount"),
+		batch:  h.batch(terminal), stan: h.stan(terminal), mac: h.mac()}
+}
+
+func (h *history) sell() {
+	m := h.fresh(sale)
+	if rapid.IntRange(0, 9).Draw(h.t, "unknown card") == 0 {
+		m.card = cardsOfShop
+	}
+	m.pin = rapid.SampledFrom([]byte{0, 0, 0x11, 0x22}).Draw(h.t, "PIN")
+	h.send(m)
+}
+
+func (h *history) inquire() {
+	m := h.fresh(balance)
+	m.amount = 0
+	m.pin = rapid.SampledFrom([]byte{0, 0x11, 0x22}).Draw(h.t, "PIN")
+	h.send(m)
+}
+
+// undo aims at a former message, or, with nothing to aim at, at nothing.
+func (h *history) undo(k kind) func() {
+	return func() {
+		m := h.fresh(k)
+		m.hasFrom, m.from = true, origin{m.batch, m.stan, 301}
+		if len(h.model.records) > 0 && rapid.IntRange(0, 9).Draw(h.t, "aimless") != 0 {
+			h.aim(&m, rapid.SampledFrom(h.model.records).Draw(h.t, "original"))
+		}
+		if k == reverseBalance {
+			m.amount = 0
+		}
+		h.send(m)
+	}
+}
+
+func (h *history) aim(m *message, o *modelRecord) {
+	m.card = min(o.card, cardsOfShop-1)
+	if rapid.IntRange(0, 9).Draw(h.t, "odd amount") != 0 {
+		m.amount = o.amount
+	}
+	m.from = origin{o.batch, o.stan, 301}
+	switch m.kind {
+	case refund:
+		m.rrn = o.rrn
+		if m.amount > 1 && rapid.Bool().Draw(h.t, "part") {
+			m.amount /= 2
+		}
+	case void:
+		m.terminal, m.batch = o.terminal, h.batch(o.terminal)
+		m.stan = h.stan(m.terminal)
+		m.rrn = rapid.SampledFrom([]string{"", o.rrn}).Draw(h.t, "RRN")
+	default:
+		m.terminal, m.batch, m.stan = o.terminal, o.batch, o.stan
+		switch rapid.IntRange(0, 2).Draw(h.t, "DE61") {
+		case 0:
+			m.hasFrom, m.from = false, origin{}
+		case 1:
+			m.hasFrom, m.from = o.hasFrom, o.from
+		}
+		m.why = rapid.SampledFrom([]string{"98", "A0", "06", "ZZ"}).Draw(h.t, "why")
+	}
+}
+
+func (h *history) repeat() {
+	if len(h.sent) > 0 {
+		h.send(rapid.SampledFrom(h.sent).Draw(h.t, "message"))
+	}
+}
+
+func (h *history) settle() {
+	m := message{kind: settle, terminal: rapid.IntRange(1, terminalsOfShop).Draw(h.t, "terminal")}
+	m.batch, m.stan = h.batch(m.terminal), h.stan(m.terminal)
+	m.claimed = h.model.terminals[m.terminal].totals
+	if rapid.IntRange(0, 3).Draw(h.t, "wrong totals") == 0 {
+		m.claimed.DebitAmount++
+	}
+	h.send(m)
+}
+
+func (h *history) signIn() {
+	h.send(message{kind: signIn, terminal: rapid.IntRange(1, terminalsOfShop).Draw(h.t, "terminal"), stan: 900001})
+}
+
+func (h *history) send(m message) {
+	before := h.shop.ledger.TotalsOf(terminalOf(m.terminal))
+	batch := h.shop.ledger.BatchOf(terminalOf(m.terminal))
+	h.sent = append(h.sent, m)
+	h.shop.now.Add(int64(time.Second))
+	w := waiting{of: m, want: h.model.judge(m, h.now()), flight: h.shop.begin(m.frame(), m.conn)}
+	if h.shop.ledger.BatchOf(terminalOf(m.terminal)) != batch {
+		h.net += int64(before.DebitAmount - before.CreditAmount)
+	}
+	if h.holding {
+		h.held = append(h.held, w)
+		return
+	}
+	h.compare(w)
+}
+
+func (h *history) compare(w waiting) {
+	got := h.shop.finish(w.flight)
+	want := w.want.final()
+	if got.code != want {
+		h.t.Fatalf("%+v: answered %q, the rules say %q", w.of, got.code, want)
+	}
+	if got.settle != w.want.settle {
+		h.t.Fatalf("%+v: result digit %d, the rules say %d", w.of, got.settle, w.want.settle)
+	}
+	if want == "00" && got.balance != w.want.balance {
+		h.t.Fatalf("%+v: balance %q, the rules say %q", w.of, got.balance, w.want.balance)
+	}
+	if r := w.want.record; r != nil {
+		if w.want.repeat && r.rrn != "" && (got.rrn != r.rrn || want == "00" && got.auth != r.auth) {
+			h.t.Fatalf("%+v: a repeat has another RRN or authorization code", w.of)
+		}
+		if !w.want.repeat {
+			r.rrn, r.auth = got.rrn, got.auth
+		}
+	}
+}
+
+func (h *history) hold() {
+	if !h.holding {
+		h.shop.store.hold()
+		h.holding = true
+	}
+}
+
+func (h *history) release() {
+	if !h.holding {
+		return
+	}
+	for _, w := range h.held {
+		select {
+		case <-w.flight.done:
+			h.t.Fatalf("%+v was told before its entry was durable", w.of)
+		default:
+		}
+	}
+	h.shop.store.release()
+	h.holding = false
+	for _, w := range h.held {
+		h.compare(w)
+	}
+	h.held = nil
+}
+
+// checkpoint writes one whose floor may lie behind what it holds, as when messages go on meanwhile.
+func (h *history) checkpoint() {
+	h.release()
+	s := h.shop.store
+	s.mu.Lock()
+	s.lag = rapid.IntRange(0, 4).Draw(h.t, "floor behind by")
+	s.mu.Unlock()
+	if err := h.shop.ledger.Checkpoint(context.Background()); err != nil {
+		h.t.Fatalf("checkpoint: %v", err)
+	}
+	s.mu.Lock()
+	s.lag = 0
+	s.mu.Unlock()
+}
+
+// restart opens the journal anew, from its first entry and from checkpoint and tail, and goes on with one of them.
+func (h *history) restart() {
+	h.release()
+	live := hashOf(h.t, h.shop.ledger)
+	if err := h.shop.close(); err != nil {
+		h.t.Fatalf("committer: %v", err)
+	}
+	n := len(h.shop.store.all())
+	whole, tail := h.shop.store.copy(n, false), h.shop.store.copy(n, true)
+	now, floor := h.shop.now.Load(), tail.floor.Seq
+	a, b := openShop(h.shop.t, whole, smallOptions()), openShop(h.shop.t, tail, smallOptions())
+	if floor > 0 && tail.resets != 0 {
+		h.t.Fatalf("a good checkpoint was discarded")
+	}
+	if rapid.Bool().Draw(h.t, "from the checkpoint") {
+		a, b = b, a
+	}
+	a.module, a.line.Keys = h.shop.module, h.shop.module
+	h.shop = a
+	a.now.Store(now)
+	// The other one is only compared; what goes on keeps its few records in memory.
+	c := openShop(h.shop.t, a.store.copy(n, a.store.floor.Seq > 0), smallOptions())
+	for _, o := range []*shop{b, c} {
+		if got := hashOf(h.t, o.ledger); got != live {
+			h.t.Errorf("the state replayed (floor %d, of %d blocks) is not the state that was", o.store.floor.Seq, n)
+		}
+		if err := o.close(); err != nil {
+			h.t.Errorf("committer: %v", err)
+		}
+	}
+}
+
+type fataler interface{ Fatalf(string, ...any) }
+
+func hashOf(t fataler, l *ledger.Ledger) [32]byte {
+	if err := l.Warm(context.Background()); err != nil {
+		t.Fatalf("read all records: %v", err)
+	}
+	return l.Hash()
+}
+
+// check holds the system against the model and against the laws that need no model.
+func (h *history) check(step string) {
+	sum := h.net
+	for c, want := range h.model.balances {
+		got := h.shop.balance(c)
+		if got != want {
+			h.t.Fatalf("after %s: card %d has %d, the rules say %d", step, c, got, want)
+		}
+		sum += got
+	}
+	for n, t := range h.model.terminals {
+		got := h.shop.ledger.TotalsOf(terminalOf(n))
+		if got != t.totals {
+			h.t.Fatalf("after %s: terminal %d counts %+v, the rules say %+v", step, n, got, t.totals)
+		}
+		if got := h.shop.ledger.BatchOf(terminalOf(n)); got != pos.BatchNo(t.batch) {
+			h.t.Fatalf("after %s: terminal %d has batch %s open, the rules say %06d", step, n, got, t.batch)
+		}
+		sum += int64(got.DebitAmount - got.CreditAmount)
+	}
+	if sum != cardsOfShop*openingBalance {
+		h.t.Fatalf("after %s: cards and merchant have %d together, it was %d", step, sum, cardsOfShop*openingBalance)
+	}
+	if !h.holding {
+		h.checkUndone(step)
+	}
+}
+
+// checkUndone reads the journal: what was given back of a sale is never less than nothing nor more than it.
+func (h *history) checkUndone(step string) {
+	list, seqs := h.shop.entries()
+	amount, back, saleOf := map[uint64]pos.Amount{}, map[uint64]pos.Amount{}, map[uint64]uint64{}
+	for i, x := range list {
+		s := x.Original
+		switch x.Effect {
+		case journal.Sold:
+			s = seqs[i]
+			amount[s] = x.Amount
+		case journal.VoidedSale:
+			saleOf[seqs[i]] = s
+			back[s] += x.Delta
+		case journal.Refunded, journal.ReversedSale:
+			back[s] += x.Delta
+		case journal.ReversedVoid:
+			s = saleOf[s]
+			back[s] += x.Delta
+		default:
+			if x.Delta != 0 {
+				h.t.Fatalf("after %s: entry %d moves money by effect %s", step, seqs[i], x.Effect)
+			}
+			continue
+		}
+		if b := back[s]; b < 0 || b > amount[s] {
+			h.t.Fatalf("after %s: %d of the sale in entry %d were given back, it was %d", step, b, s, amount[s])
+		}
+	}
+}

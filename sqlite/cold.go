@@ -1,0 +1,143 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+
+	"touchstone/issuer"
+	"touchstone/journal"
+	"touchstone/keys"
+	"touchstone/registry"
+)
+
+// coldWriter keeps the latest cold records as rows. Entries of other kinds have no row.
+type coldWriter struct{ merchant, terminal, device, card, key *sql.Stmt }
+
+func (w *coldWriter) prepare(ctx context.Context, c *sql.Conn) error {
+	const upsert = "INSERT INTO %[1]s(%[2]s, seq, record) VALUES(?, ?, ?) ON CONFLICT(%[2]s) DO UPDATE SET seq = excluded.seq, record = excluded.record"
+	for _, p := range []struct {
+		stmt *(*sql.Stmt)
+		sql  string
+	}{
+		{&w.merchant, fmt.Sprintf(upsert, "merchant", "id")},
+		{&w.terminal, fmt.Sprintf(upsert, "terminal", "id")},
+		{&w.device, fmt.Sprintf(upsert, "device", "serial")},
+		{&w.card, fmt.Sprintf(upsert, "card", "hash")},
+		{&w.key, `INSERT INTO key_record(owner, usage, cipher, seq, record) VALUES(?, ?, ?, ?, ?)
+			ON CONFLICT(owner, usage, cipher) DO UPDATE SET seq = excluded.seq, record = excluded.record`},
+	} {
+		var err error
+		if *p.stmt, err = c.PrepareContext(ctx, p.sql); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// write upserts the rows of a block's cold entries in their order, inside the transaction under way.
+func (w *coldWriter) write(ctx context.Context, entries []journal.Entry) error {
+	for _, e := range entries {
+		if err := w.one(ctx, e); err != nil {
+			return fmt.Errorf("keep row of journal entry %d (%s): %w", e.Seq, e.Kind, err)
+		}
+	}
+	return nil
+}
+
+func (w *coldWriter) one(ctx context.Context, e journal.Entry) (err error) {
+	record := string(e.Body)
+	seq := int64(e.Seq)
+	switch e.Kind {
+	case journal.KindMerchant:
+		var r registry.Merchant
+		if err = json.Unmarshal(e.Body, &r); err == nil {
+			_, err = w.merchant.ExecContext(ctx, r.ID.String(), seq, record)
+		}
+	case journal.KindTerminal:
+		var r registry.Terminal
+		if err = json.Unmarshal(e.Body, &r); err == nil {
+			_, err = w.terminal.ExecContext(ctx, r.ID.String(), seq, record)
+		}
+	case journal.KindDevice:
+		var r registry.Device
+		if err = json.Unmarshal(e.Body, &r); err == nil {
+			_, err = w.device.ExecContext(ctx, string(r.Serial), seq, record)
+		}
+	case journal.KindCard:
+		var r issuer.Opening
+		if err = json.Unmarshal(e.Body, &r); err == nil {
+			_, err = w.card.ExecContext(ctx, r.Card.String(), seq, record)
+		}
+	case journal.KindKey:
+		var r keys.Record
+		if err = json.Unmarshal(e.Body, &r); err != nil {
+			return err
+		}
+		_, usage, cipher, _, err := r.Wrapped.Head()
+		if err != nil {
+			return err
+		}
+		_, err = w.key.ExecContext(ctx, string(r.Owner), int(usage), int(cipher), seq, record)
+		return err
+	}
+	return err
+}
+
+// Cold receives the latest cold records, each with the number of its entry; what is nil is not read.
+type Cold struct {
+	Merchant func(seq uint64, r registry.Merchant) error
+	Terminal func(seq uint64, r registry.Terminal) error
+	Device   func(seq uint64, r registry.Device) error
+	Card     func(seq uint64, r issuer.Opening) error
+	Key      func(seq uint64, r keys.Record) error // the latest of one owner, usage and cipher
+}
+
+// Cold calls to with every latest cold record: merchants, terminals, devices, cards, keys, each table in
+// the order of its key. A table is one read transaction: it is for loading at start. Fields that this
+// program does not know are ignored, so that an older one reads what a newer one wrote.
+func (r *Reader) Cold(ctx context.Context, to Cold) error {
+	if err := coldTable(ctx, r.db, "merchant", to.Merchant); err != nil {
+		return err
+	}
+	if err := coldTable(ctx, r.db, "terminal", to.Terminal); err != nil {
+		return err
+	}
+	if err := coldTable(ctx, r.db, "device", to.Device); err != nil {
+		return err
+	}
+	if err := coldTable(ctx, r.db, "card", to.Card); err != nil {
+		return err
+	}
+	return coldTable(ctx, r.db, "key_record", to.Key)
+}
+
+func coldTable[T any](ctx context.Context, db *sql.DB, table string, f func(uint64, T) error) error {
+	if f == nil {
+		return nil
+	}
+	list, err := db.QueryContext(ctx, "SELECT seq, record FROM "+table)
+	if err != nil {
+		return fmt.Errorf("read table %s: %w", table, err)
+	}
+	defer list.Close()
+	for list.Next() {
+		var seq int64
+		var text []byte
+		if err := list.Scan(&seq, &text); err != nil {
+			return fmt.Errorf("read table %s: %w", table, err)
+		}
+		var record T
+		if err := json.Unmarshal(text, &record); err != nil {
+			return fmt.Errorf("read table %s, row of journal entry %d: malformed record", table, seq)
+		}
+		if err := f(uint64(seq), record); err != nil {
+			return err
+		}
+	}
+	if err := list.Err(); err != nil {
+		return fmt.Errorf("read table %s: %w", table, err)
+	}
+	return nil
+}

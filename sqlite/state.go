@@ -1,0 +1,348 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"touchstone/journal"
+	"touchstone/pos"
+)
+
+// SlabKind is what a slab holds. Numbers are on disk for ever.
+type SlabKind uint8
+
+// The kinds of slabs.
+const (
+	TerminalSlab SlabKind = 1 // 64 terminals a row
+	CardSlab     SlabKind = 2 // 64 cards a row
+)
+
+// String is the kind's word.
+func (k SlabKind) String() string {
+	switch k {
+	case TerminalSlab:
+		return "terminal"
+	case CardSlab:
+		return "card"
+	}
+	return fmt.Sprintf("kind-%d", uint8(k))
+}
+
+// Slab is one row of hot state. Body is the ledger's encoding.
+type Slab struct {
+	Kind    SlabKind
+	ID      uint64
+	Applied uint64 // number of the last journal entry folded into it
+	Body    []byte
+}
+
+// StoredRecord is one remembered message. Body is the ledger's encoding.
+type StoredRecord struct {
+	Seq  uint64
+	Body []byte
+}
+
+// Trace says which entry recorded a terminal's message of this key (transaction.Key).
+type Trace struct {
+	Terminal pos.TerminalID
+	Key      uint64
+	Seq      uint64
+}
+
+// Floor is where the tail begins: all that Seq and the entries before it did is in the checkpoint. Seq is
+// the end of a block (Reader.Boundary) and Head the chain value after it, which ties the checkpoint to
+// its journal.
+type Floor struct {
+	Seq  uint64
+	Head journal.Hash
+}
+
+// CheckpointBatch is what one Checkpoint writes. Every part may be empty.
+type CheckpointBatch struct {
+	Slabs   []Slab
+	Records []StoredRecord
+	Traces  []Trace
+	Floor   *Floor // nil: it stays where it is
+}
+
+// SlabError names a slab whose bytes do not fit its sum. The caller resets the state and rebuilds it.
+type SlabError struct {
+	Kind SlabKind
+	ID   uint64
+}
+
+func (e *SlabError) Error() string {
+	return fmt.Sprintf("%s slab %d of %s: sum differs", e.Kind, e.ID, stateFile)
+}
+
+var stateSchema = []string{`
+CREATE TABLE slab(kind INTEGER NOT NULL, id INTEGER NOT NULL, applied INTEGER NOT NULL, body BLOB NOT NULL, sum BLOB NOT NULL,
+	PRIMARY KEY(kind, id)) STRICT, WITHOUT ROWID;
+CREATE TABLE record(seq INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
+CREATE TABLE trace(terminal BLOB NOT NULL, key INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY(terminal, key)) STRICT, WITHOUT ROWID;
+CREATE TABLE floor(id INTEGER PRIMARY KEY CHECK(id = 1), seq INTEGER NOT NULL, head BLOB NOT NULL) STRICT;`}
+
+// state is state.db: one connection that writes and a pool that reads.
+type state struct {
+	write, read *sql.DB
+	record      *sql.Stmt
+	trace       *sql.Stmt
+}
+
+// openState opens state.db. A file that is no database any more is set aside as state.db.corrupt, since
+// the journal can rebuild what it held.
+func openState(ctx context.Context, dir string, log *slog.Logger) (*state, error) {
+	path := filepath.Join(dir, stateFile)
+	s, err := tryState(ctx, path)
+	if !isCorrupt(err) {
+		return s, err
+	}
+	log.Error("checkpoint file is corrupt and was set aside", slog.String("file", path), slog.String("error", err.Error()))
+	if err := os.Rename(path, path+".corrupt"); err != nil {
+		return nil, err
+	}
+	if err := removeFile(path); err != nil {
+		return nil, err
+	}
+	return tryState(ctx, path)
+}
+
+func tryState(ctx context.Context, path string) (*state, error) {
+	if err := createFile(path); err != nil {
+		return nil, err
+	}
+	s := new(state)
+	if err := s.open(ctx, path); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+func (s *state) open(ctx context.Context, path string) (err error) {
+	s.write, err = settings{path: path, conns: 1, pragmas: []string{
+		"page_size(8192)", "synchronous(normal)", "cache_size(-16384)",
+	}}.open()
+	if err != nil {
+		return err
+	}
+	if err := migrate(ctx, s.write, path, stateSchema); err != nil {
+		return err
+	}
+	err = requirePragmas(ctx, s.write, [2]string{"journal_mode", "wal"}, [2]string{"synchronous", "1"})
+	if err != nil {
+		return fmt.Errorf("open %s: %w", path, err)
+	}
+	s.read, err = settings{path: path, readOnly: true, conns: readConnections, pragmas: []string{"cache_size(-8192)"}}.open()
+	if err != nil {
+		return err
+	}
+	if s.record, err = s.read.PrepareContext(ctx, "SELECT body FROM record WHERE seq = ?"); err != nil {
+		return err
+	}
+	s.trace, err = s.read.PrepareContext(ctx, "SELECT seq FROM trace WHERE terminal = ? AND key = ?")
+	return err
+}
+
+func (s *state) close() error {
+	var errs []error
+	if s.read != nil {
+		errs = append(errs, s.read.Close())
+	}
+	if s.write != nil {
+		errs = append(errs, s.write.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// sum is SHA-256 over kind (1 byte), id and applied (8 bytes each, big-endian) and body.
+func (s *Slab) sum() [sha256.Size]byte {
+	h := sha256.New()
+	head := append(make([]byte, 0, 17), byte(s.Kind))
+	head = binary.BigEndian.AppendUint64(head, s.ID)
+	head = binary.BigEndian.AppendUint64(head, s.Applied)
+	h.Write(head)
+	h.Write(s.Body)
+	return [sha256.Size]byte(h.Sum(nil))
+}
+
+// Checkpoint writes a batch in one transaction: all of it or nothing. Rows that exist are replaced. The
+// caller bounds the batch, and gives only what the journal has made durable. It survives a crash of the
+// process; a crash of the machine may take the last ones back, floor included.
+func (s *Store) Checkpoint(ctx context.Context, b CheckpointBatch) error {
+	tx, err := s.state.write.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	defer tx.Rollback()
+	err = each(ctx, tx, "INSERT OR REPLACE INTO slab(kind, id, applied, body, sum) VALUES(?, ?, ?, ?, ?)", len(b.Slabs), func(i int) []any {
+		slab := &b.Slabs[i]
+		sum := slab.sum()
+		return []any{int(slab.Kind), int64(slab.ID), int64(slab.Applied), present(slab.Body), sum[:]}
+	})
+	if err != nil {
+		return fmt.Errorf("checkpoint slabs: %w", err)
+	}
+	err = each(ctx, tx, "INSERT OR REPLACE INTO record(seq, body) VALUES(?, ?)", len(b.Records), func(i int) []any {
+		return []any{int64(b.Records[i].Seq), present(b.Records[i].Body)}
+	})
+	if err != nil {
+		return fmt.Errorf("checkpoint records: %w", err)
+	}
+	err = each(ctx, tx, "INSERT OR REPLACE INTO trace(terminal, key, seq) VALUES(?, ?, ?)", len(b.Traces), func(i int) []any {
+		t := &b.Traces[i]
+		return []any{t.Terminal[:], int64(t.Key), int64(t.Seq)}
+	})
+	if err != nil {
+		return fmt.Errorf("checkpoint traces: %w", err)
+	}
+	if b.Floor != nil {
+		_, err := tx.ExecContext(ctx, "INSERT OR REPLACE INTO floor(id, seq, head) VALUES(1, ?, ?)", int64(b.Floor.Seq), b.Floor.Head[:])
+		if err != nil {
+			return fmt.Errorf("checkpoint floor: %w", err)
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	return nil
+}
+
+// present is an empty body where a nil one would be NULL.
+func present(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
+// each runs one prepared statement n times.
+func each(ctx context.Context, tx *sql.Tx, query string, n int, args func(i int) []any) error {
+	if n == 0 {
+		return nil
+	}
+	stmt, err := tx.PrepareContext(ctx, query)
+	if err != nil {
+		return err
+	}
+	defer stmt.Close()
+	for i := range n {
+		if _, err := stmt.ExecContext(ctx, args(i)...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// LoadSlabs calls f with every slab of a kind in the order of ID. Body is valid during the call. A slab
+// that does not fit its sum ends it with a *SlabError.
+func (s *Store) LoadSlabs(ctx context.Context, kind SlabKind, f func(Slab) error) error {
+	list, err := s.state.read.QueryContext(ctx, "SELECT id, applied, body, sum FROM slab WHERE kind = ? ORDER BY id", int(kind))
+	if err != nil {
+		return fmt.Errorf("load %s slabs: %w", kind, err)
+	}
+	defer list.Close()
+	for list.Next() {
+		var id, applied int64
+		var body, stored []byte
+		if err := list.Scan(&id, &applied, &body, &stored); err != nil {
+			return fmt.Errorf("load %s slabs: %w", kind, err)
+		}
+		slab := Slab{kind, uint64(id), uint64(applied), body}
+		if sum := slab.sum(); !bytes.Equal(sum[:], stored) {
+			return &SlabError{kind, slab.ID}
+		}
+		if err := f(slab); err != nil {
+			return err
+		}
+	}
+	if err := list.Err(); err != nil {
+		return fmt.Errorf("load %s slabs: %w", kind, err)
+	}
+	return nil
+}
+
+// Floor is the checkpoint's floor; ok is false where there is none, and then nothing else in the
+// checkpoint may be relied on. Open has checked that it belongs to this journal.
+func (s *Store) Floor(ctx context.Context) (f Floor, ok bool, err error) {
+	var seq int64
+	var head []byte
+	err = s.state.read.QueryRowContext(ctx, "SELECT seq, head FROM floor WHERE id = 1").Scan(&seq, &head)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return Floor{}, false, nil
+	case err != nil:
+		return Floor{}, false, fmt.Errorf("read checkpoint floor: %w", err)
+	case seq < 0 || len(head) != journal.HashSize:
+		return Floor{}, false, errors.New("read checkpoint floor: malformed row")
+	}
+	return Floor{uint64(seq), journal.Hash(head)}, true, nil
+}
+
+// RecordBySeq is the body of a remembered message by its entry's number; ok is false where there is none.
+func (s *Store) RecordBySeq(ctx context.Context, seq uint64) (body []byte, ok bool, err error) {
+	err = s.state.record.QueryRowContext(ctx, int64(seq)).Scan(&body)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("read record of entry %d: %w", seq, err)
+	}
+	return body, true, nil
+}
+
+// SeqByTrace is the entry that recorded a terminal's message of this key; ok is false where there is none.
+func (s *Store) SeqByTrace(ctx context.Context, terminal pos.TerminalID, key uint64) (seq uint64, ok bool, err error) {
+	var n int64
+	err = s.state.trace.QueryRowContext(ctx, terminal[:], int64(key)).Scan(&n)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, false, nil
+	}
+	if err != nil {
+		return 0, false, fmt.Errorf("read trace of terminal %s: %w", terminal, err)
+	}
+	return uint64(n), true, nil
+}
+
+// ResetState empties the checkpoint, so that the hot state is rebuilt from the journal's first entry.
+func (s *Store) ResetState(ctx context.Context) error {
+	tx, err := s.state.write.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("reset checkpoint: %w", err)
+	}
+	defer tx.Rollback()
+	for _, table := range []string{"slab", "record", "trace", "floor"} {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM "+table); err != nil {
+			return fmt.Errorf("reset checkpoint: %w", err)
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("reset checkpoint: %w", err)
+	}
+	return nil
+}
+
+// discardForeignState empties a checkpoint whose floor is not an end of block of this journal: it was
+// made for another journal, or for a later state of one restored from a backup.
+func (s *Store) discardForeignState(ctx context.Context) error {
+	floor, ok, err := s.Floor(ctx)
+	if err != nil || !ok {
+		return err
+	}
+	last, head, err := s.Boundary(ctx, floor.Seq)
+	if err != nil {
+		return err
+	}
+	if last == floor.Seq && head == floor.Head {
+		return nil
+	}
+	s.log.Warn("checkpoint is of another journal and was discarded", slog.Uint64("floor", floor.Seq), slog.Uint64("last", s.last))
+	return s.ResetState(ctx)
+}

@@ -1,0 +1,166 @@
+package sqlite_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"touchstone/sqlite"
+)
+
+// checkpointed makes a directory with 6 entries and a checkpoint whose floor is entry 4.
+func checkpointed(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	s := openStore(t, dir)
+	fill(t, s)
+	checkpoint(t, s, 4)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func checkpoint(t *testing.T, s *sqlite.Store, floor uint64) {
+	t.Helper()
+	last, head, err := s.Boundary(t.Context(), floor)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.Checkpoint(t.Context(), sqlite.CheckpointBatch{
+		Slabs: []sqlite.Slab{
+			{Kind: sqlite.TerminalSlab, ID: 2, Applied: 4, Body: []byte("two")},
+			{Kind: sqlite.TerminalSlab, ID: 1, Applied: 3, Body: []byte("one")},
+			{Kind: sqlite.CardSlab, ID: 1, Applied: 4},
+		},
+		Records: []sqlite.StoredRecord{{Seq: 3, Body: []byte("record")}},
+		Traces:  []sqlite.Trace{{Terminal: terminalID(1), Key: 1<<63 + 7, Seq: 3}},
+		Floor:   &sqlite.Floor{Seq: last, Head: head},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func slabs(t *testing.T, s *sqlite.Store, kind sqlite.SlabKind) (string, error) {
+	t.Helper()
+	text := ""
+	err := s.LoadSlabs(t.Context(), kind, func(b sqlite.Slab) error {
+		text += fmt.Sprintf("%s %d at %d %q; ", b.Kind, b.ID, b.Applied, b.Body)
+		return nil
+	})
+	return text, err
+}
+
+func TestCheckpoint(t *testing.T) {
+	s := openStore(t, checkpointed(t))
+	if got, err := slabs(t, s, sqlite.TerminalSlab); err != nil || got != `terminal 1 at 3 "one"; terminal 2 at 4 "two"; ` {
+		t.Errorf("terminals %s, %v", got, err)
+	}
+	if got, err := slabs(t, s, sqlite.CardSlab); err != nil || got != `card 1 at 4 ""; ` {
+		t.Errorf("cards %s, %v", got, err)
+	}
+	if f, ok, err := s.Floor(t.Context()); f.Seq != 4 || !ok || err != nil {
+		t.Errorf("floor %d %v %v", f.Seq, ok, err)
+	}
+	if b, ok, err := s.RecordBySeq(t.Context(), 3); string(b) != "record" || !ok || err != nil {
+		t.Errorf("record %q %v %v", b, ok, err)
+	}
+	if _, ok, err := s.RecordBySeq(t.Context(), 2); ok || err != nil {
+		t.Errorf("absent record: %v %v", ok, err)
+	}
+	if seq, ok, err := s.SeqByTrace(t.Context(), terminalID(1), 1<<63+7); seq != 3 || !ok || err != nil {
+		t.Errorf("trace %d %v %v", seq, ok, err)
+	}
+	if _, ok, err := s.SeqByTrace(t.Context(), terminalID(2), 1<<63+7); ok || err != nil {
+		t.Errorf("trace of another terminal: %v %v", ok, err)
+	}
+	// A later batch replaces rows and, without a floor, leaves it.
+	err := s.Checkpoint(t.Context(), sqlite.CheckpointBatch{Slabs: []sqlite.Slab{{Kind: sqlite.CardSlab, ID: 1, Applied: 6, Body: []byte("new")}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := slabs(t, s, sqlite.CardSlab); err != nil || got != `card 1 at 6 "new"; ` {
+		t.Errorf("cards %s, %v", got, err)
+	}
+	if f, ok, err := s.Floor(t.Context()); f.Seq != 4 || !ok || err != nil {
+		t.Errorf("floor %d %v %v", f.Seq, ok, err)
+	}
+	if err := s.ResetState(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	isReset(t, s)
+}
+
+func isReset(t *testing.T, s *sqlite.Store) {
+	t.Helper()
+	for _, kind := range []sqlite.SlabKind{sqlite.TerminalSlab, sqlite.CardSlab} {
+		if got, err := slabs(t, s, kind); got != "" || err != nil {
+			t.Errorf("after reset: %s, %v", got, err)
+		}
+	}
+	if _, ok, err := s.Floor(t.Context()); ok || err != nil {
+		t.Errorf("after reset: floor %v, %v", ok, err)
+	}
+	if _, ok, err := s.RecordBySeq(t.Context(), 3); ok || err != nil {
+		t.Errorf("after reset: record %v, %v", ok, err)
+	}
+	if _, ok, err := s.SeqByTrace(t.Context(), terminalID(1), 1<<63+7); ok || err != nil {
+		t.Errorf("after reset: trace %v, %v", ok, err)
+	}
+}
+
+func TestDamagedSlabIsNamed(t *testing.T) {
+	for _, damage := range []string{
+		"body = x'00'", "body = x''", "applied = 5", "sum = zeroblob(32)", "sum = x''", "id = 3",
+	} {
+		dir := checkpointed(t)
+		alter(t, filepath.Join(dir, "state.db"), "UPDATE slab SET "+damage+" WHERE kind = 1 AND id = 2")
+		s := openStore(t, dir)
+		want := uint64(2)
+		if damage == "id = 3" {
+			want = 3
+		}
+		var bad *sqlite.SlabError
+		if _, err := slabs(t, s, sqlite.TerminalSlab); !errors.As(err, &bad) || bad.Kind != sqlite.TerminalSlab || bad.ID != want {
+			t.Errorf("%s: %v", damage, err)
+		}
+		if _, err := slabs(t, s, sqlite.CardSlab); err != nil {
+			t.Errorf("%s: the other kind: %v", damage, err)
+		}
+	}
+}
+
+func TestStateOfAnotherJournalIsDiscarded(t *testing.T) {
+	// The same entries from 1 to 4 and a later journal: it fits.
+	dir := checkpointed(t)
+	if _, ok, err := openStore(t, dir).Floor(t.Context()); !ok || err != nil {
+		t.Fatalf("own state: %v %v", ok, err)
+	}
+	for name, damage := range map[string]string{
+		"another chain":             "UPDATE floor SET head = zeroblob(32)",
+		"no end of block":           "UPDATE floor SET seq = 3",
+		"beyond the journal's head": "UPDATE floor SET seq = 7",
+	} {
+		dir := checkpointed(t)
+		alter(t, filepath.Join(dir, "state.db"), damage)
+		t.Log(name)
+		isReset(t, openStore(t, dir))
+	}
+}
+
+func TestCorruptStateIsSetAside(t *testing.T) {
+	dir := checkpointed(t)
+	path := filepath.Join(dir, "state.db")
+	if err := os.WriteFile(path, make([]byte, 8192), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := openStore(t, dir)
+	isReset(t, s)
+	checkpoint(t, s, 6)
+	if _, err := os.Stat(path + ".corrupt"); err != nil {
+		t.Error(err)
+	}
+}
