@@ -70,11 +70,14 @@ func (m *memory) hold() {
 	m.gate = make(chan struct{})
 }
 
+// release ends hold; without one it does nothing.
 func (m *memory) release() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	close(m.gate)
-	m.gate = nil
+	if m.gate != nil {
+		close(m.gate)
+		m.gate = nil
+	}
 }
 
 func (m *memory) Append(_ context.Context, b journal.Block) error {

@@ -36,17 +36,18 @@ type modelKey struct{ class, batch, stan int }
 // modelRecord is a message that was proven genuine.
 type modelRecord struct {
 	message
-	code     string // as recorded
-	rrn      string // once it was answered
-	auth     string
-	at       time.Duration
-	standing bool // approved, and neither voided nor reversed
-	voided   bool
-	reversed bool
-	grave    bool
-	undone   bool // of a void: reversed once
-	refunded int64
-	sale     *modelRecord // of a void
+	code      string // as recorded
+	rrn       string // once it was answered
+	auth      string
+	at        time.Duration
+	standing  bool // approved, and neither voided nor reversed
+	voided    bool
+	reversed  bool
+	grave     bool
+	undone    bool // of a void: reversed once
+	refunded  int64
+	available int64        // of a balance inquiry
+	sale      *modelRecord // of a void
 }
 
 func newModel(terminals int) *model {
@@ -123,12 +124,12 @@ func (w *model) judge(m message, now time.Duration) expected {
 	return expected{code: r.code, record: r, balance: r.balanceShown()}
 }
 
-// balanceShown is DE54 of an approved inquiry; the amount was kept in refunded, which it never uses.
+// balanceShown is DE54 of an approved inquiry.
 func (r *modelRecord) balanceShown() string {
 	if r.kind != balance || r.code != "00" {
 		return ""
 	}
-	sign, n := "C", r.amount
+	sign, n := "C", r.available
 	if n < 0 {
 		sign, n = "D", -n
 	}
@@ -183,7 +184,7 @@ func (w *model) inquire(r *modelRecord) string {
 	if r.pin != 0 {
 		w.tries[r.card] = 0
 	}
-	r.amount = w.balances[r.card]
+	r.available = w.balances[r.card]
 	return "00"
 }
 

@@ -7,8 +7,9 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
-	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"touchstone/host"
 	"touchstone/iso8583"
@@ -93,7 +94,7 @@ const openingBalance = 1000
 
 // shop is a ledger with its committer running and a line in front of it.
 type shop struct {
-	t         testing.TB
+	t         rapid.TB
 	store     *memory
 	ledger    *ledger.Ledger
 	committer *journal.Committer
@@ -102,6 +103,8 @@ type shop struct {
 	now       atomic.Int64
 	stop      context.CancelFunc
 	ran       chan error
+	closing   sync.Once
+	ended     error // what the committer returned
 }
 
 var merchantOfShop = must(pos.ParseMerchantID("898310048160001"))
@@ -127,7 +130,7 @@ func smallOptions() ledger.Options {
 }
 
 // openShop starts a ledger over store and runs its committer.
-func openShop(t testing.TB, store *memory, opts ledger.Options) *shop {
+func openShop(t rapid.TB, store *memory, opts ledger.Options) *shop {
 	t.Helper()
 	s := &shop{t: t, store: store, module: new(module), ran: make(chan error, 1)}
 	s.now.Store(int64(began))
@@ -146,23 +149,31 @@ func openShop(t testing.TB, store *memory, opts ledger.Options) *shop {
 	return s
 }
 
-// close ends the committer and gives what it returned.
+// close ends the committer and gives what it returned; it may be called again. It lets a withheld
+// sink go on first, so it cannot wait for ever.
 func (s *shop) close() error {
 	s.stop()
-	return <-s.ran
+	s.store.release()
+	s.closing.Do(func() { s.ended = <-s.ran })
+	return s.ended
 }
 
 // newShop is a shop with terminals 1 to n, all signed in, and its cards.
-func newShop(t testing.TB, terminals int, opts ledger.Options) *shop {
+func newShop(t rapid.TB, terminals int, opts ledger.Options) *shop {
 	t.Helper()
 	s := openShop(t, newMemory(), opts)
 	s.furnish(terminals)
+	s.signInAll(terminals)
+	return s
+}
+
+func (s *shop) signInAll(terminals int) {
+	s.t.Helper()
 	for n := 1; n <= terminals; n++ {
 		if a := s.send(message{kind: signIn, terminal: n, stan: 900000}); a.code != "00" {
-			t.Fatalf("sign-in of terminal %d: %s", n, a.code)
+			s.t.Fatalf("sign-in of terminal %d: %s", n, a.code)
 		}
 	}
-	return s
 }
 
 func (s *shop) furnish(terminals int) {
@@ -369,7 +380,7 @@ func (s *shop) finish(f *flight) (a answer) {
 	return readAnswer(s.t, frame[iso8583.LengthSize:])
 }
 
-func readAnswer(t testing.TB, frame []byte) (a answer) {
+func readAnswer(t rapid.TB, frame []byte) (a answer) {
 	t.Helper()
 	var m iso8583.Message
 	if err := iso8583.UnionPay.Parse(&m, frame); err != nil {

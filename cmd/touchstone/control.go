@@ -139,3 +139,6 @@ func ask(dir string, req change) (result json.RawMessage, running bool, err erro
 	}
 	return answer.Result, true, nil
 }
+
+// isTaken tells whether an address could not be listened on because another program has it.
+func isTaken(err error) bool { return errors.Is(err, syscall.EADDRINUSE) }

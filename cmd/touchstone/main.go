@@ -26,6 +26,7 @@ type app struct {
 
 // commands is the table of contents of the program.
 type commands struct {
+	Demo     demoCmd     `cmd:"" help:"Watch it work: a host, sample shops and their terminals, no configuration."`
 	Serve    serveCmd    `cmd:"" help:"The authentication host."`
 	Init     initCmd     `cmd:"" help:"Make a data directory."`
 	Register registerCmd `cmd:"" help:"Enter a merchant, device, terminal or card."`

@@ -1,0 +1,261 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"touchstone/journal"
+)
+
+// demoCmd is a whole acquirer on one machine, for somebody who wants to see it work.
+type demoCmd struct {
+	hostFlags
+	PrintFixture bool   `name:"print-fixture" help:"Print the address, the visitors' terminals and keys, and the cards as JSON, and end."`
+	Quiet        bool   `name:"quiet" help:"Without the demonstration's own traffic: only yours."`
+	Lang         string `name:"lang" default:"en" help:"en or zh." placeholder:"LANG"`
+}
+
+// demoDirectory is where the demonstration keeps its data when not told otherwise.
+const demoDirectory = "touchstone-data/demo"
+
+// Help is shown by touchstone demo --help.
+func (demoCmd) Help() string {
+	return `Needs no configuration. Makes and seeds a test data directory (published keys, sample shops and cards), hears terminals
+on 127.0.0.1:8583, and runs software terminals at human pace: most of them healthy, several faulty.
+
+  touchstone demo                                        watch it; Ctrl-C ends it
+  touchstone demo --print-fixture > fixture.json         what a client of your own needs
+  touchstone terminal --fixture fixture.json sale 18.50  a visitor of your own, from another window
+  touchstone journal show --terminal 90000001 --trace 2  every proof of one message`
+}
+
+// Run shows the demonstration until it is told to end.
+func (c *demoCmd) Run(a *app) error {
+	if c.Data == "" {
+		c.Data = demoDirectory
+	}
+	if c.PrintFixture {
+		return printFixture(a.stdout, c.TCP)
+	}
+	out := &flushing{w: a.stdout}
+	show, err := newLines(out, c.Lang, isTerminal(a.stdout) && a.getenv("NO_COLOR") == "")
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	if err := makeTestDirectory(c.Data, log); err != nil {
+		return err
+	}
+	e, err := c.open(log)
+	if err != nil {
+		return err
+	}
+	if err := e.seed(a.ctx); err != nil {
+		return errors.Join(err, e.close())
+	}
+	return errors.Join(c.play(a, e, show), e.close())
+}
+
+func (c *demoCmd) play(a *app, e *engine, show *lines) error {
+	ln, taken, err := c.listenAnywhere()
+	if err != nil {
+		return err
+	}
+	s := &stage{engine: e, show: show, data: c.Data, from: e.ledger.Durable() + 1}
+	if err := s.banner(ln.Addr().String(), taken, c); err != nil {
+		ln.Close()
+		return err
+	}
+	players, stopPlayers := context.WithCancel(a.ctx)
+	defer stopPlayers()
+	serving, stopServing := context.WithCancel(context.WithoutCancel(a.ctx))
+	defer stopServing()
+	var all sync.WaitGroup
+	all.Go(func() {
+		<-a.ctx.Done()
+		stopPlayers()
+	})
+	ended := make(chan error, 1)
+	go func() { ended <- e.serve(serving, ln, c.limits()) }()
+	crowd := make(chan struct{})
+	go func() {
+		defer close(crowd)
+		if !c.Quiet {
+			(&crowdOf{host: ln.Addr().String(), state: filepath.Join(c.Data, "terminals"), log: e.log}).play(players)
+		}
+	}()
+	followErr := s.follow(a.ctx, ended)
+	stopPlayers()
+	<-crowd
+	stopServing()
+	var serveErr error
+	if s.ended == nil {
+		serveErr = <-ended
+	} else {
+		serveErr = *s.ended
+	}
+	if a.ctx.Err() == nil {
+		return errors.Join(followErr, serveErr)
+	}
+	all.Wait()
+	return errors.Join(followErr, serveErr, s.farewell())
+}
+
+// listenAnywhere opens the address or, when its port is taken, any free port beside it.
+func (c *demoCmd) listenAnywhere() (ln net.Listener, taken bool, err error) {
+	ln, err = c.listen(true)
+	if err == nil || !isTaken(err) {
+		return ln, false, err
+	}
+	host, _, err := net.SplitHostPort(c.TCP)
+	if err != nil {
+		return nil, false, err
+	}
+	ln, err = net.Listen("tcp", net.JoinHostPort(host, "0"))
+	return ln, true, err
+}
+
+// stage is the screen of the demonstration. Every figure on it is counted from the journal of this run.
+type stage struct {
+	engine *engine
+	show   *lines
+	data   string
+	from   uint64 // first entry of this run
+	next   uint64
+	count  tally
+	ended  *error
+}
+
+// tally counts judged sales of this run.
+type tally struct{ sales, approved, bank, security, messages int }
+
+func (t *tally) add(x *journal.Exchange) {
+	t.messages++
+	if whatOf(x) != "sale" || x.Flags&journal.FlagRepeat != 0 {
+		return
+	}
+	t.sales++
+	switch {
+	case x.Effect == journal.Sold:
+		t.approved++
+	case x.Reason.OfIssuer():
+		t.bank++
+	default:
+		t.security++
+	}
+}
+
+func (s *stage) banner(tcp string, taken bool, c *demoCmd) error {
+	l := s.show
+	program := os.Args[0]
+	if !strings.Contains(program, "/") || strings.HasPrefix(program, "/tmp/") {
+		program = "touchstone"
+	}
+	own, guests := len(staffTerminals()), len(visitors())
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n  %s   %s               %s\n", "TOUCHSTONE 试金石", l.two("POS security authentication", "POS 安全认证系统"), l.two("中文: make run LANG=zh", "English: make run LANG=en"))
+	fmt.Fprintf(&b, "  %s tcp %s%s\n", pad(l.two("terminals", "终端接入"), 11), tcp, l.taken(taken, c.TCP))
+	fmt.Fprintf(&b, "  %s %s\n", pad(l.two("in here", "此处"), 11), fmt.Sprintf(l.two("%d shops, %d terminals, %d visitors for your own client", "%d 家商户, %d 台终端, %d 台访客终端供您自己的客户端使用"), sampleShops, own, guests))
+	fmt.Fprintf(&b, "  %s %s demo --print-fixture%s%s\n\n", pad(l.two("yours", "您的终端"), 11), program, c.dataFlag(), l.two("          stop: Ctrl-C", "          停止: Ctrl-C"))
+	if _, err := io.WriteString(l.w, b.String()); err != nil {
+		return err
+	}
+	return l.head()
+}
+
+func (c *demoCmd) dataFlag() string {
+	if c.TCP != "127.0.0.1:8583" {
+		return " --tcp " + c.TCP
+	}
+	return ""
+}
+
+func (l *lines) taken(taken bool, wanted string) string {
+	if !taken {
+		return ""
+	}
+	return fmt.Sprintf(l.two("   (%s is taken)", "   (%s 已被占用)"), wanted)
+}
+
+// summaryEvery is how often the counts are shown.
+const summaryEvery = 20 * time.Second
+
+// follow prints the journal as it grows until ctx ends or the host does.
+func (s *stage) follow(ctx context.Context, ended <-chan error) error {
+	s.next = s.from
+	look, sum := time.NewTicker(followEvery), time.NewTicker(summaryEvery)
+	defer look.Stop()
+	defer sum.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-ended:
+			s.ended = &err
+			return nil
+		case <-look.C:
+			if err := s.read(ctx); err != nil {
+				return notCancelled(ctx, err)
+			}
+		case <-sum.C:
+			if err := s.summary(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (s *stage) read(ctx context.Context) error {
+	return eachEntry(ctx, s.engine.store.Reader, &s.next, func(e journal.Entry) error {
+		var x journal.Exchange
+		if e.Kind == journal.KindExchange {
+			if err := x.Parse(e); err != nil {
+				return err
+			}
+			s.count.add(&x)
+		}
+		return s.show.entry(e)
+	})
+}
+
+func (s *stage) counts() string {
+	c := s.count
+	return fmt.Sprintf(s.show.two("%d sales   %d approved   %d refused by the card's bank   %d by security", "%d 笔消费   %d 笔通过   %d 笔被发卡行拒绝   %d 笔被安全认证拒绝"),
+		c.sales, c.approved, c.bank, c.security)
+}
+
+func (s *stage) summary() error {
+	_, err := fmt.Fprintf(s.show.w, " %s  ── %s\n", time.Now().In(s.show.zone).Format("15:04:05"), s.counts())
+	return err
+}
+
+// farewell reads the last entries and says how to check the counts.
+func (s *stage) farewell() error {
+	if err := s.read(context.Background()); err != nil {
+		return err
+	}
+	l := s.show
+	_, err := fmt.Fprintf(l.w, "\n  %s: %s\n  %s: touchstone journal verify --data %s\n", l.two("this run", "本次运行"), s.counts(),
+		fmt.Sprintf(l.two("journal entries %d to %d; check them", "日志第 %d 至 %d 条; 校验"), s.from, s.next-1), s.data)
+	return err
+}
+
+// flushing writes line by line, so that a reader behind a pipe sees each at once.
+type flushing struct{ w io.Writer }
+
+func (f *flushing) Write(b []byte) (int, error) {
+	n, err := f.w.Write(b)
+	if s, ok := f.w.(interface{ Sync() error }); ok && err == nil {
+		_ = s.Sync() // a pipe cannot be synced and need not be
+	}
+	return n, err
+}
