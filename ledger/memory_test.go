@@ -28,7 +28,11 @@ type memory struct {
 	appends int   // how often Append was called
 	broken  error // what Append returns
 
-	gate chan struct{} // nil: Append goes on at once; else it waits for one value, or for its closing
+	gate    chan struct{} // nil: Append goes on at once; else it waits for its closing
+	reached chan struct{} // has a value when Append waits at the gate
+
+	refuses  error  // what Checkpoint returns
+	onRecord func() // called by RecordBySeq once, after it has read
 }
 
 type slabKey struct {
@@ -67,7 +71,7 @@ func (m *memory) copy(n int, checkpoint bool) *memory {
 func (m *memory) hold() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.gate = make(chan struct{})
+	m.gate, m.reached = make(chan struct{}), make(chan struct{}, 1)
 }
 
 // release ends hold; without one it does nothing.
@@ -86,6 +90,10 @@ func (m *memory) Append(_ context.Context, b journal.Block) error {
 	gate := m.gate
 	m.mu.Unlock()
 	if gate != nil {
+		select {
+		case m.reached <- struct{}{}:
+		default:
+		}
 		<-gate
 	}
 	m.mu.Lock()
@@ -182,6 +190,9 @@ func giveAll[K comparable, V any](all map[K]*V, to func(*V) error) (err error) {
 func (m *memory) Checkpoint(_ context.Context, c ledger.Checkpoint) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.refuses != nil {
+		return m.refuses
+	}
 	for _, s := range c.Slabs {
 		m.slabs[slabKey{s.Kind, s.ID}] = s
 	}
@@ -219,8 +230,13 @@ func (m *memory) Floor(context.Context) (ledger.Floor, error) {
 
 func (m *memory) RecordBySeq(_ context.Context, seq uint64) ([]byte, bool, error) {
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	r, ok := m.records[seq]
+	hook := m.onRecord
+	m.onRecord = nil
+	m.mu.Unlock()
+	if hook != nil {
+		hook()
+	}
 	return bytes.Clone(r.Body), ok, nil
 }
 

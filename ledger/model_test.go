@@ -149,6 +149,7 @@ func (w *model) pin(r *modelRecord) string {
 		w.tries[r.card]++
 		return "55"
 	}
+	w.tries[r.card] = 0
 	return ""
 }
 
@@ -161,9 +162,6 @@ func (w *model) sell(t *modelTerminal, r *modelRecord) string {
 	}
 	if w.balances[r.card] < r.amount {
 		return "51"
-	}
-	if r.pin != 0 {
-		w.tries[r.card] = 0
 	}
 	w.move(r.card, -r.amount)
 	t.totals.DebitAmount += pos.Amount(r.amount)
@@ -181,9 +179,6 @@ func (w *model) inquire(r *modelRecord) string {
 	if code := w.pin(r); code != "" {
 		return code
 	}
-	if r.pin != 0 {
-		w.tries[r.card] = 0
-	}
 	r.available = w.balances[r.card]
 	return "00"
 }
@@ -196,10 +191,14 @@ func (w *model) void(t *modelTerminal, r *modelRecord) string {
 	switch {
 	case !r.hasFrom || s == nil || s.kind != sale || s.grave || s.code != "00":
 		return "25"
-	case s.amount != r.amount || s.card != r.card || (r.message.rrn != "" && r.message.rrn != s.rrn):
+	case s.amount != r.amount || s.card != r.card || (r.message.rrn != "" && r.message.rrn != s.rrn),
+		r.message.auth != "" && r.message.auth != s.auth:
 		return "64"
 	case !s.standing || s.refunded != 0 || s.batch != t.batch:
 		return "22"
+	}
+	if code := w.pin(r); code != "" {
+		return code
 	}
 	s.standing, s.voided, r.sale = false, true, s
 	w.credit(t, r)
@@ -229,6 +228,9 @@ func (w *model) refund(t *modelTerminal, r *modelRecord) string {
 		return "22"
 	case r.amount > s.amount-s.refunded:
 		return "64"
+	}
+	if code := w.pin(r); code != "" {
+		return code
 	}
 	s.refunded += r.amount
 	w.credit(t, r)

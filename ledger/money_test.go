@@ -2,6 +2,8 @@ package ledger_test
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -25,6 +27,7 @@ type history struct {
 	holding bool
 	net     int64   // of settled batches, from the system's own totals
 	opened  []*shop // every one of this history, to be closed at its end however it ends
+	seen    map[string]int
 }
 
 type waiting struct {
@@ -37,33 +40,62 @@ type waiting struct {
 // rules, no sale is undone beyond its amount, and cards and merchant together keep what they had.
 // docs/protocol/unionpay-pos.md 3.4, 9A.1 to 9A.5, 9A.19, 9A.24, 9A.25; invariants I-02, I-03, I-06, I-09, I-11.
 func TestMoneyIsConserved(t *testing.T) {
+	seen := map[string]int{}
 	rapid.Check(t, func(rt *rapid.T) {
-		h := &history{t: rt, model: newModel(terminalsOfShop), next: map[int]int{}}
-		defer func() { // also when rapid ends the history by a panic
-			for _, s := range h.opened {
-				s.close()
-			}
-		}()
-		h.shop = h.open(newMemory())
-		h.shop.furnish(terminalsOfShop)
-		h.shop.signInAll(terminalsOfShop)
-		steps := map[string]func(){
-			"sale": h.sell, "sale again": h.sell, "void": h.undo(void), "refund": h.undo(refund), "reverse": h.undo(reverseSale),
-			"reverse a void": h.undo(reverseVoid), "reverse a balance": h.undo(reverseBalance), "balance": h.inquire,
-			"repeat": h.repeat, "settle": h.settle, "sign in": h.signIn, "hold": h.hold, "release": h.release,
-			"checkpoint": h.checkpoint, "restart": h.restart, "later": h.later,
-		}
-		names := []string{"sale", "sale again", "void", "refund", "reverse", "reverse a void", "reverse a balance", "balance", "repeat",
-			"settle", "sign in", "hold", "release", "checkpoint", "restart", "later"}
-		for range rapid.IntRange(1, 60).Draw(rt, "steps") {
-			name := rapid.SampledFrom(names).Draw(rt, "step")
-			steps[name]()
-			h.check(name)
-		}
+		h := newHistory(rt, seen)
+		defer h.close()
+		h.steps(draw(rt, 60, "steps") + 1)
 		h.release()
 		h.restart()
 		h.check("end")
 	})
+	for _, k := range slices.Sorted(maps.Keys(seen)) {
+		t.Log(k, seen[k])
+	}
+	for _, want := range wanted {
+		if seen[want] == 0 {
+			t.Errorf("no history had %s: the property says nothing of it", want)
+		}
+	}
+}
+
+// wanted is what the histories of one run must have met, so that they are worth something: each
+// function with each answer that 9A gives it, and each way to be late.
+var wanted = []string{"x"}
+
+func newHistory(t *rapid.T, seen map[string]int) *history {
+	h := &history{t: t, model: newModel(terminalsOfShop), next: map[int]int{}, seen: seen}
+	h.shop = h.open(newMemory())
+	h.shop.furnish(terminalsOfShop)
+	h.shop.signInAll(terminalsOfShop)
+	return h
+}
+
+// close ends every shop of the history, also when rapid ends it by a panic.
+func (h *history) close() {
+	for _, s := range h.opened {
+		s.close()
+	}
+}
+
+// stepNames has each step as often as it is worth.
+var stepNames = []string{"sale", "sale", "sale", "sale", "void", "void", "void", "refund", "refund", "refund", "reverse", "reverse", "reverse",
+	"reverse a void", "reverse a void", "reverse a balance", "balance", "repeat", "repeat", "settle", "sign in", "hold", "hold", "release",
+	"checkpoint", "checkpoint", "restart", "later"}
+
+// steps draws so many steps and checks after each.
+func (h *history) steps(n int) {
+	steps := map[string]func(){
+		"sale": h.sell, "void": h.undo(void), "refund": h.undo(refund), "reverse": h.undo(reverseSale),
+		"reverse a void": h.undo(reverseVoid), "reverse a balance": h.undo(reverseBalance), "balance": h.inquire,
+		"repeat": h.repeat, "settle": h.settle, "sign in": h.signIn, "hold": h.hold, "release": h.release,
+		"checkpoint": h.checkpoint, "restart": h.restart, "later": h.later,
+	}
+	for range n {
+		name := pick(h, "step", stepNames...)
+		steps[name]()
+		h.check(name)
+	}
 }
 
 // open starts a shop that is closed with the history.
@@ -73,17 +105,38 @@ func (h *history) open(m *memory) *shop {
 	return s
 }
 
+// choose draws a number below n, each about as likely; rapid's own ranges favour small numbers.
+func (h *history) choose(n int, label string) int {
+	return draw(h.t, n, label)
+}
+
+func draw(t *rapid.T, n int, label string) (v int) {
+	bits := rapid.SliceOfN(rapid.Bool(), 10, 10).Draw(t, label)
+	for _, b := range bits {
+		v *= 2
+		if b {
+			v++
+		}
+	}
+	return v % n
+}
+
+// oneIn is true once in n draws.
+func (h *history) oneIn(n int, label string) bool { return h.choose(n, label) == n-1 }
+
+func pick[T any](h *history, label string, from ...T) T { return from[h.choose(len(from), label)] }
+
 func (h *history) now() time.Duration { return time.Duration(h.shop.now.Load()) }
 
 func (h *history) later() {
-	by := rapid.SampledFrom([]time.Duration{time.Second, 100 * time.Second, 180 * time.Second, 181 * time.Second}).Draw(h.t, "by")
+	by := pick(h, "by", time.Second, 100*time.Second, 180*time.Second, 181*time.Second)
 	h.shop.now.Add(int64(by))
 }
 
 // stan draws a new trace or, now and then, one that was used or will be.
 func (h *history) stan(terminal int) int {
-	if rapid.IntRange(0, 5).Draw(h.t, "odd trace") == 0 {
-		return rapid.IntRange(1, 12).Draw(h.t, "trace")
+	if h.oneIn(8, "odd trace") {
+		return h.choose(12, "trace") + 1
 	}
 	h.next[terminal]++
 	return h.next[terminal]
@@ -92,7 +145,7 @@ func (h *history) stan(terminal int) int {
 // batch draws the open batch or, now and then, a neighbour.
 func (h *history) batch(terminal int) int {
 	b := h.model.terminals[terminal].batch
-	switch rapid.IntRange(0, 11).Draw(h.t, "odd batch") {
+	switch h.choose(20, "odd batch") {
 	case 0:
 		return b + 1
 	case 1:
@@ -102,32 +155,32 @@ func (h *history) batch(terminal int) int {
 }
 
 func (h *history) mac() string {
-	if rapid.IntRange(0, 15).Draw(h.t, "wrong MAC") == 0 {
+	if h.oneIn(24, "wrong MAC") {
 		return "00000000"
 	}
 	return ""
 }
 
 func (h *history) fresh(k kind) message {
-	terminal := rapid.IntRange(1, terminalsOfShop).Draw(h.t, "terminal")
-	return message{kind: k, terminal: terminal, card: rapid.IntRange(0, cardsOfShop-1).Draw(h.t, "card"),
-		amount: rapid.SampledFrom([]int64{100, 1, 300, 700, 1000, 0}).Draw(h.t, "amount"),
+	terminal := h.choose(terminalsOfShop, "terminal") + 1
+	return message{kind: k, terminal: terminal, card: h.choose(cardsOfShop, "card"),
+		amount: pick[int64](h, "amount", 100, 1, 300, 50, 20, 700, 7, 30, 10, 1000, 0),
 		batch:  h.batch(terminal), stan: h.stan(terminal), mac: h.mac()}
 }
 
 func (h *history) sell() {
 	m := h.fresh(sale)
-	if rapid.IntRange(0, 9).Draw(h.t, "unknown card") == 0 {
+	if h.oneIn(10, "unknown card") {
 		m.card = cardsOfShop
 	}
-	m.pin = rapid.SampledFrom([]byte{0, 0, 0x11, 0x22}).Draw(h.t, "PIN")
+	m.pin = pick[byte](h, "PIN", 0, 0, 0, 0, 0x11, 0x11, 0x22)
 	h.send(m)
 }
 
 func (h *history) inquire() {
 	m := h.fresh(balance)
 	m.amount = 0
-	m.pin = rapid.SampledFrom([]byte{0, 0x11, 0x22}).Draw(h.t, "PIN")
+	m.pin = pick[byte](h, "PIN", 0, 0x11, 0x22)
 	h.send(m)
 }
 
@@ -136,19 +189,42 @@ func (h *history) undo(k kind) func() {
 	return func() {
 		m := h.fresh(k)
 		m.hasFrom, m.from = true, origin{m.batch, m.stan, 301}
-		if len(h.model.records) > 0 && rapid.IntRange(0, 9).Draw(h.t, "aimless") != 0 {
-			h.aim(&m, rapid.SampledFrom(h.model.records).Draw(h.t, "original"))
+		if some := h.targets(k); len(some) > 0 && !h.oneIn(12, "aimless") {
+			h.aim(&m, pick(h, "original", some...))
 		}
-		if k == reverseBalance {
+		switch k {
+		case reverseBalance:
 			m.amount = 0
+		case void, refund:
+			m.pin = pick[byte](h, "PIN", 0, 0, 0, 0, 0x11, 0x11, 0x22)
 		}
 		h.send(m)
 	}
 }
 
+// targets are the records that a message of this kind would undo, or, now and then, all of them.
+func (h *history) targets(k kind) (some []*modelRecord) {
+	want := sale
+	if of, ok := reversed[k]; ok {
+		want = of
+	}
+	for _, r := range h.model.records {
+		if r.kind == want && r.code == "00" {
+			some = append(some, r)
+		}
+	}
+	if len(some) == 0 || h.oneIn(6, "any original") {
+		return h.model.records
+	}
+	return some
+}
+
 func (h *history) aim(m *message, o *modelRecord) {
 	m.card = min(o.card, cardsOfShop-1)
-	if rapid.IntRange(0, 9).Draw(h.t, "odd amount") != 0 {
+	if h.oneIn(16, "odd card") {
+		m.card = (m.card + 1) % cardsOfShop
+	}
+	if !h.oneIn(10, "odd amount") {
 		m.amount = o.amount
 	}
 	m.from = origin{o.batch, o.stan, 301}
@@ -161,37 +237,38 @@ func (h *history) aim(m *message, o *modelRecord) {
 	case void:
 		m.terminal, m.batch = o.terminal, h.batch(o.terminal)
 		m.stan = h.stan(m.terminal)
-		m.rrn = rapid.SampledFrom([]string{"", o.rrn}).Draw(h.t, "RRN")
+		m.rrn = pick(h, "RRN", "", "", o.rrn, o.rrn, o.rrn, "000000000001")
+		m.auth = pick(h, "authorization code", "", "", "", o.auth, o.auth, "000000")
 	default:
 		m.terminal, m.batch, m.stan = o.terminal, o.batch, o.stan
-		switch rapid.IntRange(0, 2).Draw(h.t, "DE61") {
+		switch h.choose(3, "DE61") {
 		case 0:
 			m.hasFrom, m.from = false, origin{}
 		case 1:
 			m.hasFrom, m.from = o.hasFrom, o.from
 		}
-		m.why = rapid.SampledFrom([]string{"98", "A0", "06", "ZZ"}).Draw(h.t, "why")
+		m.why = pick(h, "why", "98", "A0", "06", "ZZ")
 	}
 }
 
 func (h *history) repeat() {
 	if len(h.sent) > 0 {
-		h.send(rapid.SampledFrom(h.sent).Draw(h.t, "message"))
+		h.send(pick(h, "message", h.sent...))
 	}
 }
 
 func (h *history) settle() {
-	m := message{kind: settle, terminal: rapid.IntRange(1, terminalsOfShop).Draw(h.t, "terminal")}
+	m := message{kind: settle, terminal: h.choose(terminalsOfShop, "terminal") + 1}
 	m.batch, m.stan = h.batch(m.terminal), h.stan(m.terminal)
 	m.claimed = h.model.terminals[m.terminal].totals
-	if rapid.IntRange(0, 3).Draw(h.t, "wrong totals") == 0 {
+	if h.oneIn(4, "wrong totals") {
 		m.claimed.DebitAmount++
 	}
 	h.send(m)
 }
 
 func (h *history) signIn() {
-	h.send(message{kind: signIn, terminal: rapid.IntRange(1, terminalsOfShop).Draw(h.t, "terminal"), stan: 900001})
+	h.send(message{kind: signIn, terminal: h.choose(terminalsOfShop, "terminal") + 1, stan: 900001})
 }
 
 func (h *history) send(m message) {
@@ -213,6 +290,7 @@ func (h *history) send(m message) {
 func (h *history) compare(w waiting) {
 	got := h.shop.finish(w.flight)
 	want := w.want.final()
+	h.note(w, want)
 	if got.code != want {
 		h.t.Fatalf("%+v: answered %q, the rules say %q", w.of, got.code, want)
 	}
@@ -229,6 +307,18 @@ func (h *history) compare(w waiting) {
 		if !w.want.repeat {
 			r.rrn, r.auth = got.rrn, got.auth
 		}
+	}
+}
+
+// note counts what this history met.
+func (h *history) note(w waiting, code string) {
+	what := kindNames[w.of.kind] + " " + code
+	h.seen[what]++
+	if w.want.repeat {
+		h.seen[what+" repeated"]++
+	}
+	if code != w.want.code {
+		h.seen[what+" overtaken"]++
 	}
 }
 
@@ -263,7 +353,7 @@ func (h *history) checkpoint() {
 	h.release()
 	s := h.shop.store
 	s.mu.Lock()
-	s.lag = rapid.IntRange(0, 4).Draw(h.t, "floor behind by")
+	s.lag = h.choose(5, "floor behind by")
 	s.mu.Unlock()
 	if err := h.shop.ledger.Checkpoint(context.Background()); err != nil {
 		h.t.Fatalf("checkpoint: %v", err)
@@ -320,6 +410,9 @@ func (h *history) check(step string) {
 	sum := h.net
 	for c, want := range h.model.balances {
 		got := h.shop.balance(c)
+		if tries := h.shop.tries(c); tries != h.model.tries[c] {
+			h.t.Fatalf("after %s: card %d has %d wrong PINs in a row, the rules say %d", step, c, tries, h.model.tries[c])
+		}
 		if got != want {
 			h.t.Fatalf("after %s: card %d has %d, the rules say %d", step, c, got, want)
 		}

@@ -206,6 +206,26 @@ func (s *shop) balance(card int) int64 {
 	return int64(c.Balance)
 }
 
+func (s *shop) tries(card int) int {
+	c, _ := s.ledger.CardNow(cardHash(card))
+	return int(c.Tries)
+}
+
+// reopen closes the shop and opens its journal anew, with its checkpoint or without; the clock goes on.
+func (s *shop) reopen(checkpoint bool, opts ledger.Options) *shop {
+	s.t.Helper()
+	if err := s.close(); err != nil {
+		s.t.Fatalf("committer: %v", err)
+	}
+	next := openShop(s.t, s.store.copy(len(s.store.all()), checkpoint), opts)
+	next.module, next.line.Keys = s.module, s.module
+	next.now.Store(s.now.Load())
+	if checkpoint && next.store.resets != 0 && s.store.floor.Seq > 0 {
+		s.t.Fatalf("a good checkpoint was discarded")
+	}
+	return next
+}
+
 // kind is what a message asks for.
 type kind int
 
@@ -221,6 +241,9 @@ const (
 	reverseBalance
 	signOff
 )
+
+var kindNames = [...]string{"sign-in", "sale", "void", "refund", "balance", "settlement", "reversal of a sale", "reversal of a void",
+	"reversal of a balance", "sign-off"}
 
 // message is a request in the test's own words.
 type message struct {

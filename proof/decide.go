@@ -180,6 +180,7 @@ func (d *decision) session() bool {
 		v.details.note(KeyAlgorithm, textOf(d.r.Security[:]), textOf([]byte(keys.CipherOf(d.c.Sets[0].Code).String())))
 		return v.fail(KeyAlgorithm, reason.KeyAlgorithmMismatch)
 	}
+	v.details.note(KeyAlgorithm, textOf(d.r.Security[:3]), textOf([]byte(keys.CipherOf(d.c.Sets[0].Code).String())))
 	v.pass(KeyAlgorithm)
 	return true
 }
@@ -332,10 +333,12 @@ func (d *decision) serial() bool {
 		return true
 	}
 	keyed := len(dev.Key) > 0
-	v.details.note(Serial, textOf(r.SerialText()), textOf([]byte(dev.Serial)))
-	switch {
-	case string(r.SerialText()) != string(dev.Serial):
+	if string(r.SerialText()) != string(dev.Serial) {
+		v.details.note(Serial, textOf(r.SerialText()), textOf([]byte(dev.Serial)))
 		return v.fail(Serial, reason.SerialMismatch)
+	}
+	v.details.note(Serial, textOf(r.SerialText()), value{})
+	switch {
 	case string(r.DeviceType[:]) != dev.DeviceType:
 		return v.fail(Serial, reason.DeviceTypeMismatch)
 	case !knownApp(r, dev):

@@ -9,6 +9,7 @@ import (
 	"touchstone/journal"
 	"touchstone/paycrypto/mac"
 	"touchstone/pos"
+	"touchstone/transaction"
 )
 
 // value is one thing presented or expected, small and without secrets. Layout in the journal: tag 1,
@@ -112,9 +113,22 @@ func Show(x *journal.Exchange) []Shown {
 	all[Identity].Presented = x.Terminal.String() + " " + x.Merchant.String()
 	all[Network].Presented = x.Source.String()
 	all[Function].Presented = fmt.Sprintf("%s %s %s %s", x.MTI, x.Processing, x.Type, x.Network)
+	all[Binding].Presented = x.Terminal.String() + " of " + x.Merchant.String()
 	all[Batch].Presented = x.Batch.String()
+	all[Original].Presented = x.Amount.String()
+	if _, traced := transaction.ClassOf(x.MTI); traced {
+		all[Replay].Presented, all[Replay].Expected = "trace "+x.STAN.String(), "a trace not used in batch "+x.Batch.String()
+	}
+	if x.Shown != (pos.TruncatedPAN{}) {
+		all[Track].Presented, all[CardCheck].Presented = x.Shown.String(), x.Shown.String()
+	}
 	if x.Flags&journal.FlagPlace != 0 {
 		all[Place].Presented = degrees(x.Latitude, x.Longitude)
+	}
+	for c := range Checks {
+		if all[c].State == NotRun.String() {
+			all[c].Presented, all[c].Expected = "", ""
+		}
 	}
 	for b := x.Details; len(b) > 0; {
 		c := Check(b[0])

@@ -94,7 +94,7 @@ func (l *lines) exchange(x *journal.Exchange) error {
 	if answer == "" {
 		answer = "–"
 	}
-	line := fmt.Sprintf(" %s  %s  %s %s  %s  %s %5.1f", x.At.Time().In(l.zone).Format("15:04:05"), pad(terminal, 8),
+	line := fmt.Sprintf(" %s  %s  %s %s  %s  %s %5.2f", x.At.Time().In(l.zone).Format("15:04:05"), pad(terminal, 8),
 		pad(l.what(x), whatColumns), pad(amount, -amountColumns), pad(answer, 4), pad(l.why(x), whyColumns), float64(x.ElapsedUS)/1000)
 	if _, err := fmt.Fprintln(l.w, l.paint(x, line)); err != nil {
 		return err
@@ -234,7 +234,7 @@ func writeVerdict(w io.Writer, e journal.Entry, c *explain.Catalogue, lang expla
 		if !ok {
 			state = explain.Text{EN: check.State, ZH: check.State}
 		}
-		fmt.Fprintf(w, "  %s %s", pad(name.In(lang), 24), pad(state.In(lang), 12))
+		fmt.Fprintf(w, "  %s %s", pad(name.In(lang), 26), pad(state.In(lang), 12))
 		if check.Presented != "" {
 			fmt.Fprintf(w, " %s", check.Presented)
 		}
