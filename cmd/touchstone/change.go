@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 
 	"touchstone/issuer"
 	"touchstone/keys"
@@ -49,6 +51,8 @@ type terminalChange struct {
 	ID, Merchant, Serial, SignInCode, MAC string
 	Networks, Components                  []string
 	Suspended, ChipReader, TrackEncrypted bool
+	Place                                 string // "latitude,longitude,metres"
+	PlaceRefuse, NoSales, NoRefunds       bool
 }
 
 type cardChange struct {
@@ -166,6 +170,12 @@ func (e *engine) changeTerminal(ctx context.Context, c *terminalChange) (changed
 	if t.Networks, t.AnyNetwork, err = networks(c.Networks); err != nil {
 		return changed{}, err
 	}
+	if t.Place, err = circleOf(c.Place, c.PlaceRefuse); err != nil {
+		return changed{}, err
+	}
+	if c.NoSales || c.NoRefunds {
+		t.Permit = registry.Permit{Sell: !c.NoSales, Refund: !c.NoSales && !c.NoRefunds, Reason: "restricted at registration"}
+	}
 	if err := t.Check(); err != nil {
 		return changed{}, err
 	}
@@ -174,6 +184,26 @@ func (e *engine) changeTerminal(ctx context.Context, c *terminalChange) (changed
 	}
 	return changed{"terminal " + c.ID, t.MasterKCV}, e.ledger.Register(ctx, e.clock(), t)
 }
+
+// circleOf reads "31.230400,121.473700,300": degrees north, degrees east, metres. "" is no place.
+func circleOf(s string, refuse bool) (*registry.Circle, error) {
+	if s == "" {
+		return nil, nil
+	}
+	parts := strings.Split(s, ",")
+	if len(parts) != 3 {
+		return nil, errPlace
+	}
+	lat, err1 := strconv.ParseFloat(parts[0], 64)
+	lon, err2 := strconv.ParseFloat(parts[1], 64)
+	metres, err3 := strconv.ParseUint(parts[2], 10, 31)
+	if errors.Join(err1, err2, err3) != nil || !(lat >= -90 && lat <= 90 && lon >= -180 && lon <= 180) {
+		return nil, errPlace
+	}
+	return &registry.Circle{Latitude: int32(math.Round(lat * 1e6)), Longitude: int32(math.Round(lon * 1e6)), Metres: uint32(metres), Refuse: refuse}, nil
+}
+
+var errPlace = errors.New("place: want latitude,longitude,metres such as 31.230400,121.473700,300")
 
 // masterFor loads a terminal's master key, or keeps the one it has when no components are given.
 func (e *engine) masterFor(ctx context.Context, t *registry.Terminal, components []string) (err error) {

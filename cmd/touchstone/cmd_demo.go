@@ -156,20 +156,24 @@ func (t *tally) add(x *journal.Exchange) {
 
 func (s *stage) banner(tcp string, taken bool, c *demoCmd) error {
 	l := s.show
-	program := os.Args[0]
-	if !strings.Contains(program, "/") || strings.HasPrefix(program, "/tmp/") {
-		program = "touchstone"
-	}
 	own, guests := len(staffTerminals()), len(visitors())
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n  %s   %s               %s\n", "TOUCHSTONE 试金石", l.two("POS security authentication", "POS 安全认证系统"), l.two("中文: make run LANG=zh", "English: make run LANG=en"))
 	fmt.Fprintf(&b, "  %s tcp %s%s\n", pad(l.two("terminals", "终端接入"), 11), tcp, l.taken(taken, c.TCP))
 	fmt.Fprintf(&b, "  %s %s\n", pad(l.two("in here", "此处"), 11), fmt.Sprintf(l.two("%d shops, %d terminals, %d visitors for your own client", "%d 家商户, %d 台终端, %d 台访客终端供您自己的客户端使用"), sampleShops, own, guests))
-	fmt.Fprintf(&b, "  %s %s demo --print-fixture%s%s\n\n", pad(l.two("yours", "您的终端"), 11), program, c.dataFlag(), l.two("          stop: Ctrl-C", "          停止: Ctrl-C"))
+	fmt.Fprintf(&b, "  %s %s demo --print-fixture%s%s\n\n", pad(l.two("yours", "您的终端"), 11), program(), c.dataFlag(), l.two("          stop: Ctrl-C", "          停止: Ctrl-C"))
 	if _, err := io.WriteString(l.w, b.String()); err != nil {
 		return err
 	}
 	return l.head()
+}
+
+// program is how this program was called, for a command that a reader can copy.
+func program() string {
+	if name := os.Args[0]; strings.Contains(name, "/") && !filepath.IsAbs(name) {
+		return name
+	}
+	return "touchstone"
 }
 
 func (c *demoCmd) dataFlag() string {
@@ -244,8 +248,8 @@ func (s *stage) farewell() error {
 		return err
 	}
 	l := s.show
-	_, err := fmt.Fprintf(l.w, "\n  %s: %s\n  %s: touchstone journal verify --data %s\n", l.two("this run", "本次运行"), s.counts(),
-		fmt.Sprintf(l.two("journal entries %d to %d; check them", "日志第 %d 至 %d 条; 校验"), s.from, s.next-1), s.data)
+	_, err := fmt.Fprintf(l.w, "\n  %s: %s\n  %s: %s journal verify --data %s\n", l.two("this run", "本次运行"), s.counts(),
+		fmt.Sprintf(l.two("journal entries %d to %d; check them", "日志第 %d 至 %d 条; 校验"), s.from, s.next-1), program(), s.data)
 	return err
 }
 

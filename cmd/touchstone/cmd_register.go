@@ -123,6 +123,10 @@ type registerTerminal struct {
 	Suspended      bool     `name:"suspended" help:"Switched off."`
 	ChipReader     bool     `name:"chip-reader" help:"A swiped chip card is refused as fallback."`
 	TrackEncrypted bool     `name:"track-encrypted" help:"A clear track is refused."`
+	Place          string   `name:"place" help:"Where it stands: latitude,longitude,metres. Outside it a message is recorded, and refused with --place-refuse." placeholder:"PLACE"`
+	PlaceRefuse    bool     `name:"place-refuse" help:"Refuse it outside its place."`
+	NoSales        bool     `name:"no-sales" help:"Its permit: reversals only, no keys."`
+	NoRefunds      bool     `name:"no-refunds" help:"Its permit: everything but refunds."`
 }
 
 // Run registers the terminal and prints the check value of its master key.
@@ -132,7 +136,8 @@ func (c *registerTerminal) Run(a *app) error {
 		return err
 	}
 	return c.make(a, change{Terminal: &terminalChange{ID: c.ID, Merchant: c.Merchant, Serial: c.Serial, SignInCode: c.SignInCode, MAC: c.MAC,
-		Networks: c.Networks, Components: files, Suspended: c.Suspended, ChipReader: c.ChipReader, TrackEncrypted: c.TrackEncrypted}})
+		Networks: c.Networks, Components: files, Suspended: c.Suspended, ChipReader: c.ChipReader, TrackEncrypted: c.TrackEncrypted,
+		Place: c.Place, PlaceRefuse: c.PlaceRefuse, NoSales: c.NoSales, NoRefunds: c.NoRefunds}})
 }
 
 type registerCard struct {

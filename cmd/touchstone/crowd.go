@@ -26,8 +26,8 @@ type crowdOf struct {
 const (
 	faultyTerminals = 7
 	openEvery       = 150 * time.Millisecond // one terminal after the other signs in
-	pauseLeast      = 4 * time.Second        // between the sales of one terminal
-	pauseMost       = 20 * time.Second
+	pauseLeast      = 3 * time.Second        // between the sales of one terminal
+	pauseMost       = 16 * time.Second
 	firstFault      = 7 * time.Second
 	faultEvery      = 10 * time.Second
 	tamperAt        = 90 * time.Second
@@ -104,11 +104,11 @@ func cardOf(s sampleCard) (terminal.Card, error) {
 func shopper() (terminal.Card, error) {
 	all := cards()
 	paying, declining := all[7:], all[2:7]
-	if rand.IntN(100) < 3 {
+	if rand.IntN(100) < 2 {
 		return cardOf(declining[rand.IntN(len(declining))])
 	}
 	s := paying[rand.IntN(len(paying))]
-	if rand.IntN(100) < 1 {
+	if rand.IntN(200) < 1 {
 		s.pin = publishedDigits("mistyped/"+s.label, 6)
 	}
 	return cardOf(s)
