@@ -121,6 +121,7 @@ func (x *Exchange) fail(r reason.Reason) {
 // prove asks the module once and decides.
 func (l *Line) prove(x *Exchange) {
 	r, s := &x.Request, &x.Snapshot
+	r.Card, r.Shown, r.Print = pos.PANHash{}, pos.TruncatedPAN{}, [16]byte{} // of an earlier round
 	x.claims.MAB, x.claims.PAN = x.msg.MAB(), x.pan
 	x.claims.Track, x.claims.TrackDigits = x.msg.Raw(35), x.msg.Len(35)
 	proof.Prepare(l.Policy, r, s, x.arrived, &x.claims)

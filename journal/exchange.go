@@ -51,7 +51,7 @@ const (
 
 // Bounds of an exchange's variable parts, so that an entry stays below 400 bytes.
 const (
-	MaxDetails = 160 // bytes of evidence
+	MaxDetails = 184 // bytes of evidence
 	MaxWrapped = 120 // bytes of a wrapped working key set
 )
 
