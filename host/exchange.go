@@ -29,6 +29,7 @@ type Exchange struct {
 	verdict  proof.Verdict
 	plan     transaction.Plan
 	ask      issuer.Ask
+	question issuer.PINQuestion
 	card     proof.CardView
 	entry    journal.Exchange
 	receipt  journal.Receipt

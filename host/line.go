@@ -72,7 +72,7 @@ func (x *Exchange) reset(now pos.Instant, peer Peer) {
 	x.pan.Clear()
 	x.Request = proof.Request{Conn: peer.Conn, Source: peer.Address, Certificate: peer.Certificate, PAN: x.pan}
 	x.Snapshot = proof.Snapshot{}
-	x.evidence, x.verdict, x.ask, x.card = proof.Evidence{}, proof.Verdict{}, issuer.Ask{}, proof.CardView{}
+	x.evidence, x.verdict, x.ask, x.card, x.question = proof.Evidence{}, proof.Verdict{}, issuer.Ask{}, proof.CardView{}, issuer.PINQuestion{}
 	x.entry, x.receipt, x.arrived = journal.Exchange{}, journal.Receipt{}, now
 	x.de62, x.shut, x.salvaged, x.failed = nil, false, false, pos.ResponseCode{}
 	x.msg.Reset()
@@ -175,10 +175,11 @@ func (l *Line) prepare(x *Exchange) error {
 
 func (l *Line) verifyPIN(x *Exchange) {
 	x.card = l.Ledger.CardView(x.Request.Card)
-	x.ask.PIN = l.Vault.VerifyPIN(&issuer.PINQuestion{
+	x.question = issuer.PINQuestion{
 		Terminal: x.Request.Terminal, Set: x.claims.Sets[x.verdict.Set], Form: x.Request.PINForm(),
 		Block: x.pinBlock(), PAN: x.pan, Verifier: x.card.Verifier,
-	})
+	}
+	x.ask.PIN = l.Vault.VerifyPIN(&x.question)
 }
 
 // issue draws working keys; they are in force for nobody before the entry is durable and a message

@@ -139,18 +139,19 @@ func cut(body []byte) (raw, rest []byte, err error) {
 
 // chain computes h_i one entry after another without allocation.
 type chain struct {
-	sum  hash.Hash
-	head Hash
+	sum    hash.Hash
+	head   Hash
+	domain []byte
 }
 
 const domain = "touchstone/1"
 
-func newChain(head Hash) *chain { return &chain{sha256.New(), head} }
+func newChain(head Hash) *chain { return &chain{sha256.New(), head, []byte(domain)} }
 
 // next folds one entry with its 4-byte length prefix into the chain.
 func (c *chain) next(prefixed []byte) {
 	c.sum.Reset()
-	c.sum.Write([]byte(domain))
+	c.sum.Write(c.domain)
 	c.sum.Write(c.head[:])
 	c.sum.Write(prefixed)
 	c.sum.Sum(c.head[:0])

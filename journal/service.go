@@ -115,6 +115,20 @@ type Encoder interface {
 // once; w is told when it is durable. It refuses with ErrQueueFull, ErrStopped or ErrTooLong, and
 // then nothing has happened.
 func (c *Committer) Enqueue(e Encoder, phase Phase, w Waiter) (uint64, error) {
+	// An exchange does not depend on its number: it is encoded before the lock, which all messages share.
+	var room [exchangeRoom]byte
+	if x, ok := e.(*Exchange); ok {
+		early, kind := x.AppendEntry(room[:0], 0)
+		return c.enqueue(early, kind, nil, phase, w)
+	}
+	return c.enqueue(nil, 0, e, phase, w)
+}
+
+// exchangeRoom is more than any exchange has bytes.
+const exchangeRoom = 512
+
+// enqueue takes an encoded entry, or the encoder of one.
+func (c *Committer) enqueue(early []byte, kind Kind, e Encoder, phase Phase, w Waiter) (uint64, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b := c.filling
@@ -125,7 +139,12 @@ func (c *Committer) Enqueue(e Encoder, phase Phase, w Waiter) (uint64, error) {
 		return 0, ErrQueueFull
 	}
 	start, seq := len(b.body), c.next
-	body, kind := e.AppendEntry(append(b.body, 0, 0, 0, 0), seq)
+	body := append(b.body, 0, 0, 0, 0)
+	if e == nil {
+		body = append(body, early...)
+	} else {
+		body, kind = e.AppendEntry(body, seq)
+	}
 	n := len(body) - start - 4
 	b.body = body
 	if n < headBytes || n > MaxEntry {

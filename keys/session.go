@@ -48,6 +48,18 @@ type Session struct {
 	Pending   Set
 	Last      uint32 // number of the newest set ever issued
 	SignedOff bool
+	Master    ID // the master key all of it rests on
+}
+
+// Load tells the session which master key the terminal has now. Working keys issued under another end.
+func (s *Session) Load(master Wrapped) {
+	_, _, _, id, err := master.Head()
+	if err != nil {
+		id = ID{}
+	}
+	if id != s.Master {
+		s.InForce, s.Pending, s.Master = Set{}, Set{}, id
+	}
 }
 
 // Usable tells whether a set verifies messages now: it exists, the terminal has not signed off, and

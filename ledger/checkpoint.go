@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"touchstone/journal"
-	"touchstone/transaction"
 )
 
 // Checkpoint writes everything touched since the last one to the store and moves the floor: the next
@@ -83,6 +82,9 @@ func (l *Ledger) awaitDurable(ctx context.Context, seq uint64) error {
 	return nil
 }
 
+// recordRoom is about what a record has as bytes.
+const recordRoom = 192
+
 func (l *Ledger) collectTerminals(batch *Checkpoint) (newest uint64) {
 	l.mu.RLock()
 	slots := l.termSlots
@@ -106,7 +108,7 @@ func (l *Ledger) collectTerminals(batch *Checkpoint) (newest uint64) {
 			t.touched = false
 			for _, rec := range t.sortedRecords() {
 				if rec.dirty {
-					batch.Records = append(batch.Records, RecordRow{rec.Seq, t.id, uint64(rec.Key()), appendRecord(nil, rec)})
+					batch.Records = append(batch.Records, RecordRow{rec.Seq, t.id, uint64(rec.Key()), appendRecord(make([]byte, 0, recordRoom), rec)})
 					slab.Applied = max(slab.Applied, rec.applied)
 					rec.dirty = false
 				}
@@ -149,8 +151,7 @@ func (l *Ledger) collectCards(batch *Checkpoint) (newest uint64) {
 	return newest
 }
 
-// trim forgets records that the store has, beyond the newest few of each terminal. Tombstones stay:
-// the traces of a batch that is not open yet do not lead to them.
+// trim forgets records that the store has, beyond the newest few of each terminal. Loose tombstones stay.
 func (l *Ledger) trim() {
 	l.mu.RLock()
 	slots := l.termSlots
@@ -160,8 +161,9 @@ func (l *Ledger) trim() {
 		if len(t.records) > l.opts.KeepRecords {
 			all := t.sortedRecords()
 			for _, rec := range all[:len(all)-l.opts.KeepRecords] {
-				if !rec.dirty && rec.State != transaction.Grave {
+				if !rec.dirty && !t.isLoose(rec) {
 					delete(t.records, rec.Key())
+					t.trims++
 				}
 			}
 		}

@@ -17,8 +17,9 @@ type waiter chan journal.Receipt
 
 func (w waiter) Committed(r journal.Receipt) { w <- r }
 
-// Register writes cold records, each an entry, in order, and returns when they are durable. Each is a *registry.Merchant, *registry.Device,
-// *registry.Terminal, *issuer.Opening or *journal.Opened that Check accepts.
+// Register writes cold records, each an entry, in order, and returns when they are durable. Each is a
+// *registry.Merchant, *registry.Device, *registry.Terminal, *issuer.Opening or *journal.Opened that Check
+// accepts. After ErrFull, ErrStopped or ErrQueueFull those before the one refused may be in the journal.
 func (l *Ledger) Register(ctx context.Context, at pos.Instant, records ...any) error {
 	entries := make([]journal.Entry, len(records))
 	for i, r := range records {
@@ -62,12 +63,6 @@ func (l *Ledger) register(ctx context.Context, entries []journal.Entry) error {
 }
 
 func (l *Ledger) enqueueCold(entries []journal.Entry, done waiter) error {
-	l.mu.RLock()
-	full := len(l.terminals)+len(entries) > l.opts.MaxTerminals || len(l.cards)+len(entries) > l.opts.MaxCards
-	l.mu.RUnlock()
-	if full {
-		return ErrFull
-	}
 	for _, e := range entries {
 		err := l.foldCold(e, func() (uint64, error) {
 			return l.committer.Enqueue(journal.Raw{Entry: e}, journal.Outcome, done)

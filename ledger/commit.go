@@ -2,10 +2,13 @@ package ledger
 
 import (
 	"bytes"
+	"encoding/json"
+	"fmt"
 
 	"touchstone/host"
 	"touchstone/journal"
 	"touchstone/pos"
+	"touchstone/registry"
 	"touchstone/transaction"
 )
 
@@ -21,8 +24,8 @@ func (l *Ledger) Commit(x *host.Exchange) error {
 	if err != nil {
 		return err
 	}
-	unlock := lockTwo(own, other)
-	defer unlock()
+	lockTwo(own, other)
+	defer unlockTwo(own, other)
 	if own.version != x.Snapshot.Version || own.reg != x.Snapshot.Terminal || !other.holds(original) || !other.holds(sale) {
 		return host.ErrConflict
 	}
@@ -40,6 +43,11 @@ func (l *Ledger) Commit(x *host.Exchange) error {
 		view.Card = &c.issuer
 	}
 	entry := x.Conclude(view)
+	if entry.Effect == journal.Tampered {
+		if err := l.block(own.reg.Serial, entry.At); err != nil {
+			return err
+		}
+	}
 	seq, err := l.committer.Enqueue(entry, journal.Outcome, x)
 	if err != nil {
 		return err
@@ -53,21 +61,43 @@ func (l *Ledger) Commit(x *host.Exchange) error {
 	return nil
 }
 
-// lockTwo locks one or two terminals in ascending order of their ids.
-func lockTwo(a, b *terminal) (unlock func()) {
+// block marks the device of a proven tamper report: a record of its own, in the journal before the
+// report itself, so that no crash leaves the one without the other. Only a release by two people with a
+// new key loading lifts it.
+func (l *Ledger) block(serial pos.Serial, at pos.Instant) error {
+	device, err := l.Device(serial)
+	if err != nil || device.State == registry.TamperedBy {
+		return err
+	}
+	blocked := *device
+	blocked.State = registry.TamperedBy
+	body, err := json.Marshal(&blocked)
+	if err != nil {
+		return fmt.Errorf("block device: %w", err)
+	}
+	return l.foldCold(journal.Entry{Kind: journal.KindDevice, At: at, Body: body}, func() (uint64, error) {
+		return l.committer.Enqueue(journal.Raw{Entry: journal.Entry{Kind: journal.KindDevice, At: at, Body: body}}, journal.Outcome, nil)
+	})
+}
+
+// lockTwo locks one or two terminals in ascending order of their ids; b may be a, or nil.
+func lockTwo(a, b *terminal) {
 	if a == b || b == nil {
 		a.mu.Lock()
-		return a.mu.Unlock
+		return
 	}
 	if bytes.Compare(a.id[:], b.id[:]) > 0 {
 		a, b = b, a
 	}
 	a.mu.Lock()
 	b.mu.Lock()
-	return func() {
+}
+
+func unlockTwo(a, b *terminal) {
+	if a != b && b != nil {
 		b.mu.Unlock()
-		a.mu.Unlock()
 	}
+	a.mu.Unlock()
 }
 
 // holds tells whether rec is still the one in memory, or is nil; t.mu is held.
@@ -85,7 +115,7 @@ func (t *terminal) volatile(x *host.Exchange, e *journal.Exchange) {
 
 // fold applies an entry that names this terminal; t.mu is held. An entry folded before changes nothing.
 func (t *terminal) fold(seq uint64, e *journal.Exchange) {
-	if seq <= t.applied || (e.Effect == journal.NoEffect && e.Flags&(journal.FlagMACVerified|journal.FlagPromoted) == 0) {
+	if  (e.Effect == journal.NoEffect && e.Flags&(journal.FlagMACVerified|journal.FlagPromoted) == 0) {
 		return
 	}
 	t.applied, t.version, t.touched = seq, t.version+1, true
@@ -107,6 +137,7 @@ func (t *terminal) foldOriginal(seq uint64, e *journal.Exchange, original, sale 
 	}
 	transaction.FoldOriginal(e, &original.Record, s)
 	original.applied, original.dirty, t.touched = seq, true, true
+	t.version++ // who gathered the record as it was judges again
 }
 
 // fold applies an entry that names this card; c.mu is held.
@@ -119,14 +150,18 @@ func (c *card) fold(seq uint64, e *journal.Exchange) {
 }
 
 // Standing tells, after an approval has become durable, whether it still stands: a reversal that came
-// while it was in progress has marked it, and it can no longer be answered 00 (9A.4).
+// while it was in progress has marked it, and it can no longer be answered 00 (9A.4). A record that
+// cannot be read does not stand.
 func (l *Ledger) Standing(id pos.TerminalID, k transaction.Key) bool {
 	t := l.terminal(id)
 	if t == nil {
 		return false
 	}
+	rec, err := l.find(t, k)
+	if err != nil || rec == nil {
+		return false
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	rec := t.records[k]
-	return rec == nil || rec.State != transaction.Reversed
+	return rec.State != transaction.Reversed
 }

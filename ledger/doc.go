@@ -10,8 +10,8 @@
 // answer waits for its own entry, which comes after them.
 //
 // Locks, in this order, never another: terminals by ascending id, then one card,
-// then the committer's queue (inside Enqueue). The registry lock is a leaf: it is
-// never held while another is taken.
+// then the committer's queue (inside Enqueue). The registry lock is never held
+// while another than the queue's is taken.
 //
 // Hot state is checkpointed to the Store as slabs of 64 terminals or cards and as
 // records of messages. Start is: cold records, slabs, then the tail of the journal

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"touchstone/journal"
+	"touchstone/keys"
 	"touchstone/pos"
 	"touchstone/transaction"
 )
@@ -52,4 +53,32 @@ func (l *Ledger) Warm(ctx context.Context) error {
 			return err
 		})
 	})
+}
+
+// SessionOf reads a terminal's session.
+func (l *Ledger) SessionOf(id pos.TerminalID) keys.Session {
+	t := l.terminal(id)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.session
+}
+
+// Hold takes a terminal's lock; the caller gives it back.
+func (l *Ledger) Hold(id pos.TerminalID) (release func()) {
+	t := l.terminal(id)
+	t.mu.Lock()
+	return t.mu.Unlock
+}
+
+// Forget is trim for one terminal, keeping nothing.
+func (l *Ledger) Forget(id pos.TerminalID) {
+	t := l.terminal(id)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for k, rec := range t.records {
+		if !rec.dirty {
+			delete(t.records, k)
+			t.trims++
+		}
+	}
 }

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -78,23 +79,37 @@ func (l *Ledger) gatherOld(t *terminal, r *proof.Request, s *proof.Snapshot) err
 // find is the record of a key, from memory or the store, nil when there is none. Its fields are
 // guarded by t.mu, which must not be held here.
 func (l *Ledger) find(t *terminal, k transaction.Key) (*record, error) {
-	t.mu.Lock()
-	rec := t.records[k]
-	t.mu.Unlock()
-	if rec != nil {
-		return rec, nil
+	for range maxLookups {
+		t.mu.Lock()
+		rec, trims := t.records[k], t.trims
+		t.mu.Unlock()
+		if rec != nil {
+			return rec, nil
+		}
+		rec, err := l.load(t, k)
+		if err != nil || rec == nil {
+			return nil, err
+		}
+		if now := t.keepLoaded(rec, trims); now != nil {
+			return now, nil
+		}
 	}
+	return nil, errLookups
+}
+
+// maxLookups is how often a record is read again because others were forgotten meanwhile.
+const maxLookups = 16
+
+var errLookups = errors.New("record: changed each time it was read")
+
+// load reads a checkpointed record, nil when there is none.
+func (l *Ledger) load(t *terminal, k transaction.Key) (*record, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
 	defer cancel()
 	seq, ok, err := l.store.SeqByTrace(ctx, t.id, uint64(k))
 	if err != nil || !ok {
 		return nil, err
 	}
-	return l.load(ctx, t, seq)
-}
-
-// load brings a checkpointed record back into memory.
-func (l *Ledger) load(ctx context.Context, t *terminal, seq uint64) (*record, error) {
 	body, ok, err := l.store.RecordBySeq(ctx, seq)
 	if err != nil || !ok {
 		return nil, err
@@ -103,13 +118,23 @@ func (l *Ledger) load(ctx context.Context, t *terminal, seq uint64) (*record, er
 	if err != nil {
 		return nil, fmt.Errorf("record %d: %w", seq, err)
 	}
+	return rec, nil
+}
+
+// keepLoaded puts a record read from the store into memory, unless another has done so. It gives nil
+// when records were forgotten since trims: this one may have been changed, written and forgotten after
+// it was read.
+func (t *terminal) keepLoaded(rec *record, trims uint64) *record {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if now := t.records[rec.Key()]; now != nil {
-		return now, nil
+		return now
+	}
+	if t.trims != trims {
+		return nil
 	}
 	t.keep(rec)
-	return rec, nil
+	return rec
 }
 
 func (t *terminal) keep(rec *record) {

@@ -48,8 +48,10 @@ type terminal struct {
 	session keys.Session
 	money   transaction.Terminal
 	records map[transaction.Key]*record
-	touched bool    // since the last checkpoint
-	tokens  float64 // sign-ins left; volatile
+	loose   []transaction.Key // tombstones named by the slab, until restore has read them
+	trims   uint64            // how often records were forgotten; volatile
+	touched bool              // since the last checkpoint
+	tokens  float64           // sign-ins left; volatile
 	filled  pos.Instant
 	conn    uint64 // of the last verified message; volatile
 }
@@ -68,7 +70,7 @@ type Ledger struct {
 	store     Store
 	history   History
 
-	mu        sync.RWMutex // guards the maps and lists, not what they point to; a leaf
+	mu        sync.RWMutex // guards the maps and lists, not what they point to; only Enqueue is called under it
 	terminals map[pos.TerminalID]*terminal
 	merchants map[pos.MerchantID]*registry.Merchant
 	devices   map[pos.Serial]*registry.Device
@@ -162,16 +164,26 @@ func (l *Ledger) restore(ctx context.Context) error {
 	if err := l.store.LoadSlabs(ctx, CardSlab, l.loadCards); err != nil {
 		return err
 	}
+	if err := l.loadLoose(); err != nil {
+		return err
+	}
 	// Cards are in a slab, or in the tail, which must be folded in order.
 	return l.history.ColdRecords(ctx, ColdRecords{
 		Merchant: func(m *registry.Merchant) error { l.merchants[m.ID] = m; return nil },
 		Device:   func(d *registry.Device) error { l.devices[d.Serial] = d; return nil },
-		Terminal: func(t *registry.Terminal) error { return l.foldTerminal(t, unnumbered) },
+		Terminal: func(r *registry.Terminal) error { l.restoreTerminal(r); return nil },
 	})
 }
 
-// unnumbered stands for an entry that is in the journal already.
-func unnumbered() (uint64, error) { return 0, nil }
+// restoreTerminal sets the newest record of a terminal; what it did to the session is in the slab, or
+// in the tail.
+func (l *Ledger) restoreTerminal(r *registry.Terminal) {
+	t := l.terminals[r.ID]
+	if t == nil {
+		t = l.addTerminal(r.ID)
+	}
+	t.reg = r
+}
 
 func (l *Ledger) terminal(id pos.TerminalID) *terminal {
 	l.mu.RLock()

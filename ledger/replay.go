@@ -91,7 +91,8 @@ func (l *Ledger) refundedRecord(ctx context.Context, seq uint64) (place, bool, e
 	return place{t, made.Key()}, ok && t != nil, nil
 }
 
-// foldCold applies a cold record under the lock of what it names. enqueue gives the entry its number
+// foldCold applies a cold record under the lock of what it names, or of the maps when it is new, so that
+// a record the journal did not take is not in memory. enqueue gives the entry its number
 // while that lock is held; nil during replay, when the entry has one.
 func (l *Ledger) foldCold(e journal.Entry, enqueue func() (uint64, error)) error {
 	if enqueue == nil {
@@ -145,7 +146,17 @@ func (l *Ledger) foldTerminal(r *registry.Terminal, enqueue func() (uint64, erro
 	l.mu.Lock()
 	t := l.terminals[r.ID]
 	if t == nil {
+		defer l.mu.Unlock()
+		if l.committer != nil && len(l.terminals) >= l.opts.MaxTerminals {
+			return ErrFull
+		}
+		if _, err := enqueue(); err != nil {
+			return err
+		}
 		t = l.addTerminal(r.ID)
+		t.reg, t.touched, t.version = r, true, 1
+		t.session.Load(r.Master)
+		return nil
 	}
 	l.mu.Unlock()
 	t.mu.Lock()
@@ -154,6 +165,7 @@ func (l *Ledger) foldTerminal(r *registry.Terminal, enqueue func() (uint64, erro
 		return err
 	}
 	t.reg, t.touched = r, true
+	t.session.Load(r.Master)
 	t.version++
 	return nil
 }
@@ -162,7 +174,18 @@ func (l *Ledger) foldCard(o issuer.Opening, enqueue func() (uint64, error)) erro
 	l.mu.Lock()
 	c := l.cards[o.Card]
 	if c == nil {
+		defer l.mu.Unlock()
+		if l.committer != nil && len(l.cards) >= l.opts.MaxCards {
+			return ErrFull
+		}
+		seq, err := enqueue()
+		if err != nil {
+			return err
+		}
 		c = l.addCard(o.Card)
+		c.issuer.Open(seq, o)
+		c.touched = true
+		return nil
 	}
 	l.mu.Unlock()
 	c.mu.Lock()

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"math"
 	"slices"
 
 	"touchstone/issuer"
@@ -48,6 +50,7 @@ func appendTerminal(b []byte, t *terminal) []byte {
 	b = e.AppendUint64(b, t.applied)
 	b = e.AppendUint32(b, t.session.Last)
 	b = append(b, flag(t.session.SignedOff))
+	b = append(b, t.session.Master[:]...)
 	b = appendSet(b, &t.session.InForce)
 	b = appendSet(b, &t.session.Pending)
 	m := &t.money
@@ -65,7 +68,36 @@ func appendTerminal(b []byte, t *terminal) []byte {
 			b = e.AppendUint32(b, uint32(s.Last))
 		}
 	}
+	loose := t.looseKeys()
+	b = e.AppendUint32(b, uint32(len(loose)))
+	for _, k := range loose {
+		b = e.AppendUint64(b, uint64(k))
+	}
 	return b
+}
+
+// isLoose tells whether a record is a tombstone to which no trace leads: its batch is not open yet, or
+// was not when it was buried. It must stay in memory, or the message it waits for would be let in (9A.4).
+func (t *terminal) isLoose(rec *record) bool {
+	open := t.money.Batch
+	switch {
+	case rec.State != transaction.Grave:
+		return false
+	case rec.Batch == open:
+		return !t.money.Traces[transaction.ClassOfCode(rec.Type)].Has(rec.STAN)
+	}
+	return rec.Batch > open || rec.Batch == open.Next()
+}
+
+// looseKeys lists the loose tombstones, ascending; t.mu is held.
+func (t *terminal) looseKeys() (keys []transaction.Key) {
+	for k, rec := range t.records {
+		if t.isLoose(rec) {
+			keys = append(keys, k)
+		}
+	}
+	slices.Sort(keys)
+	return keys
 }
 
 func flag(on bool) byte {
@@ -85,11 +117,29 @@ func appendSet(b []byte, s *keys.Set) []byte {
 	return append(b, s.Wrapped[:]...)
 }
 
+// below reads 4 bytes whose value is at most most.
+func (r *reader) below(most uint32) uint32 {
+	v := r.u32()
+	if v > most {
+		r.bad = true
+	}
+	return v
+}
+
+// flag reads what flag wrote.
+func (r *reader) flag() bool {
+	v := r.u8()
+	if v > 1 {
+		r.bad = true
+	}
+	return v == 1
+}
+
 func (r *reader) set() (s keys.Set) {
 	if s.Number = r.u32(); s.Number == 0 {
 		return s
 	}
-	s.Code, s.Issued = pos.NetworkCode(r.u32()), pos.Instant(r.u64())
+	s.Code, s.Issued = pos.NetworkCode(r.below(math.MaxUint16)), pos.Instant(r.u64())
 	copy(s.Wrapped[:], r.take(keys.SetSize))
 	return s
 }
@@ -105,48 +155,75 @@ func (r *reader) totals() journal.Totals {
 	return journal.Totals{DebitAmount: pos.Amount(r.u64()), DebitCount: r.u32(), CreditAmount: pos.Amount(r.u64()), CreditCount: r.u32()}
 }
 
-// readTerminal decodes one terminal into t, except its id, which it returns.
-func (r *reader) readTerminal() (id pos.TerminalID, applied uint64, session keys.Session, money transaction.Terminal) {
+// readTerminal decodes what appendTerminal wrote.
+func (r *reader) readTerminal() *terminal {
+	t := &terminal{}
 	if r.u8() != slabVersion {
 		r.bad = true
 	}
-	copy(id[:], r.take(8))
-	applied = r.u64()
-	session.Last, session.SignedOff = r.u32(), r.u8() == 1
-	session.InForce, session.Pending = r.set(), r.set()
-	money.Batch, money.Totals = pos.BatchNo(r.u32()), r.totals()
-	copy(money.HeardFrom[:], r.take(16))
-	money.LastBatch, money.LastSTAN, money.LastCode = pos.BatchNo(r.u32()), pos.STAN(r.u32()), r.u8()
-	money.LastTotals = r.totals()
-	for c := range money.Traces {
-		n := int(r.u32())
-		if n > transaction.MaxSpans || n*8 > len(r.b) {
-			r.bad = true
-			break
-		}
-		for range n {
-			money.Traces[c] = append(money.Traces[c], transaction.Span{First: pos.STAN(r.u32()), Last: pos.STAN(r.u32())})
+	copy(t.id[:], r.take(8))
+	t.applied = r.u64()
+	t.session.Last, t.session.SignedOff = r.u32(), r.flag()
+	copy(t.session.Master[:], r.take(len(t.session.Master)))
+	t.session.InForce, t.session.Pending = r.set(), r.set()
+	m := &t.money
+	m.Batch, m.Totals = pos.BatchNo(r.u32()), r.totals()
+	copy(m.HeardFrom[:], r.take(16))
+	m.LastBatch, m.LastSTAN, m.LastCode = pos.BatchNo(r.u32()), pos.STAN(r.u32()), r.u8()
+	m.LastTotals = r.totals()
+	for c := range m.Traces {
+		for range r.count(transaction.MaxSpans) {
+			m.Traces[c] = append(m.Traces[c], transaction.Span{First: pos.STAN(r.u32()), Last: pos.STAN(r.u32())})
 		}
 	}
-	return id, applied, session, money
+	for range r.count(math.MaxInt32) {
+		t.loose = append(t.loose, transaction.Key(r.u64()))
+	}
+	return t
+}
+
+// count reads how many values of 8 bytes follow, at most most, and never more than there are bytes for.
+func (r *reader) count(most uint32) int {
+	n := int(r.below(most))
+	if r.bad || n*8 > len(r.b) {
+		r.bad = true
+		return 0
+	}
+	return n
 }
 
 // loadTerminals puts a slab of terminals into memory; their places are kept.
 func (l *Ledger) loadTerminals(s Slab) error {
 	r := &reader{b: s.Body}
 	for len(r.b) > 0 && !r.bad {
-		id, applied, session, money := r.readTerminal()
+		row := r.readTerminal()
 		if r.bad {
 			break
 		}
-		t := l.terminals[id]
+		t := l.terminals[row.id]
 		if t == nil {
-			t = l.addTerminal(id)
+			t = l.addTerminal(row.id)
 		}
-		t.applied, t.session, t.money = applied, session, money
+		t.applied, t.session, t.money, t.loose = row.applied, row.session, row.money, row.loose
 	}
 	if r.bad {
 		return ErrSlab
+	}
+	return nil
+}
+
+// loadLoose brings the tombstones that the slabs name into memory.
+func (l *Ledger) loadLoose() error {
+	for _, t := range l.termSlots {
+		for _, k := range t.loose {
+			switch rec, err := l.find(t, k); {
+			case err != nil:
+				return err
+			case rec == nil:
+				return fmt.Errorf("%w: terminal %s: a tombstone is missing", ErrSlab, t.id)
+			}
+		}
+		t.loose = nil
 	}
 	return nil
 }
@@ -207,8 +284,8 @@ func decodeRecord(body []byte) (*record, error) {
 	rec.applied, r.Seq = in.u64(), in.u64()
 	copy(r.Terminal[:], in.take(8))
 	copy(r.Merchant[:], in.take(15))
-	r.Batch, r.STAN, r.MTI = pos.BatchNo(in.u32()), pos.STAN(in.u32()), pos.MTI(in.u32())
-	r.Type, r.Processing = pos.TransactionCode(in.u32()), pos.ProcessingCode(in.u32())
+	r.Batch, r.STAN, r.MTI = pos.BatchNo(in.u32()), pos.STAN(in.u32()), pos.MTI(in.below(math.MaxUint16))
+	r.Type, r.Processing = pos.TransactionCode(in.below(math.MaxUint8)), pos.ProcessingCode(in.u32())
 	r.LocalTime, r.LocalDate = in.u32(), pos.Date(in.u32())
 	r.OrigBatch, r.OrigSTAN = pos.BatchNo(in.u32()), pos.STAN(in.u32())
 	r.Amount, r.At, r.Available = pos.Amount(in.u64()), pos.Instant(in.u64()), pos.Amount(in.u64())
@@ -218,7 +295,7 @@ func decodeRecord(body []byte) (*record, error) {
 	copy(r.Print[:], in.take(16))
 	copy(r.DE39[:], in.take(2))
 	copy(r.AuthCode[:], in.take(6))
-	r.Reason, r.State, r.Undone = reason.Reason(in.u8()), transaction.State(in.u8()), in.u8() == 1
+	r.Reason, r.State, r.Undone = reason.Reason(in.u8()), transaction.State(in.u8()), in.flag()
 	if in.bad || len(in.b) != 0 {
 		return nil, ErrSlab
 	}

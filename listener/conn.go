@@ -2,6 +2,7 @@ package listener
 
 import (
 	"bufio"
+	"encoding/binary"
 	"errors"
 	"io"
 	"log/slog"
@@ -16,7 +17,7 @@ import (
 	"touchstone/pos"
 )
 
-// readBuffer and writeBuffer are kept for each connection.
+// readBuffer and writeBuffer are kept for each connection; an answer, LEN included, fits writeBuffer.
 const (
 	readBuffer  = 2 << 10
 	writeBuffer = 4 << 10
@@ -95,7 +96,7 @@ func (c *conn) one(r *bufio.Reader) bool {
 	s := c.server
 	j := s.pool.Get().(*job)
 	j.from = c
-	if c.deadline(s.limits.FrameTime) != nil {
+	if !whole(r) && c.deadline(s.limits.FrameTime) != nil {
 		s.recycle(j)
 		return false
 	}
@@ -112,6 +113,16 @@ func (c *conn) one(r *bufio.Reader) bool {
 	s.badFrames.Add(1)
 	s.line.RefuseFrame(c.peer, j.x)
 	return false
+}
+
+// whole tells whether the next frame is in the buffer already: then reading it waits for nothing.
+func whole(r *bufio.Reader) bool {
+	n := r.Buffered()
+	if n < iso8583.LengthSize {
+		return false
+	}
+	head, err := r.Peek(iso8583.LengthSize)
+	return err == nil && n-iso8583.LengthSize >= int(binary.BigEndian.Uint16(head))
 }
 
 func (s *Server) recycle(j *job) {
@@ -145,7 +156,10 @@ func (c *conn) send(w *bufio.Writer, j *job) {
 	answer, shut := c.server.line.Finish(j.x)
 	if len(answer) > 0 && !c.dead.Load() {
 		c.server.answers.Add(1)
-		c.timed(func() error { _, err := w.Write(answer); return err })
+		if len(answer) > w.Available() {
+			c.flush(w)
+		}
+		_, _ = w.Write(answer) // into the buffer; flush reports a dead connection
 	}
 	c.server.recycle(j)
 	if shut {
@@ -156,14 +170,11 @@ func (c *conn) send(w *bufio.Writer, j *job) {
 }
 
 func (c *conn) flush(w *bufio.Writer) {
-	if !c.dead.Load() {
-		c.timed(w.Flush)
+	if c.dead.Load() || w.Buffered() == 0 {
+		return
 	}
-}
-
-func (c *conn) timed(write func() error) {
-	_ = c.net.SetWriteDeadline(time.Now().Add(c.server.limits.WriteTime)) // Write reports a dead connection
-	if err := write(); err != nil {
+	_ = c.net.SetWriteDeadline(time.Now().Add(c.server.limits.WriteTime)) // Flush reports a dead connection
+	if err := w.Flush(); err != nil {
 		c.dead.Store(true)
 		c.stopReading()
 		c.server.log.Debug("connection lost while answering", slog.String("error", err.Error()))

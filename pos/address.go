@@ -24,13 +24,19 @@ func (a Address) String() string {
 	if a == (Address{}) {
 		return ""
 	}
-	var s []string
-	if a.Is4() {
-		for _, b := range a[12:] {
-			s = append(s, strconv.Itoa(int(b)))
-		}
-		return strings.Join(s, ".")
+	if !a.Is4() {
+		return a.groups()
 	}
+	var s []string
+	for _, b := range a[12:] {
+		s = append(s, strconv.Itoa(int(b)))
+	}
+	return strings.Join(s, ".")
+}
+
+// groups is the form of IPv6, of a mapped address too.
+func (a Address) groups() string {
+	var s []string
 	for i := 0; i < 16; i += 2 {
 		s = append(s, strconv.FormatUint(uint64(a[i])<<8|uint64(a[i+1]), 16))
 	}
@@ -73,11 +79,10 @@ func (n Network) String() string {
 	if n == (Network{}) {
 		return ""
 	}
-	bits := int(n.Bits)
-	if n.Base.Is4() && bits >= 96 {
-		bits -= 96
+	if n.Base.Is4() && n.Bits >= 96 {
+		return n.Base.String() + "/" + strconv.Itoa(int(n.Bits)-96)
 	}
-	return n.Base.String() + "/" + strconv.Itoa(bits)
+	return n.Base.groups() + "/" + strconv.Itoa(int(n.Bits))
 }
 
 // ParseNetwork reads "10.1.0.0/16", "10.1.2.3" (one address) or the full form of an IPv6 network.
@@ -114,7 +119,7 @@ func parseAddress(s string) (a Address, four, ok bool) {
 	}
 	for i, p := range parts {
 		v, err := strconv.ParseUint(p, base, width)
-		if err != nil || p == "" || len(p) > 4 {
+		if err != nil || len(p) > 4 || (four && len(p) > 1 && p[0] == '0') {
 			return Address{}, false, false
 		}
 		if four {

@@ -9,6 +9,5 @@
 // parser that checks is the only door to it. PAN is the exception: it holds a
 // secret and never prints.
 //
-// Sources: UnionPay-style POS data elements as publicly implemented;
-// docs/design/protocol.md lists them.
+// Sources: docs/protocol/unionpay-pos.md section 2.
 package pos

@@ -36,6 +36,11 @@ func (t *TruncatedPAN) UnmarshalText(b []byte) error {
 	if len(b) != 16 || string(b[6:12]) != "******" {
 		return ErrIdentity
 	}
+	for i, c := range b {
+		if (i < 6 || i >= 12) && (c < '0' || c > '9') {
+			return ErrIdentity
+		}
+	}
 	copy(t[:6], b)
 	copy(t[6:], b[12:])
 	return nil
@@ -59,8 +64,11 @@ func (h *PANHash) UnmarshalText(b []byte) error {
 	if len(b) != 2*len(h) {
 		return fmt.Errorf("card hash: %d of %d digits", len(b), 2*len(h))
 	}
-	_, err := hex.Decode(h[:], b)
-	return err
+	if _, err := hex.Decode(h[:], b); err != nil {
+		*h = PANHash{}
+		return fmt.Errorf("card hash: not hexadecimal")
+	}
+	return nil
 }
 
 func fixed(dst, src []byte) error {

@@ -102,9 +102,10 @@ func (a Amount) String() string {
 	return fmt.Sprintf("%s%d.%02d", sign, n/100, n%100)
 }
 
-// ParseAmount reads what String writes: digits, a point, two digits ("18.50"), not negative, at most MaxAmount.
+// ParseAmount reads what String writes: digits, a point, two digits ("18.50"), no needless 0 in front, not
+// negative, at most MaxAmount.
 func ParseAmount(s string) (Amount, error) {
-	if len(s) < 4 || len(s) > 14 || s[len(s)-3] != '.' {
+	if len(s) < 4 || len(s) > 14 || s[len(s)-3] != '.' || (s[0] == '0' && len(s) > 4) {
 		return 0, ErrAmount
 	}
 	var n Amount

@@ -426,6 +426,9 @@ func (d *decision) cardholder() bool {
 			return v.fail(PIN, reason.PINUnexpected)
 		}
 	}
+	if r.Op == transaction.Void && d.s.Terminal.Profile.VoidNeedsPIN && !r.HasPIN() { // 9A.25
+		return v.fail(PIN, reason.PINMissing)
+	}
 	if r.HasPIN() && !d.pinForm() {
 		return v.fail(PIN, reason.PINFormat)
 	}

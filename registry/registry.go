@@ -3,6 +3,7 @@ package registry
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"touchstone/keys"
 	"touchstone/pos"
@@ -141,7 +142,7 @@ func (d *Device) Check() error {
 		return fmt.Errorf("%w: device without a serial number", ErrRecord)
 	case d.State != Active && d.State != Suspended && d.State != TamperedBy:
 		return fmt.Errorf("%w: device state %q is not one of active, suspended, tampered", ErrRecord, d.State)
-	case len(d.DeviceType) != 2:
+	case len(d.DeviceType) != 2 || strings.Trim(d.DeviceType, "0123456789") != "":
 		return fmt.Errorf("%w: device type %q is not two digits", ErrRecord, d.DeviceType)
 	}
 	return nil

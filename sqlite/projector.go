@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,6 +21,12 @@ import (
 const (
 	projectRows  = 2000                   // most rows a transaction
 	projectPause = 100 * time.Millisecond // between rounds
+
+	// After a transaction Run rests projectRest times as long as that took, so that a peak has the
+	// processors and the view follows when it is over; not beyond projectHurry entries of lag, of which
+	// a search can still look at every one.
+	projectRest  = 3
+	projectHurry = MaxScan / 2
 )
 
 // Projector feeds view.db from the committed blocks. Its failure costs queries, never a transaction.
@@ -147,7 +154,7 @@ func (p *Projector) Run(ctx context.Context) error {
 			return nil
 		case <-p.wake:
 		}
-		if err := p.CatchUp(ctx); err != nil {
+		if err := p.round(ctx, func(took time.Duration) { p.rest(ctx, took) }); err != nil {
 			if ctx.Err() != nil {
 				return nil
 			}
@@ -157,21 +164,39 @@ func (p *Projector) Run(ctx context.Context) error {
 	}
 }
 
+// rest waits after a transaction that took so long.
+func (p *Projector) rest(ctx context.Context, took time.Duration) {
+	if p.Lag() > projectHurry {
+		return
+	}
+	over := time.NewTimer(projectRest * took)
+	defer over.Stop()
+	select {
+	case <-ctx.Done():
+	case <-over.C:
+	}
+}
+
 // CatchUp projects everything that is durable now. A corrupt view is rebuilt once.
 func (p *Projector) CatchUp(ctx context.Context) error {
+	return p.round(ctx, func(time.Duration) {})
+}
+
+// round is CatchUp with rest called after each transaction.
+func (p *Projector) round(ctx context.Context, rest func(took time.Duration)) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	err := p.catchUp(ctx)
+	err := p.catchUp(ctx, rest)
 	if isCorrupt(err) {
 		p.log.Warn("view is rebuilt", slog.String("cause", err.Error()))
 		if err = p.rebuild(ctx); err == nil {
-			err = p.catchUp(ctx)
+			err = p.catchUp(ctx, rest)
 		}
 	}
 	return err
 }
 
-func (p *Projector) catchUp(ctx context.Context) error {
+func (p *Projector) catchUp(ctx context.Context, rest func(took time.Duration)) error {
 	at, err := readPosition(ctx, p.db)
 	if err != nil {
 		return err
@@ -183,8 +208,10 @@ func (p *Projector) catchUp(ctx context.Context) error {
 		if len(pending) == 0 {
 			return nil
 		}
+		began := time.Now()
 		err := p.project(ctx, pending, &at)
 		pending, rows = pending[:0], 0
+		rest(time.Since(began))
 		return err
 	}
 	err = p.journal.Blocks(ctx, at.last+1, func(b journal.Block) error {
@@ -258,12 +285,17 @@ func (t *viewTx) add(ctx context.Context, db *sql.DB, e journal.Entry) (err erro
 			return err
 		}
 	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	t.entries++
+	runtime.Gosched() // the line first: its goroutines each need some microseconds
 	var x journal.Exchange
 	if e.Kind != journal.KindExchange || x.Parse(e) != nil {
 		return nil // no exchange, or one of a newer program: the journal has it, the view cannot show it
 	}
-	_, err = t.insert.ExecContext(ctx, int64(e.Seq), int64(x.At), x.Terminal.String(), x.Merchant.String(), x.MTI.String(), int64(x.Type),
+	row := context.WithoutCancel(ctx) // the driver starts a goroutine for each statement that can be cancelled
+	_, err = t.insert.ExecContext(row, int64(e.Seq), int64(x.At), x.Terminal.String(), x.Merchant.String(), x.MTI.String(), int64(x.Type),
 		int64(x.Network), int64(x.Batch), int64(x.STAN), int64(x.Amount), x.DE39.String(), x.Reason.String(), int64(x.Flags),
 		x.Effect.String(), x.Shown.String(), int64(x.ElapsedUS))
 	return err

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"touchstone/journal"
 	"touchstone/pos"
@@ -223,7 +224,8 @@ func present(b []byte) []byte {
 	return b
 }
 
-// each runs one prepared statement n times.
+// each runs one prepared statement n times. It steps aside after each: a checkpoint is thousands of rows,
+// and the line's goroutines, ready by the hundred, each need some microseconds.
 func each(ctx context.Context, tx *sql.Tx, query string, n int, args func(i int) []any) error {
 	if n == 0 {
 		return nil
@@ -233,10 +235,15 @@ func each(ctx context.Context, tx *sql.Tx, query string, n int, args func(i int)
 		return err
 	}
 	defer stmt.Close()
+	row := context.WithoutCancel(ctx) // the driver starts a goroutine for each statement that can be cancelled
 	for i := range n {
-		if _, err := stmt.ExecContext(ctx, args(i)...); err != nil {
+		if err := ctx.Err(); err != nil {
 			return err
 		}
+		if _, err := stmt.ExecContext(row, args(i)...); err != nil {
+			return err
+		}
+		runtime.Gosched()
 	}
 	return nil
 }

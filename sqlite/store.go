@@ -205,10 +205,14 @@ func (s *Store) Close() error {
 		errs = append(errs, s.state.close())
 	}
 	if s.conn != nil {
+		if s.broken == nil { // a reader elsewhere may keep some of the WAL; it is as durable there
+			_, err := s.conn.ExecContext(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)")
+			errs = append(errs, err)
+		}
 		errs = append(errs, s.conn.Close())
 	}
 	if s.db != nil {
-		errs = append(errs, s.db.Close()) // the last connection: SQLite moves the WAL into the file
+		errs = append(errs, s.db.Close())
 	}
 	if s.lock.file != nil {
 		errs = append(errs, s.lock.release())

@@ -144,8 +144,8 @@ func (t *Terminal) Fold(x *journal.Exchange) {
 		t.Totals.CreditAmount -= x.Amount
 		t.Totals.CreditCount--
 	case journal.Buried:
-		if x.Batch == t.Batch {
-			t.Traces[ClassOfCode(x.Type)].Add(x.STAN)
+		if traces := &t.Traces[ClassOfCode(x.Type)]; x.Batch == t.Batch && !traces.Full(x.STAN) {
+			traces.Add(x.STAN)
 		}
 	case journal.Settled:
 		*t = Terminal{Batch: x.NextBatch, LastBatch: x.Batch, LastSTAN: x.STAN, LastCode: x.SettleCode, LastTotals: x.Claimed}

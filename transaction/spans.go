@@ -34,7 +34,14 @@ func (p Spans) Has(s pos.STAN) bool {
 }
 
 // Full tells whether s cannot be added without passing MaxSpans.
-func (p Spans) Full(s pos.STAN) bool { return len(p) >= MaxSpans && !p.Has(s) }
+func (p Spans) Full(s pos.STAN) bool {
+	if len(p) < MaxSpans {
+		return false
+	}
+	i := p.find(s)
+	touches := i < len(p) && p[i].First <= s+1 || i > 0 && p[i-1].Last+1 == s
+	return !touches
+}
 
 // Add puts s into the set.
 func (p *Spans) Add(s pos.STAN) {

@@ -53,6 +53,7 @@ type terminalChange struct {
 	Suspended, ChipReader, TrackEncrypted bool
 	Place                                 string // "latitude,longitude,metres"
 	PlaceRefuse, NoSales, NoRefunds       bool
+	PINWithoutPAN, VoidNeedsPIN           bool
 }
 
 type cardChange struct {
@@ -166,7 +167,8 @@ func (e *engine) changeTerminal(ctx context.Context, c *terminalChange) (changed
 		return changed{}, fmt.Errorf("sign-in code %q: want 001, 003, 004, 005 or 006", c.SignInCode)
 	}
 	t := &registry.Terminal{ID: id, Merchant: merchant, Serial: device.Serial, Permit: registry.FullPermit, Suspended: c.Suspended,
-		Profile: registry.Profile{SignInCode: pos.NetworkCode(code), MAC: registry.MACProfile(c.MAC), ChipReader: c.ChipReader, TrackSecret: c.TrackEncrypted}}
+		Profile: registry.Profile{SignInCode: pos.NetworkCode(code), MAC: registry.MACProfile(c.MAC), ChipReader: c.ChipReader, TrackSecret: c.TrackEncrypted,
+			PINWithout: c.PINWithoutPAN, VoidNeedsPIN: c.VoidNeedsPIN}}
 	if t.Networks, t.AnyNetwork, err = networks(c.Networks); err != nil {
 		return changed{}, err
 	}

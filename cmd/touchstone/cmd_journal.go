@@ -12,6 +12,7 @@ import (
 
 	"touchstone/explain"
 	"touchstone/journal"
+	"touchstone/keys"
 	"touchstone/pos"
 	"touchstone/proof"
 	"touchstone/sqlite"
@@ -168,17 +169,42 @@ func printableID(b []byte) string {
 
 // cold is a record of the register for a reader. Wrapped keys are shown by name only.
 type shownCold struct {
-	Seq    uint64          `json:"seq"`
-	At     time.Time       `json:"at"`
-	Kind   string          `json:"kind"`
-	Record json.RawMessage `json:"record"`
+	Seq    uint64         `json:"seq"`
+	At     time.Time      `json:"at"`
+	Kind   string         `json:"kind"`
+	Record map[string]any `json:"record"`
+}
+
+// named is a cold record with its wrapped keys and PIN verifier named, not shown.
+func named(body []byte) (map[string]any, error) {
+	var record map[string]any
+	if err := json.Unmarshal(body, &record); err != nil {
+		return nil, err
+	}
+	for _, member := range []string{"master_key", "serial_key", "wrapped"} {
+		if text, ok := record[member].(string); ok {
+			var w keys.Wrapped
+			if err := w.UnmarshalText([]byte(text)); err != nil {
+				return nil, err
+			}
+			record[member] = w.String()
+		}
+	}
+	if _, ok := record["pin_verifier"]; ok {
+		record["pin_verifier"] = "[kept]"
+	}
+	return record, nil
 }
 
 func writeJSON(w io.Writer, e journal.Entry) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	if e.Kind != journal.KindExchange {
-		return enc.Encode(shownCold{e.Seq, e.At.Time(), e.Kind.String(), json.RawMessage(e.Body)})
+		record, err := named(e.Body)
+		if err != nil {
+			return fmt.Errorf("entry %d: %w", e.Seq, err)
+		}
+		return enc.Encode(shownCold{e.Seq, e.At.Time(), e.Kind.String(), record})
 	}
 	s, err := showExchange(e)
 	if err != nil {

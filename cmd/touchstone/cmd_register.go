@@ -16,7 +16,7 @@ import (
 // directoryFlags say which data directory a command changes and how it opens.
 type directoryFlags struct {
 	Data           string `name:"data" required:"" help:"Data directory." placeholder:"DIR"`
-	PassphraseFile string `name:"passphrase-file" help:"File whose first line opens the keyring; not needed while the host runs, nor for a test data directory." placeholder:"FILE"`
+	PassphraseFile string `name:"passphrase-file" help:"File that holds the passphrase of the keyring; not needed while the host runs, nor for a test data directory." placeholder:"FILE"`
 	IdentityFile   string `name:"identity-file" help:"age identity that opens the keyring." placeholder:"FILE"`
 }
 
@@ -123,6 +123,8 @@ type registerTerminal struct {
 	Suspended      bool     `name:"suspended" help:"Switched off."`
 	ChipReader     bool     `name:"chip-reader" help:"A swiped chip card is refused as fallback."`
 	TrackEncrypted bool     `name:"track-encrypted" help:"A clear track is refused."`
+	PINWithoutPAN  bool     `name:"pin-without-pan" help:"A PIN block without the card number (DE53.1 = 1) is accepted."`
+	VoidNeedsPIN   bool     `name:"void-needs-pin" help:"A void without a PIN is refused."`
 	Place          string   `name:"place" help:"Where it stands: latitude,longitude,metres. Outside it a message is recorded, and refused with --place-refuse." placeholder:"PLACE"`
 	PlaceRefuse    bool     `name:"place-refuse" help:"Refuse it outside its place."`
 	NoSales        bool     `name:"no-sales" help:"Its permit: reversals only, no keys."`
@@ -137,7 +139,7 @@ func (c *registerTerminal) Run(a *app) error {
 	}
 	return c.make(a, change{Terminal: &terminalChange{ID: c.ID, Merchant: c.Merchant, Serial: c.Serial, SignInCode: c.SignInCode, MAC: c.MAC,
 		Networks: c.Networks, Components: files, Suspended: c.Suspended, ChipReader: c.ChipReader, TrackEncrypted: c.TrackEncrypted,
-		Place: c.Place, PlaceRefuse: c.PlaceRefuse, NoSales: c.NoSales, NoRefunds: c.NoRefunds}})
+		PINWithoutPAN: c.PINWithoutPAN, VoidNeedsPIN: c.VoidNeedsPIN, Place: c.Place, PlaceRefuse: c.PlaceRefuse, NoSales: c.NoSales, NoRefunds: c.NoRefunds}})
 }
 
 type registerCard struct {

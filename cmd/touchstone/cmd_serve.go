@@ -23,7 +23,7 @@ type hostFlags struct {
 	Data           string `name:"data" help:"Data directory." placeholder:"DIR"`
 	TCP            string `name:"tcp" help:"Address to hear terminals on, plain TCP." default:"127.0.0.1:8583" placeholder:"HOST:PORT"`
 	PlainBeyond    bool   `name:"plain-tcp-beyond-loopback" help:"Hear plain TCP on an address that is not loopback."`
-	PassphraseFile string `name:"passphrase-file" help:"File whose first line opens the keyring." placeholder:"FILE"`
+	PassphraseFile string `name:"passphrase-file" help:"File that holds the passphrase of the keyring." placeholder:"FILE"`
 	IdentityFile   string `name:"identity-file" help:"age identity that opens the keyring." placeholder:"FILE"`
 	TimeZone       string `name:"time-zone" help:"Time zone of DE12 and DE13." default:"Asia/Shanghai"`
 	AcquirerID     string `name:"acquirer-id" help:"DE32 of answers, up to 11 digits." default:"48021000"`
