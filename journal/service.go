@@ -124,7 +124,7 @@ func (c *Committer) Enqueue(e Encoder, phase Phase, w Waiter) (uint64, error) {
 	return c.enqueue(nil, 0, e, phase, w)
 }
 
-// exchangeRoom is more than any exchange has bytes.
+// exchangeRoom is the bytes an exchange may have without being encoded elsewhere; all served have fewer.
 const exchangeRoom = 512
 
 // enqueue takes an encoded entry, or the encoder of one.

@@ -87,7 +87,7 @@ func TestEveryFieldIsKept(t *testing.T) {
 		want int
 	}{
 		{reflect.TypeFor[transaction.Record](), 25}, {reflect.TypeFor[transaction.Terminal](), 8},
-		{reflect.TypeFor[keys.Session](), 4}, {reflect.TypeFor[keys.Set](), 4}, {reflect.TypeFor[journal.Totals](), 4},
+		{reflect.TypeFor[keys.Session](), 5}, {reflect.TypeFor[keys.Set](), 4}, {reflect.TypeFor[journal.Totals](), 4},
 		{reflect.TypeFor[issuer.Card](), 3},
 	} {
 		if got := c.of.NumField(); got != c.want {
@@ -101,6 +101,7 @@ func aTerminal(t *rapid.T) *terminal {
 	s := &terminal{applied: rapid.Uint64().Draw(t, "applied")}
 	fill(t, s.id[:], "id")
 	s.session = keys.Session{InForce: aSet(t, "in force"), Pending: aSet(t, "pending"), Last: n.Draw(t, "last"), SignedOff: rapid.Bool().Draw(t, "signed off")}
+	fill(t, s.session.Master[:], "master")
 	m := &s.money
 	m.Batch, m.Totals = pos.BatchNo(rapid.Uint32Range(0, 5).Draw(t, "batch")), someTotals(t, "totals")
 	m.LastBatch, m.LastSTAN, m.LastCode = pos.BatchNo(n.Draw(t, "last batch")), pos.STAN(n.Draw(t, "last trace")), rapid.Uint8().Draw(t, "code")

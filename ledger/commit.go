@@ -115,7 +115,7 @@ func (t *terminal) volatile(x *host.Exchange, e *journal.Exchange) {
 
 // fold applies an entry that names this terminal; t.mu is held. An entry folded before changes nothing.
 func (t *terminal) fold(seq uint64, e *journal.Exchange) {
-	if  (e.Effect == journal.NoEffect && e.Flags&(journal.FlagMACVerified|journal.FlagPromoted) == 0) {
+	if seq <= t.applied || (e.Effect == journal.NoEffect && e.Flags&(journal.FlagMACVerified|journal.FlagPromoted) == 0) {
 		return
 	}
 	t.applied, t.version, t.touched = seq, t.version+1, true

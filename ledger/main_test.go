@@ -8,15 +8,19 @@ import (
 	"go.uber.org/goleak"
 )
 
-// histories is how many random histories a property is held against unless -rapid.checks says so.
-const histories = "1000"
+// defaults are how rapid runs here unless its own flags say so: how many random histories a property is
+// held against, how long a failing one is made smaller, and no files: the seed it prints is enough.
+var defaults = map[string]string{"rapid.checks": histories, "rapid.shrinktime": "8s", "rapid.nofailfile": "true"}
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	asked := false
-	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "rapid.checks" })
-	if !asked {
-		if err := flag.Set("rapid.checks", histories); err != nil {
+	asked := map[string]bool{}
+	flag.Visit(func(f *flag.Flag) { asked[f.Name] = true })
+	for name, value := range defaults {
+		if asked[name] {
+			continue
+		}
+		if err := flag.Set(name, value); err != nil {
 			panic(err)
 		}
 	}

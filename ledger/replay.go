@@ -150,24 +150,33 @@ func (l *Ledger) foldTerminal(r *registry.Terminal, enqueue func() (uint64, erro
 		if l.committer != nil && len(l.terminals) >= l.opts.MaxTerminals {
 			return ErrFull
 		}
-		if _, err := enqueue(); err != nil {
+		seq, err := enqueue()
+		if err != nil {
 			return err
 		}
-		t = l.addTerminal(r.ID)
-		t.reg, t.touched, t.version = r, true, 1
-		t.session.Load(r.Master)
+		l.addTerminal(r.ID).register(seq, r)
 		return nil
 	}
 	l.mu.Unlock()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if _, err := enqueue(); err != nil {
+	seq, err := enqueue()
+	if err != nil {
 		return err
 	}
-	t.reg, t.touched = r, true
-	t.session.Load(r.Master)
-	t.version++
+	t.register(seq, r)
 	return nil
+}
+
+// register takes a terminal's record. The session learns of its master key in the order of the journal
+// and once: not from the newest record read before the tail, nor from one the checkpoint has seen.
+func (t *terminal) register(seq uint64, r *registry.Terminal) {
+	t.reg, t.touched = r, true
+	t.version++
+	if seq > t.applied {
+		t.session.Load(r.Master)
+		t.applied = seq
+	}
 }
 
 func (l *Ledger) foldCard(o issuer.Opening, enqueue func() (uint64, error)) error {

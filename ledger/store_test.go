@@ -358,6 +358,75 @@ func same(t *testing.T, got, want any) {
 	}
 }
 
+// TestNewMasterEndsSessions: working keys issued under a former master key end with it, and stay ended
+// after a restart, wherever in the tail the new key is; those issued since stay.
+func TestNewMasterEndsSessions(t *testing.T) {
+	ctx := context.Background()
+	for name, c := range map[string]struct {
+		before, after bool // a sign-in after the checkpoint's floor and before the new key; after the new key
+		late          bool // the checkpoint is made after all, with a floor before the new key
+		changes       int
+	}{
+		"keys of the checkpoint":             {changes: 1},
+		"keys of the tail":                   {before: true, changes: 1},
+		"keys of the tail, two new":          {before: true, changes: 2},
+		"keys since":                         {before: true, after: true, changes: 1},
+		"keys since, late checkpoint":        {before: true, after: true, late: true, changes: 1},
+		"keys since, two new, late likewise": {before: true, after: true, late: true, changes: 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShop(t, 1, smallOptions())
+			defer s.mustClose(t)
+			stan := 0
+			signInOnce := func() {
+				stan++
+				s.expect(message{kind: signIn, terminal: 1, stan: stan}, "00")
+				s.expect(aSale(1, stan, 1), "00")
+			}
+			checkpoint := func(lag int) {
+				s.store.mu.Lock()
+				s.store.lag = lag
+				s.store.mu.Unlock()
+				if err := s.ledger.Checkpoint(ctx); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if !c.late {
+				checkpoint(0)
+			}
+			floor := len(s.store.all())
+			if c.before {
+				signInOnce()
+			}
+			for range c.changes { // after two, an older record is in the tail too
+				changed := *must(s.ledger.Terminal(terminalOf(1)))
+				changed.Master = append(keys.Wrapped{1}, bytes.Repeat([]byte{byte(stan + len(s.store.all()))}, keys.WrapHead+keys.WrapTag+15)...)
+				if err := s.ledger.Register(ctx, began, &changed); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := s.ledger.SessionOf(terminalOf(1)); got.InForce.Number != 0 || got.Pending.Number != 0 {
+				t.Error("working keys outlived their master key")
+			}
+			s.expect(aSale(1, 99, 1), "77")
+			if c.after {
+				signInOnce()
+			}
+			if c.late {
+				checkpoint(len(s.store.all()) - floor)
+			}
+			live, session := hashOf(t, s.ledger), s.ledger.SessionOf(terminalOf(1))
+			for _, checkpoint := range []bool{false, true} {
+				l := replayed(t, s.store.copy(len(s.store.all()), checkpoint))
+				if l.SessionOf(terminalOf(1)) != session || hashOf(t, l) != live {
+					t.Errorf("from a checkpoint %t: keys %d in force, %d pending; they were %d and %d", checkpoint,
+						l.SessionOf(terminalOf(1)).InForce.Number, l.SessionOf(terminalOf(1)).Pending.Number, session.InForce.Number, session.Pending.Number)
+				}
+			}
+		})
+	}
+}
+
 // TestCheckpointThatIsNotOurs: a checkpoint of another journal, damaged, ahead, or inside a block is
 // discarded, and the journal alone decides.
 func TestCheckpointThatIsNotOurs(t *testing.T) {
