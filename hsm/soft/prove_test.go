@@ -15,16 +15,16 @@ import (
 
 func TestMACAlgorithms(t *testing.T) {
 	r := newRig(t)
-	all := []mac.Algorithm{mac.None, mac.UnionPayECBDES, mac.UnionPayECBTDES, mac.UnionPayECBSM4, mac.X99, mac.X919, mac.CMACAES, mac.HMACSHA256}
+	all := []mac.Algorithm{mac.None, mac.UnionPayECBDES, mac.UnionPayECBTDES, mac.UnionPayECBSM4, mac.X99, mac.X919, mac.CBCMACTDES, mac.CMACAES, mac.HMACSHA256}
 	for _, c := range []struct {
 		code pos.NetworkCode
 		keys []string
 		fit  map[mac.Algorithm]string // the key each algorithm takes
 	}{
-		{1, []string{demoPIK[:16], demoMAK}, map[mac.Algorithm]string{mac.UnionPayECBDES: demoMAK, mac.X99: demoMAK}},
-		{3, []string{demoPIK, demoMAK}, map[mac.Algorithm]string{mac.UnionPayECBDES: demoMAK, mac.X99: demoMAK}},
-		{4, []string{demoPIK, demoMAK, demoTDK}, map[mac.Algorithm]string{mac.UnionPayECBDES: demoMAK, mac.X99: demoMAK}},
-		{3, []string{demoPIK, demoLong}, map[mac.Algorithm]string{mac.UnionPayECBTDES: demoLong, mac.X919: demoLong, mac.X99: demoLong[:16]}},
+		{1, []string{demoPIK[:16], demoMAK}, map[mac.Algorithm]string{mac.UnionPayECBDES: demoMAK}},
+		{3, []string{demoPIK, demoMAK}, map[mac.Algorithm]string{mac.UnionPayECBDES: demoMAK}},
+		{4, []string{demoPIK, demoMAK, demoTDK}, map[mac.Algorithm]string{mac.UnionPayECBDES: demoMAK}},
+		{3, []string{demoPIK, demoLong}, map[mac.Algorithm]string{mac.UnionPayECBTDES: demoLong, mac.X919: demoLong, mac.CBCMACTDES: demoLong}},
 		{5, []string{demoPIK, demoLong}, map[mac.Algorithm]string{mac.UnionPayECBSM4: demoLong}},
 		{6, []string{demoPIK, demoLong, demoTDK}, map[mac.Algorithm]string{mac.UnionPayECBSM4: demoLong}},
 	} {

@@ -159,7 +159,11 @@ func (r *rig) set(t testing.TB, terminal pos.TerminalID, code pos.NetworkCode, k
 // macOf computes DE64 with a key of the test, not with the module.
 func macOf(t testing.TB, a mac.Algorithm, key string, mab []byte) (de64 [8]byte) {
 	t.Helper()
-	k, err := mac.New(a, 0, unhex(t, key))
+	padding := mac.Padding(0)
+	if a.TakesPadding() {
+		padding = mac.Padding1
+	}
+	k, err := mac.New(a, padding, unhex(t, key))
 	if err != nil {
 		t.Fatal(err)
 	}
