@@ -3,6 +3,7 @@ package journal_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"testing"
@@ -29,6 +30,15 @@ func chained(head journal.Hash, entries ...[]byte) journal.Hash {
 	return head
 }
 
+// bodyOf is a block's body: each entry between its length and the first 4 bytes of its chain value.
+func bodyOf(head journal.Hash, entries ...[]byte) (body []byte) {
+	for _, e := range entries {
+		head = chained(head, e)
+		body = append(append(body, lengths(e)...), head[:4]...)
+	}
+	return body
+}
+
 func raw(kind journal.Kind, body string) []byte {
 	return append(journal.AppendHead(nil, kind, 1), body...)
 }
@@ -37,7 +47,7 @@ func raw(kind journal.Kind, body string) []byte {
 func aBlock() (last uint64, prev journal.Hash, b journal.Block) {
 	last, prev = 4, chained(journal.Hash{}, []byte("whatever came before"))
 	entries := [][]byte{raw(journal.KindOpened, "{}"), raw(journal.KindCard, "card"), raw(journal.KindKey, "")}
-	return last, prev, journal.Block{First: 5, N: 3, Prev: prev, Head: chained(prev, entries...), Body: lengths(entries...)}
+	return last, prev, journal.Block{First: 5, N: 3, Prev: prev, Head: chained(prev, entries...), Body: bodyOf(prev, entries...)}
 }
 
 func TestChain(t *testing.T) {
@@ -56,7 +66,17 @@ func TestChain(t *testing.T) {
 	}
 }
 
-// TestEachByteFlipped: whatever byte of a block is altered, an entry of it is named.
+// ownerOf is the entry whose length, bytes or mark hold byte i of the body.
+func ownerOf(b journal.Block, i int) (seq uint64) {
+	end := 0
+	for seq = b.First; ; seq++ {
+		if end += 8 + int(binary.BigEndian.Uint32(b.Body[end:])); i < end {
+			return seq
+		}
+	}
+}
+
+// TestEachByteFlipped: whatever byte of a block is altered, its own entry is named.
 func TestEachByteFlipped(t *testing.T) {
 	last, prev, good := aBlock()
 	check := func(what string, at int, b journal.Block, lastSeq, firstSeq uint64) {
@@ -71,11 +91,12 @@ func TestEachByteFlipped(t *testing.T) {
 		}
 	}
 	for i := range good.Body {
+		owner := ownerOf(good, i)
 		for bit := range 8 {
 			b := good
 			b.Body = bytes.Clone(good.Body)
 			b.Body[i] ^= 1 << bit
-			check("body", i, b, 7, 5)
+			check("body", i, b, owner, owner)
 		}
 	}
 	for i := range good.Prev {
@@ -148,10 +169,15 @@ func FuzzBlock(f *testing.F) {
 			}
 			return
 		}
-		if !bytes.Equal(lengths(entries...), body) {
+		marked := bodyOf(journal.Hash{}, entries...)
+		if len(marked) != len(body) {
 			t.Fatal("what was taken is not what is written")
 		}
-		if b.Head = chained(journal.Hash{}, entries...); journal.NewVerifier(0, journal.Hash{}).Block(b) != nil {
+		b.Head = chained(journal.Hash{}, entries...)
+		if err := journal.NewVerifier(0, journal.Hash{}).Block(b); (err == nil) != bytes.Equal(marked, body) {
+			t.Fatal("verified, but with other marks; or refused with the right ones")
+		}
+		if b.Body = marked; journal.NewVerifier(0, journal.Hash{}).Block(b) != nil {
 			t.Fatal("readable, but not verified")
 		}
 	})

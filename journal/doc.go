@@ -5,7 +5,8 @@
 //
 //	h_i = SHA-256("touchstone/1" || h_{i-1} || len || entry)
 //
-// with h_0 = 32 zero bytes and len 4 bytes big-endian. Many entries are written
+// with h_0 = 32 zero bytes and len 4 bytes big-endian; the first 4 bytes of h_i
+// stand behind the entry, so that a reader can name the one that was altered. Many entries are written
 // as one Block; the Committer alone computes the chain, hands the block to its
 // Sink, and mints a Receipt when the Sink says that the block is durable. Without
 // a receipt no answer leaves. An error of the Sink is final: there is no undo path.

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -90,7 +91,12 @@ func ParseEntry(seq uint64, raw []byte) (Entry, error) {
 	return Entry{seq, Kind(raw[1]), pos.Instant(binary.BigEndian.Uint64(raw[2:])), raw[headBytes:]}, nil
 }
 
-// Block is one group commit: N entries from First, each as 4 bytes big-endian length and the entry.
+// Block is one group commit: N entries from First, each as
+//
+//	length 4, big-endian | entry | the first 4 bytes of its chain value
+//
+// The last let a reader name the entry that was altered, not only its block; the chain does not cover
+// them.
 type Block struct {
 	First uint64
 	N     int
@@ -107,7 +113,7 @@ func (b Block) Last() uint64 { return b.First + uint64(b.N) - 1 }
 func (b Block) Each(f func(Entry) error) error {
 	body := b.Body
 	for i := range b.N {
-		raw, rest, err := cut(body)
+		raw, _, rest, err := cut(body)
 		if err != nil {
 			return err
 		}
@@ -126,15 +132,23 @@ func (b Block) Each(f func(Entry) error) error {
 	return nil
 }
 
-func cut(body []byte) (raw, rest []byte, err error) {
-	if len(body) < 4 {
-		return nil, nil, ErrEntry
+// Sizes around an entry in a block.
+const (
+	lengthSize = 4
+	markSize   = 4
+)
+
+// cut takes the first entry, with its mark, off a block's body.
+func cut(body []byte) (raw, mark, rest []byte, err error) {
+	if len(body) < lengthSize+markSize {
+		return nil, nil, nil, ErrEntry
 	}
 	n := binary.BigEndian.Uint32(body)
-	if n < headBytes || n > MaxEntry || int(n) > len(body)-4 {
-		return nil, nil, ErrEntry
+	if n < headBytes || n > MaxEntry || int(n) > len(body)-lengthSize-markSize {
+		return nil, nil, nil, ErrEntry
 	}
-	return body[4 : 4+n], body[4+n:], nil
+	end := lengthSize + int(n)
+	return body[lengthSize:end], body[end : end+markSize], body[end+markSize:], nil
 }
 
 // chain computes h_i one entry after another without allocation.
@@ -189,14 +203,17 @@ func (v *Verifier) Block(b Block) error {
 	}
 	body := b.Body
 	for range b.N {
-		raw, rest, err := cut(body)
+		raw, mark, rest, err := cut(body)
 		if err != nil {
 			return &ChainError{v.next, "length or bytes do not fit the block"}
 		}
 		if _, err := ParseEntry(v.next, raw); err != nil {
 			return &ChainError{v.next, err.Error()}
 		}
-		v.chain.next(body[:4+len(raw)])
+		v.chain.next(body[:lengthSize+len(raw)])
+		if !bytes.Equal(mark, v.chain.head[:markSize]) {
+			return &ChainError{v.next, "its chain value differs"}
+		}
 		v.next, body = v.next+1, rest
 	}
 	if len(body) != 0 {

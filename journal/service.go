@@ -139,13 +139,14 @@ func (c *Committer) enqueue(early []byte, kind Kind, e Encoder, phase Phase, w W
 		return 0, ErrQueueFull
 	}
 	start, seq := len(b.body), c.next
-	body := append(b.body, 0, 0, 0, 0)
+	body := append(b.body, make([]byte, lengthSize)...)
 	if e == nil {
 		body = append(body, early...)
 	} else {
 		body, kind = e.AppendEntry(body, seq)
 	}
-	n := len(body) - start - 4
+	n := len(body) - start - lengthSize
+	body = append(body, make([]byte, markSize)...) // filled when the chain is computed
 	b.body = body
 	if n < headBytes || n > MaxEntry {
 		b.body = body[:start]
@@ -245,7 +246,9 @@ func (c *Committer) block(b *batch, from, to int) (Block, error) {
 	block := Block{First: b.first + uint64(from), N: to - from, Prev: c.chain.head, Body: b.body[begin:b.ends[to-1]]}
 	at := begin
 	for _, end := range b.ends[from:to] {
-		c.chain.next(b.body[at:end])
+		mark := int(end) - markSize
+		c.chain.next(b.body[at:mark])
+		copy(b.body[mark:end], c.chain.head[:])
 		at = int(end)
 	}
 	block.Head = c.chain.head
@@ -257,7 +260,7 @@ func (c *Committer) block(b *batch, from, to int) (Block, error) {
 		if i > 0 {
 			at = int(b.ends[i-1])
 		}
-		entry, err := ParseEntry(b.first+uint64(i), b.body[at+4:b.ends[i]])
+		entry, err := ParseEntry(b.first+uint64(i), b.body[at+lengthSize:b.ends[i]-markSize])
 		if err != nil {
 			return block, err
 		}
