@@ -53,7 +53,7 @@ const verifyOneIn = 64
 // connection has one message in flight and its own share of the terminals. The client is in the same
 // process: cpu-us/tx is of both and of the kernel on their behalf.
 func BenchmarkWholeLine(b *testing.B) {
-	rig := newBenchRig(b)
+	rig := newBenchRig(b, false)
 	conns := rig.dial(b, *benchConnections)
 	b.Run("sales", func(b *testing.B) {
 		m := startMeter()
@@ -81,9 +81,13 @@ func BenchmarkWholeLine(b *testing.B) {
 
 // BenchmarkLedger256 is the line without network, MACs and PINs: 256 submitters parse a sale, have it
 // judged by a module that agrees with every proof, committed by ledger, committer and SQLite, and render
-// the answer when it is durable.
+// the answer when it is durable; alone, and with the checkpoints and the projection of a running host.
 func BenchmarkLedger256(b *testing.B) {
-	rig := newBenchRig(b)
+	b.Run("alone", func(b *testing.B) { benchmarkLedger(b, newBenchRig(b, true)) })
+	b.Run("with-checkpoints-and-view", func(b *testing.B) { benchmarkLedger(b, newBenchRig(b, false)) })
+}
+
+func benchmarkLedger(b *testing.B, rig *benchRig) {
 	line := *rig.engine.line
 	agrees := yes{line.Keys, line.Hasher}
 	line.Prover, line.Sealer, line.Vault = agrees, agrees, agrees
@@ -168,7 +172,7 @@ type benchRig struct {
 	all    []*benchTerminal
 }
 
-func newBenchRig(b *testing.B) *benchRig {
+func newBenchRig(b *testing.B, alone bool) *benchRig {
 	dir := filepath.Join(b.TempDir(), "shop")
 	refuseMemory(b, filepath.Dir(dir))
 	quiet := slog.New(slog.DiscardHandler)
@@ -180,7 +184,7 @@ func newBenchRig(b *testing.B) *benchRig {
 		b.Fatal(err)
 	}
 	e, err := openEngine(engineOptions{dir: dir, lock: testLock(dir), policy: proof.DefaultPolicy(), ledger: ledger.DefaultOptions(),
-		zone: zone, acquirerID: "48021000", issuerID: "01020000", log: quiet})
+		zone: zone, acquirerID: "48021000", issuerID: "01020000", log: quiet, withoutView: alone, checkpointEvery: checkpointOf(alone)})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -194,6 +198,14 @@ func newBenchRig(b *testing.B) *benchRig {
 	rig.listen(b)
 	rig.signIn(b)
 	return rig
+}
+
+// checkpointOf is the pace of checkpoints: the usual one, or only at the end for the ledger alone.
+func checkpointOf(alone bool) time.Duration {
+	if alone {
+		return time.Hour
+	}
+	return 0
 }
 
 // refuseMemory refuses a directory on a file system in memory: nothing is durable there.

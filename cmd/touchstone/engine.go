@@ -44,6 +44,9 @@ type engineOptions struct {
 	acquirerID string
 	issuerID   string
 	log        *slog.Logger
+
+	checkpointEvery time.Duration // 0 is checkpointEvery
+	withoutView     bool          // no projection: queries search the journal
 }
 
 // engine is everything that runs on one data directory: store, module, ledger, line.
@@ -135,15 +138,19 @@ func (e *engine) start(o engineOptions) error {
 	ctx, stop := context.WithCancel(context.Background())
 	e.stop = stop
 	hot := e.store.HotState()
-	var err error
-	if e.view, err = e.store.NewProjector(ctx); err != nil {
-		stop()
-		return err
+	var sink journal.Sink = e.store
+	if !o.withoutView {
+		var err error
+		if e.view, err = e.store.NewProjector(ctx); err != nil {
+			stop()
+			return err
+		}
+		sink = projected{e.store, e.view}
 	}
-	l, committer, err := ledger.Open(ctx, o.ledger, hot, hot, projected{e.store, e.view})
+	l, committer, err := ledger.Open(ctx, o.ledger, hot, hot, sink)
 	if err != nil {
 		stop()
-		return errors.Join(err, e.view.Close())
+		return errors.Join(err, e.closeView())
 	}
 	e.ledger = l
 	policy := o.policy
@@ -154,17 +161,30 @@ func (e *engine) start(o engineOptions) error {
 			e.failed <- err
 		}
 	})
+	every := o.checkpointEvery
+	if every == 0 {
+		every = checkpointEvery
+	}
 	e.wait.Go(func() {
-		if err := l.Run(ctx, checkpointEvery); err != nil {
+		if err := l.Run(ctx, every); err != nil {
 			e.log.Warn("no further checkpoints: the journal alone keeps the state", slog.String("error", err.Error()))
 		}
 	})
-	e.wait.Go(func() {
-		if err := e.view.Run(ctx); err != nil && ctx.Err() == nil {
-			e.log.Warn("queries fall back to the journal", slog.String("error", err.Error()))
-		}
-	})
+	if e.view != nil {
+		e.wait.Go(func() {
+			if err := e.view.Run(ctx); err != nil && ctx.Err() == nil {
+				e.log.Warn("queries fall back to the journal", slog.String("error", err.Error()))
+			}
+		})
+	}
 	return nil
+}
+
+func (e *engine) closeView() error {
+	if e.view == nil {
+		return nil
+	}
+	return e.view.Close()
 }
 
 // projected is the store as the journal's sink, telling the projection what is durable.
@@ -191,5 +211,5 @@ func (e *engine) close() error {
 	e.stop()
 	e.wait.Wait()
 	e.module.Wipe()
-	return errors.Join(err, e.view.Close(), e.store.Close())
+	return errors.Join(err, e.closeView(), e.store.Close())
 }
