@@ -161,6 +161,7 @@ func (s *stage) banner(tcp string, taken bool, c *demoCmd) error {
 	fmt.Fprintf(&b, "\n  %s   %s               %s\n", "TOUCHSTONE 试金石", l.two("POS security authentication", "POS 安全认证系统"), l.two("中文: make run LANG=zh", "English: make run LANG=en"))
 	fmt.Fprintf(&b, "  %s tcp %s%s\n", pad(l.two("terminals", "终端接入"), 11), tcp, l.taken(taken, c.TCP))
 	fmt.Fprintf(&b, "  %s %s\n", pad(l.two("in here", "此处"), 11), fmt.Sprintf(l.two("%d shops, %d terminals, %d visitors for your own client", "%d 家商户, %d 台终端, %d 台访客终端供您自己的客户端使用"), sampleShops, own, guests))
+	fmt.Fprintf(&b, "  %s %s\n", pad(l.two("keys", "密钥"), 11), l.two("published, for tests only; single DES is accepted here", "已公开, 仅供测试; 此处接受单倍长 DES"))
 	fmt.Fprintf(&b, "  %s %s demo --print-fixture%s%s\n\n", pad(l.two("yours", "您的终端"), 11), program(), addressFlag(tcp), l.two("          stop: Ctrl-C", "          停止: Ctrl-C"))
 	if _, err := io.WriteString(l.w, b.String()); err != nil {
 		return err
