@@ -85,7 +85,10 @@ func (l *Line) judge(x *Exchange) {
 			x.fail(reason.JournalUnavailable)
 			return
 		}
-		l.prove(x)
+		if err := l.prove(x); err != nil {
+			x.fail(reason.JournalUnavailable)
+			return
+		}
 		if err := l.prepare(x); err != nil {
 			x.fail(reason.ModuleUnavailable)
 			return
@@ -118,8 +121,9 @@ func (x *Exchange) fail(r reason.Reason) {
 	x.Done(x)
 }
 
-// prove asks the module once and decides.
-func (l *Line) prove(x *Exchange) {
+// prove asks the module once and decides. Its error is that of the ledger, which could not read what must
+// be known.
+func (l *Line) prove(x *Exchange) error {
 	r, s := &x.Request, &x.Snapshot
 	r.Card, r.Shown, r.Print = pos.PANHash{}, pos.TruncatedPAN{}, [16]byte{} // of an earlier round
 	x.claims.MAB, x.claims.PAN = x.msg.MAB(), x.pan
@@ -135,7 +139,13 @@ func (l *Line) prove(x *Exchange) {
 			x.evidence.MAC, x.evidence.Err = proof.Unavailable, err
 		}
 	}
+	if s.Money.Missing && x.evidence.MAC == proof.Passed {
+		if err := l.Ledger.Recall(r, s); err != nil {
+			return err
+		}
+	}
 	x.verdict = proof.Decide(l.Policy, r, s, &x.claims, &x.evidence, x.arrived)
+	return nil
 }
 
 // hash makes what the journal keeps of a card and of the request's bytes; only after the MAC verified.

@@ -35,6 +35,9 @@ type PANHasher interface {
 type Ledger interface {
 	// Gather copies what is known of the terminal that r names.
 	Gather(r *proof.Request, now pos.Instant, s *proof.Snapshot) error
+	// Recall adds the record that Gather only announced (Money.Missing). It may wait for a disk, so it is
+	// asked only after the MAC verified.
+	Recall(r *proof.Request, s *proof.Snapshot) error
 	// CardView is what must be known of a card before its PIN is verified.
 	CardView(h pos.PANHash) proof.CardView
 	// Commit locks what x touches, has x conclude, and enqueues the entry; x is told when it is durable.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"touchstone/journal"
+	"touchstone/transaction"
 )
 
 // Checkpoint writes everything touched since the last one to the store and moves the floor: the next
@@ -103,22 +104,60 @@ func (l *Ledger) collectTerminals(batch *Checkpoint) (newest uint64) {
 		slab := Slab{Kind: TerminalSlab, ID: uint32(from / SlabSize)}
 		for _, t := range group {
 			t.mu.Lock()
-			slab.Body = appendTerminal(slab.Body, t)
-			slab.Applied = max(slab.Applied, t.applied)
+			slab.Applied = max(slab.Applied, t.applied, t.collect(batch))
+			slab.Body = appendHigh(appendTerminal(slab.Body, t), t)
 			t.touched = false
-			for _, rec := range t.sortedRecords() {
-				if rec.dirty {
-					batch.Records = append(batch.Records, RecordRow{rec.Seq, t.id, uint64(rec.Key()), appendRecord(make([]byte, 0, recordRoom), rec)})
-					slab.Applied = max(slab.Applied, rec.applied)
-					rec.dirty = false
-				}
-			}
 			t.mu.Unlock()
 		}
 		batch.Slabs = append(batch.Slabs, slab)
 		newest = max(newest, slab.Applied)
 	}
 	return newest
+}
+
+// collect moves what was dirtied into a batch and returns the newest entry applied to any of it; t.mu is
+// held.
+func (t *terminal) collect(batch *Checkpoint) (newest uint64) {
+	var traces []Trace
+	for _, rec := range t.dirtied {
+		if rec.fresh {
+			traces = append(traces, Trace{indexKey(rec.Key()), rec.Seq})
+		}
+		if rec.applied != rec.Seq {
+			batch.Records = append(batch.Records, RecordRow{rec.Seq, appendRecord(make([]byte, 0, recordRoom), rec)})
+		}
+		newest = max(newest, rec.applied)
+		rec.dirty, rec.fresh = false, false
+	}
+	clear(t.dirtied)
+	t.dirtied = t.dirtied[:0]
+	slices.SortFunc(traces, func(a, b Trace) int { return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.Seq, b.Seq)) })
+	var run []Trace
+	for _, tr := range traces {
+		high := &t.high[tr.Key>>classShift]
+		if tr.Key <= *high {
+			batch.Strays = append(batch.Strays, Stray{t.id, tr})
+			continue
+		}
+		if len(run) > 0 && run[0].Key>>classShift != tr.Key>>classShift {
+			batch.Runs, run = append(batch.Runs, Run{t.id, run}), nil
+		}
+		*high, run = tr.Key, append(run, tr)
+	}
+	if len(run) > 0 {
+		batch.Runs = append(batch.Runs, Run{t.id, run})
+	}
+	return newest
+}
+
+// classShift is where the class stands in an index key, which has a zero bit above it.
+const classShift = 60
+
+// indexKey is a record's key in the store: class, batch, trace. A terminal's keys of one class ascend as it
+// counts up, whatever it sends of another class between.
+func indexKey(k transaction.Key) uint64 {
+	class, batch, stan := uint64(k)>>28&0xf, uint64(k)>>32, uint64(k)&0xfffffff
+	return class<<classShift | batch<<28 | stan
 }
 
 func (l *Ledger) collectCards(batch *Checkpoint) (newest uint64) {
@@ -158,17 +197,30 @@ func (l *Ledger) trim() {
 	l.mu.RUnlock()
 	for _, t := range slots {
 		t.mu.Lock()
-		if len(t.records) > l.opts.KeepRecords {
-			all := t.sortedRecords()
-			for _, rec := range all[:len(all)-l.opts.KeepRecords] {
-				if !rec.dirty && !t.isLoose(rec) {
-					delete(t.records, rec.Key())
-					t.trims++
-				}
-			}
-		}
+		t.forget(len(t.records) - l.opts.KeepRecords)
 		t.mu.Unlock()
 	}
+}
+
+// forget drops up to n records, those kept first first; t.mu is held.
+func (t *terminal) forget(n int) {
+	if n <= 0 {
+		return
+	}
+	stay := t.order[:0]
+	for _, rec := range t.order {
+		switch {
+		case t.records[rec.Key()] != rec: // replaced
+		case n > 0 && !rec.dirty && !t.isLoose(rec):
+			delete(t.records, rec.Key())
+			t.trims++
+			n--
+		default:
+			stay = append(stay, rec)
+		}
+	}
+	clear(t.order[len(stay):])
+	t.order = stay
 }
 
 // Hash is a digest of the whole state in memory, the same for the same journal however it came to be:

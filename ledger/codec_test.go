@@ -180,7 +180,7 @@ func TestMissingTombstone(t *testing.T) {
 	s.money.Batch = 1
 	s.keep(&record{Record: transaction.Record{State: transaction.Grave, Type: pos.Sale, Batch: 2, STAN: 3}})
 	l := empty(DefaultOptions(), noStore{}, nil)
-	if err := l.loadTerminals(Slab{Body: appendTerminal(nil, s)}); err != nil {
+	if err := l.loadTerminals(Slab{Body: appendHigh(appendTerminal(nil, s), s)}); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.loadLoose(); !errors.Is(err, ErrSlab) {
@@ -204,7 +204,8 @@ func FuzzSlab(f *testing.F) {
 		s.money.Traces[1].Add(stan)
 	}
 	s.keep(&record{Record: transaction.Record{State: transaction.Grave, Type: pos.Sale, Batch: 2, STAN: 3}})
-	one := appendTerminal(nil, s)
+	s.high = [transaction.Classes]uint64{0, 1<<classShift | 9, 2<<classShift | 1}
+	one := appendHigh(appendTerminal(nil, s), s)
 	row, err := json.Marshal([]cardRow{{Opening: issuer.Opening{Card: pos.PANHash{1}, Balance: 5}, Version: 9}})
 	if err != nil {
 		f.Fatal(err)
@@ -235,7 +236,8 @@ func FuzzSlab(f *testing.F) {
 		var back []byte
 		for r := (&reader{b: body}); len(r.b) > 0; {
 			got := r.readTerminal()
-			back = appendLoose(appendTerminal(back, got), got.loose)
+			r.high(got)
+			back = appendHigh(appendLoose(appendTerminal(back, got), got.loose), got)
 		}
 		if !bytes.Equal(back, body) {
 			t.Fatal("what was taken is not what is written")

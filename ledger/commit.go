@@ -122,7 +122,17 @@ func (t *terminal) fold(seq uint64, e *journal.Exchange) {
 	t.session.Fold(e)
 	t.money.Fold(e)
 	if made, ok := transaction.Remember(seq, e); ok {
-		t.keep(&record{made, seq, true})
+		rec := &record{Record: made, applied: seq, fresh: true}
+		t.keep(rec)
+		t.changed(rec)
+	}
+}
+
+// changed puts a record on the list of the next checkpoint; t.mu is held.
+func (t *terminal) changed(rec *record) {
+	if !rec.dirty {
+		rec.dirty = true
+		t.dirtied = append(t.dirtied, rec)
 	}
 }
 
@@ -133,10 +143,12 @@ func (t *terminal) foldOriginal(seq uint64, e *journal.Exchange, original, sale 
 	}
 	var s *transaction.Record
 	if sale != nil && e.Effect == journal.ReversedVoid && seq > sale.applied {
-		s, sale.applied, sale.dirty = &sale.Record, seq, true
+		s, sale.applied = &sale.Record, seq
+		t.changed(sale)
 	}
 	transaction.FoldOriginal(e, &original.Record, s)
-	original.applied, original.dirty, t.touched = seq, true, true
+	original.applied, t.touched = seq, true
+	t.changed(original)
 	t.version++ // who gathered the record as it was judges again
 }
 

@@ -75,10 +75,5 @@ func (l *Ledger) Forget(id pos.TerminalID) {
 	t := l.terminal(id)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for k, rec := range t.records {
-		if !rec.dirty {
-			delete(t.records, k)
-			t.trims++
-		}
-	}
+	t.forget(len(t.records))
 }

@@ -36,15 +36,12 @@ func (l *Ledger) Gather(r *proof.Request, now pos.Instant, s *proof.Snapshot) er
 	if r.Need == proof.SignIn {
 		s.RateLimited = !t.mayIssue(l.opts, now)
 	}
-	missing := t.gatherPrior(r, s)
+	s.Money.Missing = t.gatherPrior(r, s)
 	t.mu.Unlock()
 	if reg != nil {
 		l.mu.RLock()
 		s.Device = l.devices[reg.Serial]
 		l.mu.RUnlock()
-	}
-	if missing {
-		return l.gatherOld(t, r, s)
 	}
 	return nil
 }
@@ -64,8 +61,15 @@ func (t *terminal) gatherPrior(r *proof.Request, s *proof.Snapshot) (missing boo
 	return s.Money.Seen
 }
 
-func (l *Ledger) gatherOld(t *terminal, r *proof.Request, s *proof.Snapshot) error {
-	c, _ := transaction.ClassOf(r.MTI)
+// Recall brings the record that Gather left out because it is no longer in memory. It may read the disk,
+// so it is asked only for a message whose MAC verified: a stranger cannot make the host read.
+func (l *Ledger) Recall(r *proof.Request, s *proof.Snapshot) error {
+	t := l.terminal(r.Terminal)
+	c, uses := transaction.ClassOf(r.MTI)
+	if t == nil || !uses || !s.Money.Missing {
+		return nil
+	}
+	s.Money.Missing = false
 	rec, err := l.find(t, transaction.KeyOf(r.Batch, c, r.STAN))
 	if err != nil || rec == nil {
 		return err
@@ -102,23 +106,49 @@ const maxLookups = 16
 
 var errLookups = errors.New("record: changed each time it was read")
 
-// load reads a checkpointed record, nil when there is none.
+// load reads a record that was checkpointed and forgotten, nil when there is none: as the journal made it
+// or, if it was changed since, as the store keeps it.
 func (l *Ledger) load(t *terminal, k transaction.Key) (*record, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
 	defer cancel()
-	seq, ok, err := l.store.SeqByTrace(ctx, t.id, uint64(k))
+	seq, ok, err := l.store.SeqByTrace(ctx, t.id, indexKey(k))
 	if err != nil || !ok {
 		return nil, err
 	}
 	body, ok, err := l.store.RecordBySeq(ctx, seq)
-	if err != nil || !ok {
+	if err != nil {
 		return nil, err
 	}
-	rec, err := decodeRecord(body)
+	var rec *record
+	if ok {
+		rec, err = decodeRecord(body)
+	} else {
+		rec, err = l.remade(ctx, seq)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("record %d: %w", seq, err)
 	}
+	if rec.Seq != seq || rec.Key() != k || rec.Terminal != t.id {
+		return nil, fmt.Errorf("record %d: %w: it is not the one looked for", seq, ErrSlab)
+	}
 	return rec, nil
+}
+
+// remade is a record as the journal's entry made it.
+func (l *Ledger) remade(ctx context.Context, seq uint64) (*record, error) {
+	entry, err := l.history.Entry(ctx, seq)
+	if err != nil {
+		return nil, err
+	}
+	var x journal.Exchange
+	if err := x.Parse(entry); err != nil {
+		return nil, err
+	}
+	made, ok := transaction.Remember(seq, &x)
+	if !ok {
+		return nil, fmt.Errorf("%w: the entry makes no record", ErrSlab)
+	}
+	return &record{Record: made, applied: seq}, nil
 }
 
 // keepLoaded puts a record read from the store into memory, unless another has done so. It gives nil
@@ -142,6 +172,7 @@ func (t *terminal) keep(rec *record) {
 		t.records = map[transaction.Key]*record{}
 	}
 	t.records[rec.Key()] = rec
+	t.order = append(t.order, rec)
 }
 
 // CardView reads what must be known of a card before its PIN is verified.

@@ -30,10 +30,13 @@ func DefaultOptions() Options {
 	return Options{SignInBurst: 30, SignInEvery: 2 * time.Second, KeepRecords: 32, MaxTerminals: 2_000_000, MaxCards: 5_000_000}
 }
 
+// record is a remembered message in memory. One that is neither dirty nor changed since it was made can be
+// forgotten: the journal makes it again.
 type record struct {
 	transaction.Record
 	applied uint64
-	dirty   bool
+	dirty   bool // on its terminal's dirtied list
+	fresh   bool // the store does not know its key yet
 }
 
 // terminal is one terminal's hot state. mu guards everything below it.
@@ -48,10 +51,13 @@ type terminal struct {
 	session keys.Session
 	money   transaction.Terminal
 	records map[transaction.Key]*record
-	loose   []transaction.Key // tombstones named by the slab, until restore has read them
-	trims   uint64            // how often records were forgotten; volatile
-	touched bool              // since the last checkpoint
-	tokens  float64           // sign-ins left; volatile
+	order   []*record                   // those of records, the one kept first in front
+	dirtied []*record                   // new or changed since the last checkpoint
+	high    [transaction.Classes]uint64 // the highest index key in the store's runs, by class; 0 none
+	loose   []transaction.Key           // tombstones named by the slab, until restore has read them
+	trims   uint64                      // how often records were forgotten; volatile
+	touched bool                        // since the last checkpoint
+	tokens  float64                     // sign-ins left; volatile
 	filled  pos.Instant
 	conn    uint64 // of the last verified message; volatile
 }

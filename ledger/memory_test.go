@@ -198,7 +198,17 @@ func (m *memory) Checkpoint(_ context.Context, c ledger.Checkpoint) error {
 	}
 	for _, r := range c.Records {
 		m.records[r.Seq] = r
-		m.traces[traceKey{r.Terminal, r.Key}] = r.Seq
+	}
+	for _, r := range c.Runs {
+		for _, tr := range r.Traces {
+			if m.traces[traceKey{r.Terminal, tr.Key}] != 0 {
+				panic("a run has a key that the store had before")
+			}
+			m.traces[traceKey{r.Terminal, tr.Key}] = tr.Seq
+		}
+	}
+	for _, s := range c.Strays {
+		m.traces[traceKey{s.Terminal, s.Key}] = s.Seq
 	}
 	if c.Floor != nil {
 		m.floor = *c.Floor

@@ -20,7 +20,7 @@ import (
 // ErrSlab is returned for a slab or record that cannot be read; the journal is then replayed.
 var ErrSlab = errors.New("slab: malformed")
 
-const slabVersion = 1
+const slabVersion = 2
 
 // reader takes big-endian values off the front; after the first shortage all are zero and bad is set.
 type reader struct {
@@ -72,6 +72,15 @@ func appendTerminal(b []byte, t *terminal) []byte {
 	b = e.AppendUint32(b, uint32(len(loose)))
 	for _, k := range loose {
 		b = e.AppendUint64(b, uint64(k))
+	}
+	return b
+}
+
+// appendHigh adds the highest index keys in the store's runs to a slab. They are no part of the state: two
+// ledgers with the same journal may have checkpointed at different times.
+func appendHigh(b []byte, t *terminal) []byte {
+	for _, key := range t.high {
+		b = binary.BigEndian.AppendUint64(b, key)
 	}
 	return b
 }
@@ -182,6 +191,16 @@ func (r *reader) readTerminal() *terminal {
 	return t
 }
 
+// high reads what appendHigh wrote.
+func (r *reader) high(t *terminal) {
+	for c := range t.high {
+		t.high[c] = r.u64()
+		if t.high[c] != 0 && t.high[c]>>classShift != uint64(c) {
+			r.bad = true
+		}
+	}
+}
+
 // count reads how many values of 8 bytes follow, at most most, and never more than there are bytes for.
 func (r *reader) count(most uint32) int {
 	n := int(r.below(most))
@@ -197,6 +216,7 @@ func (l *Ledger) loadTerminals(s Slab) error {
 	r := &reader{b: s.Body}
 	for len(r.b) > 0 && !r.bad {
 		row := r.readTerminal()
+		r.high(row)
 		if r.bad {
 			break
 		}
@@ -204,7 +224,7 @@ func (l *Ledger) loadTerminals(s Slab) error {
 		if t == nil {
 			t = l.addTerminal(row.id)
 		}
-		t.applied, t.session, t.money, t.loose = row.applied, row.session, row.money, row.loose
+		t.applied, t.session, t.money, t.loose, t.high = row.applied, row.session, row.money, row.loose, row.high
 	}
 	if r.bad {
 		return ErrSlab

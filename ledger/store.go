@@ -28,12 +28,28 @@ type Slab struct {
 	Body    []byte
 }
 
-// RecordRow is one checkpointed record and its key within its terminal.
+// RecordRow is a record that is no longer as its journal entry made it.
 type RecordRow struct {
-	Seq      uint64
+	Seq  uint64
+	Body []byte
+}
+
+// Run says which entries recorded a terminal's messages: Traces ascend by Key, and all of them are above
+// every key of the terminal's runs before, of the same class. So runs never overlap, and one row holds
+// many.
+type Run struct {
 	Terminal pos.TerminalID
-	Key      uint64
-	Body     []byte
+	Traces   []Trace
+}
+
+// Trace is a record's index key within its terminal, and its entry. Keys of one class ascend with batch and
+// trace; see indexKey.
+type Trace struct{ Key, Seq uint64 }
+
+// Stray is a trace that came out of order. It goes before a run with the same key.
+type Stray struct {
+	Terminal pos.TerminalID
+	Trace
 }
 
 // Floor says that everything up to entry Seq, whose chain value is Head, is in the slabs and records.
@@ -46,6 +62,8 @@ type Floor struct {
 type Checkpoint struct {
 	Slabs   []Slab
 	Records []RecordRow
+	Runs    []Run
+	Strays  []Stray
 	Floor   *Floor
 }
 

@@ -148,6 +148,7 @@ type Money struct {
 	Empty     bool // nothing recorded in the open batch
 	Seen      bool // the trace is used in this batch and class
 	Full      bool // no more scattered traces can be kept
+	Missing   bool // Seen, and its record must be recalled from the disk first
 	HasPrior  bool
 	Prior     transaction.Record // a copy of the record of the same key
 }

@@ -21,15 +21,14 @@ var (
 // HotState lends the store to a ledger.
 func (s *Store) HotState() HotState { return HotState{s} }
 
-// Checkpoint writes slabs, records and their traces, and the floor last.
+// Checkpoint writes slabs, records and traces, and the floor last.
 func (h HotState) Checkpoint(ctx context.Context, c ledger.Checkpoint) error {
-	var b CheckpointBatch
+	b := CheckpointBatch{Runs: c.Runs, Strays: c.Strays}
 	for _, s := range c.Slabs {
 		b.Slabs = append(b.Slabs, Slab{Kind: SlabKind(s.Kind), ID: uint64(s.ID), Applied: s.Applied, Body: s.Body})
 	}
 	for _, r := range c.Records {
 		b.Records = append(b.Records, StoredRecord{Seq: r.Seq, Body: r.Body})
-		b.Traces = append(b.Traces, Trace{Terminal: r.Terminal, Key: r.Key, Seq: r.Seq})
 	}
 	if c.Floor != nil {
 		b.Floor = &Floor{Seq: c.Floor.Seq, Head: c.Floor.Head}

@@ -14,7 +14,7 @@ import (
 	"runtime"
 
 	"touchstone/journal"
-	"touchstone/pos"
+	"touchstone/ledger"
 )
 
 // SlabKind is what a slab holds. Numbers are on disk for ever.
@@ -45,18 +45,21 @@ type Slab struct {
 	Body    []byte
 }
 
-// StoredRecord is one remembered message. Body is the ledger's encoding.
+// StoredRecord is one remembered message that was changed after it was made. Body is the ledger's encoding.
 type StoredRecord struct {
 	Seq  uint64
 	Body []byte
 }
 
-// Trace says which entry recorded a terminal's message of this key (transaction.Key).
-type Trace struct {
-	Terminal pos.TerminalID
-	Key      uint64
-	Seq      uint64
-}
+// Trace says which entry recorded a message of this index key, below 2^63.
+type Trace = ledger.Trace
+
+// Run is a terminal's traces in ascending order of their keys, above those of its runs before; Stray one
+// that came out of that order. See package ledger.
+type (
+	Run   = ledger.Run
+	Stray = ledger.Stray
+)
 
 // Floor is where the tail begins: all that Seq and the entries before it did is in the checkpoint. Seq is
 // the end of a block (Reader.Boundary) and Head the chain value after it, which ties the checkpoint to
@@ -70,7 +73,8 @@ type Floor struct {
 type CheckpointBatch struct {
 	Slabs   []Slab
 	Records []StoredRecord
-	Traces  []Trace
+	Runs    []Run
+	Strays  []Stray
 	Floor   *Floor // nil: it stays where it is
 }
 
@@ -89,13 +93,23 @@ CREATE TABLE slab(kind INTEGER NOT NULL, id INTEGER NOT NULL, applied INTEGER NO
 	PRIMARY KEY(kind, id)) STRICT, WITHOUT ROWID;
 CREATE TABLE record(seq INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
 CREATE TABLE trace(terminal BLOB NOT NULL, key INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY(terminal, key)) STRICT, WITHOUT ROWID;
-CREATE TABLE floor(id INTEGER PRIMARY KEY CHECK(id = 1), seq INTEGER NOT NULL, head BLOB NOT NULL) STRICT;`}
+CREATE TABLE floor(id INTEGER PRIMARY KEY CHECK(id = 1), seq INTEGER NOT NULL, head BLOB NOT NULL) STRICT;`, `
+DROP TABLE record;
+DROP TABLE trace;
+DELETE FROM slab;
+DELETE FROM floor;
+CREATE TABLE record(seq INTEGER PRIMARY KEY, body BLOB NOT NULL, sum BLOB NOT NULL) STRICT;
+CREATE TABLE run(terminal BLOB NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, body BLOB NOT NULL, sum BLOB NOT NULL,
+	PRIMARY KEY(terminal, first)) STRICT, WITHOUT ROWID;
+CREATE TABLE stray(terminal BLOB NOT NULL, key INTEGER NOT NULL, seq INTEGER NOT NULL, sum BLOB NOT NULL,
+	PRIMARY KEY(terminal, key)) STRICT, WITHOUT ROWID;`}
 
 // state is state.db: one connection that writes and a pool that reads.
 type state struct {
 	write, read *sql.DB
 	record      *sql.Stmt
-	trace       *sql.Stmt
+	run         *sql.Stmt
+	stray       *sql.Stmt
 }
 
 // openState opens state.db. A file that is no database any more is set aside as state.db.corrupt, since
@@ -145,10 +159,14 @@ func (s *state) open(ctx context.Context, path string) (err error) {
 	if err != nil {
 		return err
 	}
-	if s.record, err = s.read.PrepareContext(ctx, "SELECT body FROM record WHERE seq = ?"); err != nil {
+	if s.record, err = s.read.PrepareContext(ctx, "SELECT body, sum FROM record WHERE seq = ?"); err != nil {
 		return err
 	}
-	s.trace, err = s.read.PrepareContext(ctx, "SELECT seq FROM trace WHERE terminal = ? AND key = ?")
+	s.run, err = s.read.PrepareContext(ctx, "SELECT first, last, body, sum FROM run WHERE terminal = ? AND first <= ? ORDER BY first DESC LIMIT 1")
+	if err != nil {
+		return err
+	}
+	s.stray, err = s.read.PrepareContext(ctx, "SELECT seq, sum FROM stray WHERE terminal = ? AND key = ?")
 	return err
 }
 
@@ -191,18 +209,15 @@ func (s *Store) Checkpoint(ctx context.Context, b CheckpointBatch) error {
 	if err != nil {
 		return fmt.Errorf("checkpoint slabs: %w", err)
 	}
-	err = each(ctx, tx, "INSERT OR REPLACE INTO record(seq, body) VALUES(?, ?)", len(b.Records), func(i int) []any {
-		return []any{int64(b.Records[i].Seq), present(b.Records[i].Body)}
+	err = each(ctx, tx, "INSERT OR REPLACE INTO record(seq, body, sum) VALUES(?, ?, ?)", len(b.Records), func(i int) []any {
+		r := &b.Records[i]
+		return []any{int64(r.Seq), present(r.Body), r.sum()}
 	})
 	if err != nil {
 		return fmt.Errorf("checkpoint records: %w", err)
 	}
-	err = each(ctx, tx, "INSERT OR REPLACE INTO trace(terminal, key, seq) VALUES(?, ?, ?)", len(b.Traces), func(i int) []any {
-		t := &b.Traces[i]
-		return []any{t.Terminal[:], int64(t.Key), int64(t.Seq)}
-	})
-	if err != nil {
-		return fmt.Errorf("checkpoint traces: %w", err)
+	if err := checkpointTraces(ctx, tx, &b); err != nil {
+		return err
 	}
 	if b.Floor != nil {
 		_, err := tx.ExecContext(ctx, "INSERT OR REPLACE INTO floor(id, seq, head) VALUES(1, ?, ?)", int64(b.Floor.Seq), b.Floor.Head[:])
@@ -293,31 +308,6 @@ func (s *Store) Floor(ctx context.Context) (f Floor, ok bool, err error) {
 	return Floor{uint64(seq), journal.Hash(head)}, true, nil
 }
 
-// RecordBySeq is the body of a remembered message by its entry's number; ok is false where there is none.
-func (s *Store) RecordBySeq(ctx context.Context, seq uint64) (body []byte, ok bool, err error) {
-	err = s.state.record.QueryRowContext(ctx, int64(seq)).Scan(&body)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, false, nil
-	}
-	if err != nil {
-		return nil, false, fmt.Errorf("read record of entry %d: %w", seq, err)
-	}
-	return body, true, nil
-}
-
-// SeqByTrace is the entry that recorded a terminal's message of this key; ok is false where there is none.
-func (s *Store) SeqByTrace(ctx context.Context, terminal pos.TerminalID, key uint64) (seq uint64, ok bool, err error) {
-	var n int64
-	err = s.state.trace.QueryRowContext(ctx, terminal[:], int64(key)).Scan(&n)
-	if errors.Is(err, sql.ErrNoRows) {
-		return 0, false, nil
-	}
-	if err != nil {
-		return 0, false, fmt.Errorf("read trace of terminal %s: %w", terminal, err)
-	}
-	return uint64(n), true, nil
-}
-
 // ResetState empties the checkpoint, so that the hot state is rebuilt from the journal's first entry.
 func (s *Store) ResetState(ctx context.Context) error {
 	tx, err := s.state.write.BeginTx(ctx, nil)
@@ -325,7 +315,7 @@ func (s *Store) ResetState(ctx context.Context) error {
 		return fmt.Errorf("reset checkpoint: %w", err)
 	}
 	defer tx.Rollback()
-	for _, table := range []string{"slab", "record", "trace", "floor"} {
+	for _, table := range []string{"slab", "record", "run", "stray", "floor"} {
 		if _, err := tx.ExecContext(ctx, "DELETE FROM "+table); err != nil {
 			return fmt.Errorf("reset checkpoint: %w", err)
 		}

@@ -36,7 +36,8 @@ func checkpoint(t *testing.T, s *sqlite.Store, floor uint64) {
 			{Kind: sqlite.CardSlab, ID: 1, Applied: 4},
 		},
 		Records: []sqlite.StoredRecord{{Seq: 3, Body: []byte("record")}},
-		Traces:  []sqlite.Trace{{Terminal: terminalID(1), Key: 1<<63 + 7, Seq: 3}},
+		Runs:    []sqlite.Run{{Terminal: terminalID(1), Traces: []sqlite.Trace{{Key: 1<<60 + 7, Seq: 3}, {Key: 1<<60 + 9, Seq: 300}, {Key: 2<<60 - 1, Seq: 4}}}},
+		Strays:  []sqlite.Stray{{Terminal: terminalID(1), Trace: sqlite.Trace{Key: 5, Seq: 2}}, {Terminal: terminalID(1), Trace: sqlite.Trace{Key: 1<<60 + 9, Seq: 6}}},
 		Floor:   &sqlite.Floor{Seq: last, Head: head},
 	})
 	if err != nil {
@@ -71,10 +72,12 @@ func TestCheckpoint(t *testing.T) {
 	if _, ok, err := s.RecordBySeq(t.Context(), 2); ok || err != nil {
 		t.Errorf("absent record: %v %v", ok, err)
 	}
-	if seq, ok, err := s.SeqByTrace(t.Context(), terminalID(1), 1<<63+7); seq != 3 || !ok || err != nil {
-		t.Errorf("trace %d %v %v", seq, ok, err)
+	for key, want := range map[uint64]uint64{1<<60 + 7: 3, 2<<60 - 1: 4, 5: 2, 1<<60 + 9: 6, 1<<60 + 6: 0, 1<<60 + 8: 0, 2 << 60: 0, 4: 0, 6: 0} {
+		if seq, ok, err := s.SeqByTrace(t.Context(), terminalID(1), key); seq != want || ok != (want != 0) || err != nil {
+			t.Errorf("trace of key %#x: %d %v %v", key, seq, ok, err)
+		}
 	}
-	if _, ok, err := s.SeqByTrace(t.Context(), terminalID(2), 1<<63+7); ok || err != nil {
+	if _, ok, err := s.SeqByTrace(t.Context(), terminalID(2), 1<<60+7); ok || err != nil {
 		t.Errorf("trace of another terminal: %v %v", ok, err)
 	}
 	// A later batch replaces rows and, without a floor, leaves it.
@@ -107,7 +110,7 @@ func isReset(t *testing.T, s *sqlite.Store) {
 	if _, ok, err := s.RecordBySeq(t.Context(), 3); ok || err != nil {
 		t.Errorf("after reset: record %v, %v", ok, err)
 	}
-	if _, ok, err := s.SeqByTrace(t.Context(), terminalID(1), 1<<63+7); ok || err != nil {
+	if _, ok, err := s.SeqByTrace(t.Context(), terminalID(1), 1<<60+7); ok || err != nil {
 		t.Errorf("after reset: trace %v, %v", ok, err)
 	}
 }
@@ -129,6 +132,33 @@ func TestDamagedSlabIsNamed(t *testing.T) {
 		}
 		if _, err := slabs(t, s, sqlite.CardSlab); err != nil {
 			t.Errorf("%s: the other kind: %v", damage, err)
+		}
+	}
+}
+
+func TestDamagedRowIsNamed(t *testing.T) {
+	for damage, key := range map[string]uint64{
+		"UPDATE run SET body = x'0006010c'": 1<<60 + 7, "UPDATE run SET last = last - 1": 1<<60 + 7, "UPDATE run SET first = first - 1": 1<<60 + 7,
+		"UPDATE run SET sum = zeroblob(8)": 1<<60 + 7, "UPDATE run SET sum = x''": 1<<60 + 7,
+		"UPDATE stray SET seq = 3 WHERE key = 5": 5, "UPDATE stray SET key = 6 WHERE key = 5": 6, "UPDATE stray SET sum = x''": 5,
+	} {
+		dir := checkpointed(t)
+		alter(t, filepath.Join(dir, "state.db"), damage)
+		var bad *sqlite.RowError
+		if _, ok, err := openStore(t, dir).SeqByTrace(t.Context(), terminalID(1), key); !errors.As(err, &bad) || ok {
+			t.Errorf("%s: %v %v", damage, ok, err)
+		}
+	}
+	for _, damage := range []string{"UPDATE record SET body = x'00'", "UPDATE record SET seq = 2", "UPDATE record SET sum = zeroblob(8)"} {
+		dir := checkpointed(t)
+		alter(t, filepath.Join(dir, "state.db"), damage)
+		seq := uint64(3)
+		if damage == "UPDATE record SET seq = 2" {
+			seq = 2
+		}
+		var bad *sqlite.RowError
+		if _, ok, err := openStore(t, dir).RecordBySeq(t.Context(), seq); !errors.As(err, &bad) || ok {
+			t.Errorf("%s: %v %v", damage, ok, err)
 		}
 	}
 }
