@@ -3,7 +3,7 @@
 //
 //	touchstone.db  blocks of the journal and the latest cold records; WAL, synchronous=FULL
 //	state.db       checkpoint of the hot state; rebuilt from the journal when lost
-//	view.db        one row an exchange, for queries; disposable, allowed to lag
+//	view.db        for queries: each terminal's messages packed, refusals as rows; disposable, allowed to lag
 //	lock           held by the one process that writes; its text is the process id
 //
 // Store is the owner: it holds the lock, is the journal's Sink and writes

@@ -13,22 +13,28 @@ import (
 	"touchstone/pos"
 )
 
-// viewSchema: "at" is nanoseconds since 1970 UTC, amounts minor units; reason and effect are their stable
-// words. "boundary" and "head" are the end of the last whole block projected and its chain value.
+// viewSchema: "posting" holds a terminal's messages of one round of projection, "first" and "last" their
+// entries, "sales" and "sold" how many sales were approved and for how much in minor units, "body" as
+// posting.append has it. "refusal" has a row for each message that was refused; "at" is nanoseconds since
+// 1970 UTC, reason and effect are their stable words. "boundary" and "head" of position are the end of the
+// last block projected and its chain value.
 var viewSchema = []string{`
-CREATE TABLE exchange(seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, terminal TEXT NOT NULL, merchant TEXT NOT NULL, mti TEXT NOT NULL,
+CREATE TABLE exchange(seq INTEGER PRIMARY KEY);
+CREATE TABLE position(id INTEGER PRIMARY KEY CHECK(id = 1), last INTEGER NOT NULL, boundary INTEGER NOT NULL, head BLOB NOT NULL) STRICT;
+INSERT INTO position(id, last, boundary, head) VALUES(1, 0, 0, zeroblob(32));`, `
+DROP TABLE exchange;
+CREATE TABLE posting(terminal TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, messages INTEGER NOT NULL, sales INTEGER NOT NULL,
+	sold INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY(terminal, first)) STRICT, WITHOUT ROWID;
+CREATE TABLE refusal(seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, terminal TEXT NOT NULL, merchant TEXT NOT NULL, mti TEXT NOT NULL,
 	type INTEGER NOT NULL, network INTEGER NOT NULL, batch INTEGER NOT NULL, stan INTEGER NOT NULL, amount INTEGER NOT NULL, de39 TEXT NOT NULL,
 	reason TEXT NOT NULL, flags INTEGER NOT NULL, effect TEXT NOT NULL, card_shown TEXT NOT NULL, elapsed_us INTEGER NOT NULL) STRICT;
-CREATE INDEX exchange_terminal_stan ON exchange(terminal, stan);
-CREATE INDEX exchange_at ON exchange(at);
-CREATE INDEX exchange_reason ON exchange(reason);
-CREATE TABLE position(id INTEGER PRIMARY KEY CHECK(id = 1), last INTEGER NOT NULL, boundary INTEGER NOT NULL, head BLOB NOT NULL) STRICT;
-INSERT INTO position(id, last, boundary, head) VALUES(1, 0, 0, zeroblob(32));`}
+CREATE INDEX refusal_reason ON refusal(reason, seq);
+UPDATE position SET last = 0, boundary = 0, head = zeroblob(32);`}
 
 // Bounds of a search.
 const (
 	MaxFound = 100       // exchanges returned, the newest
-	MaxScan  = 1_000_000 // entries looked at in blocks that view.db does not cover
+	MaxScan  = 1_000_000 // entries looked at in blocks that view.db does not cover, and again as many in view.db
 )
 
 // Found is the answer of a search. It says what it did not look at, so that "none" is never more than was
@@ -122,25 +128,38 @@ func (r *Reader) find(ctx context.Context, view *sql.DB, terminal pos.TerminalID
 	if err != nil || found.Truncated || covered == 0 {
 		return found, err
 	}
-	list, err := view.QueryContext(ctx, "SELECT seq FROM exchange WHERE terminal = ? AND stan = ? AND seq <= ? ORDER BY seq DESC LIMIT ?",
-		terminal.String(), int64(stan), int64(covered), MaxFound-len(found.Seqs)+1)
-	if err != nil {
+	if err := found.postings(ctx, view, terminal, stan, covered); err != nil {
 		return Found{}, fmt.Errorf("search view: %w", err)
 	}
-	defer list.Close()
-	for list.Next() {
-		var seq int64
-		if err := list.Scan(&seq); err != nil {
-			return Found{}, fmt.Errorf("search view: %w", err)
-		}
-		found.Seqs = append(found.Seqs, uint64(seq))
-	}
-	if err := list.Err(); err != nil {
-		return Found{}, fmt.Errorf("search view: %w", err)
-	}
-	found.From = 1
 	found.cut()
 	return found, nil
+}
+
+// postings adds what view.db has, newest first.
+func (f *Found) postings(ctx context.Context, view *sql.DB, terminal pos.TerminalID, stan pos.STAN, covered uint64) error {
+	list, err := view.QueryContext(ctx, "SELECT first, messages, body FROM posting WHERE terminal = ? AND first <= ? ORDER BY first DESC", terminal.String(), int64(covered))
+	if err != nil {
+		return err
+	}
+	defer list.Close()
+	for looked := 0; list.Next(); {
+		var first, messages int64
+		var body []byte
+		if err := list.Scan(&first, &messages, &body); err != nil {
+			return err
+		}
+		seqs, err := postingsOf(uint64(first), body, stan, covered)
+		if err != nil {
+			return err
+		}
+		f.Seqs, f.From = append(f.Seqs, seqs...), uint64(first)
+		if looked += int(messages); looked >= MaxScan || len(f.Seqs) > MaxFound {
+			f.Truncated = true
+			return nil
+		}
+	}
+	f.From = 1
+	return list.Err()
 }
 
 // cut keeps the newest MaxFound; where it drops some, the search reaches down to the oldest kept.

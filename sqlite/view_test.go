@@ -10,6 +10,7 @@ import (
 
 	"touchstone/journal"
 	"touchstone/pos"
+	"touchstone/reason"
 	"touchstone/sqlite"
 )
 
@@ -53,7 +54,7 @@ func count(t *testing.T, dir, where string) (n int) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if err := db.QueryRow("SELECT count(*) FROM exchange WHERE " + where).Scan(&n); err != nil {
+	if err := db.QueryRow("SELECT coalesce(sum(messages), 0) FROM posting WHERE " + where).Scan(&n); err != nil {
 		t.Fatal(err)
 	}
 	return n
@@ -93,13 +94,33 @@ func TestProjection(t *testing.T) {
 	if got := find(t, p, dir, 2, 3); len(got) != 0 {
 		t.Errorf("of another terminal: %d", got)
 	}
-	const row = "seq = 10 AND at = 4 AND terminal = '00000001' AND merchant = '898320554110001' AND mti = '0200' AND type = 22 AND network = 0 " +
-		"AND batch = 1 AND stan = 3 AND amount = 1850 AND de39 = '00' AND effect = 'sold' AND flags = 0 AND card_shown = '' AND elapsed_us = 120"
-	if n := count(t, dir, row); n != 1 {
-		t.Errorf("%d rows are as the exchange was", n)
+	if n := count(t, dir, "sales = messages AND sold = 1850 * sales"); n != 12 {
+		t.Errorf("%d messages are sales of 18.50 as they were", n)
 	}
-	if n := count(t, dir, "1"); n != 12 {
-		t.Errorf("%d rows", n)
+	refusedRow(t, s, p, dir)
+}
+
+// refusedRow: a refused message has a row of its own.
+func refusedRow(t *testing.T, s *sqlite.Store, p *sqlite.Projector, dir string) {
+	t.Helper()
+	w := newWriter(t, s)
+	x := exchange(1, 3)
+	x.Reason, x.DE39, x.Effect = reason.MACFailed, pos.Code("A0"), journal.NoEffect
+	w.add(x)
+	w.flush()
+	if err := p.CatchUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", filepath.Join(dir, "view.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var n int
+	const row = "seq = 13 AND terminal = '00000001' AND merchant = '898320554110001' AND mti = '0200' AND type = 22 AND network = 0 " +
+		"AND stan = 3 AND amount = 1850 AND de39 = 'A0' AND reason = 'mac_failed' AND effect = 'none' AND flags = 0 AND elapsed_us = 120"
+	if err := db.QueryRow("SELECT count(*) FROM refusal WHERE " + row).Scan(&n); err != nil || n != 1 {
+		t.Errorf("%d rows are as the refusal was, %v", n, err)
 	}
 }
 
@@ -164,7 +185,7 @@ func TestViewIsDisposable(t *testing.T) {
 				t.Fatal(err)
 			}
 			path := filepath.Join(dir, "view.db")
-			alter(t, path, "UPDATE exchange SET amount = 1")
+			alter(t, path, "UPDATE posting SET sold = 1")
 			damage(t, path)
 			r, err := s.FindExchange(t.Context(), terminalID(1), 3)
 			if err != nil || !slices.Equal(r.Seqs, []uint64{4}) {
@@ -177,7 +198,7 @@ func TestViewIsDisposable(t *testing.T) {
 			if err := p.CatchUp(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if n := count(t, dir, "amount = 1850"); n != 6 {
+			if n := count(t, dir, "sold = 1850 * sales"); n != 6 {
 				t.Errorf("%d rows of the journal", n)
 			}
 		})
@@ -196,7 +217,7 @@ func TestViewIsResumed(t *testing.T) {
 	if err := p.Close(); err != nil {
 		t.Fatal(err)
 	}
-	alter(t, filepath.Join(dir, "view.db"), "UPDATE exchange SET amount = 1")
+	alter(t, filepath.Join(dir, "view.db"), "UPDATE posting SET sold = 1")
 	fill(t, s)
 	p = openProjector(t, s)
 	if p.Lag() != 6 {
@@ -205,7 +226,7 @@ func TestViewIsResumed(t *testing.T) {
 	if err := p.CatchUp(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if old, new := count(t, dir, "amount = 1"), count(t, dir, "amount = 1850"); old != 6 || new != 6 {
+	if old, new := count(t, dir, "sold = 1"), count(t, dir, "sold = 1850 * sales"); old != 6 || new != 6 {
 		t.Errorf("%d old rows, %d new ones", old, new)
 	}
 }
