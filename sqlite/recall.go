@@ -19,11 +19,11 @@ import (
 // sumSize is how many bytes of the sum a row of record, run and stray has.
 const sumSize = 8
 
-// RowError names a row of the checkpoint whose bytes do not fit its sum. What needs it is refused; the
+// StateRowError names a row of the checkpoint whose bytes do not fit its sum. What needs it is refused; the
 // journal has everything, and state.db can be deleted.
-type RowError struct{ Row string }
+type StateRowError struct{ Row string }
 
-func (e *RowError) Error() string { return fmt.Sprintf("%s of %s: sum differs", e.Row, stateFile) }
+func (e *StateRowError) Error() string { return fmt.Sprintf("%s of %s: sum differs", e.Row, stateFile) }
 
 // rowSum is over numbers, 8 bytes each, big-endian, then bytes.
 func rowSum(parts []byte, numbers ...uint64) []byte {
@@ -112,7 +112,7 @@ func (s *Store) RecordBySeq(ctx context.Context, seq uint64) (body []byte, ok bo
 	case err != nil:
 		return nil, false, fmt.Errorf("read record of entry %d: %w", seq, err)
 	case subtle.ConstantTimeCompare(sum, rowSum(body, seq)) != 1:
-		return nil, false, &RowError{fmt.Sprintf("record of entry %d", seq)}
+		return nil, false, &StateRowError{fmt.Sprintf("record of entry %d", seq)}
 	}
 	return body, true, nil
 }
@@ -125,7 +125,7 @@ func (s *Store) SeqByTrace(ctx context.Context, terminal pos.TerminalID, key uin
 	err = s.state.stray.QueryRowContext(ctx, terminal[:], int64(key)).Scan(&n, &sum)
 	switch {
 	case err == nil && subtle.ConstantTimeCompare(sum, rowSum(nil, terminalNumber(terminal), key, uint64(n))) != 1:
-		return 0, false, &RowError{fmt.Sprintf("stray trace of terminal %s", terminal)}
+		return 0, false, &StateRowError{fmt.Sprintf("stray trace of terminal %s", terminal)}
 	case err == nil:
 		return uint64(n), true, nil
 	case !errors.Is(err, sql.ErrNoRows):
@@ -140,7 +140,7 @@ func (s *Store) SeqByTrace(ctx context.Context, terminal pos.TerminalID, key uin
 	case err != nil:
 		return 0, false, fmt.Errorf("read traces of terminal %s: %w", terminal, err)
 	case subtle.ConstantTimeCompare(sum, rowSum(body, terminalNumber(terminal), uint64(first), uint64(last))) != 1:
-		return 0, false, &RowError{fmt.Sprintf("run of traces of terminal %s", terminal)}
+		return 0, false, &StateRowError{fmt.Sprintf("run of traces of terminal %s", terminal)}
 	case key > uint64(last):
 		return 0, false, nil
 	}

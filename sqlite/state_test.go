@@ -144,7 +144,7 @@ func TestDamagedRowIsNamed(t *testing.T) {
 	} {
 		dir := checkpointed(t)
 		alter(t, filepath.Join(dir, "state.db"), damage)
-		var bad *sqlite.RowError
+		var bad *sqlite.StateRowError
 		if _, ok, err := openStore(t, dir).SeqByTrace(t.Context(), terminalID(1), key); !errors.As(err, &bad) || ok {
 			t.Errorf("%s: %v %v", damage, ok, err)
 		}
@@ -156,7 +156,7 @@ func TestDamagedRowIsNamed(t *testing.T) {
 		if damage == "UPDATE record SET seq = 2" {
 			seq = 2
 		}
-		var bad *sqlite.RowError
+		var bad *sqlite.StateRowError
 		if _, ok, err := openStore(t, dir).RecordBySeq(t.Context(), seq); !errors.As(err, &bad) || ok {
 			t.Errorf("%s: %v %v", damage, ok, err)
 		}
