@@ -61,6 +61,10 @@ func (x *Exchange) Refused() bool {
 	return x.verdict.Refused() && !x.verdict.Reason.OfIssuer()
 }
 
+// Proven tells whether the message's own MAC verified: the peer holds a terminal's working key. It is to be
+// asked before the Exchange is used again.
+func (x *Exchange) Proven() bool { return x.verdict.MACVerified }
+
 // Changes tells whether the verdict changes the terminal's state; what changes nothing needs no lock.
 func (x *Exchange) Changes() bool {
 	if x.verdict.MACVerified {

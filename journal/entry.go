@@ -23,11 +23,14 @@ const (
 	KindCard     Kind = 5 // a card of the embedded issuer opened or changed; JSON of issuer.Opening
 	KindKey      Kind = 6 // a key record entered; JSON of keys.Record
 	KindOpened   Kind = 7 // the data directory was made; JSON of Opened
+
+	KindCertificate Kind = 9 // a certificate made, replaced or revoked; JSON of registry.Certificate
 )
 
 var kindNames = map[Kind]string{
 	KindExchange: "exchange", KindMerchant: "merchant", KindTerminal: "terminal", KindDevice: "device",
 	KindCard: "card", KindKey: "key", KindOpened: "opened",
+	KindCertificate: "certificate",
 }
 
 // String is the kind's word.

@@ -161,7 +161,7 @@ func TestParseEntry(t *testing.T) {
 // TestWords: numbers and words are in journals for ever.
 func TestWords(t *testing.T) {
 	for want, got := range map[string]string{
-		"exchange": journal.KindExchange.String(), "opened": journal.KindOpened.String(), "kind-9": journal.Kind(9).String(),
+		"exchange": journal.KindExchange.String(), "opened": journal.KindOpened.String(), "certificate": journal.KindCertificate.String(), "kind-99": journal.Kind(99).String(),
 		"none": journal.NoEffect.String(), "sold": journal.Sold.String(), "reversed_without_money": journal.ReversedNone.String(),
 		"buried": journal.Buried.String(), "tampered": journal.Tampered.String(), "unknown": journal.Effect(13).String(),
 	} {

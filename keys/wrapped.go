@@ -17,9 +17,10 @@ const (
 	WorkingSet     Usage = 3 // PIK, MAK, TDK of one sign-in; 48 bytes
 	CardHash       Usage = 4 // HMAC-SHA-256 key for card numbers and fingerprints; 32 bytes
 	PINVerify      Usage = 5 // HMAC-SHA-256 key for PIN verification values; 32 bytes
+	SigningKey     Usage = 6 // private key of the certificate authority or of the TLS listener; P-256, 32 bytes
 )
 
-var usageNames = [...]string{"none", "TMK", "serial key", "working keys", "card hash key", "PIN verification key"}
+var usageNames = [...]string{"none", "TMK", "serial key", "working keys", "card hash key", "PIN verification key", "signing key"}
 
 // String is the usage's word.
 func (u Usage) String() string {
@@ -39,9 +40,10 @@ const (
 	TDES     Cipher = 2 // 16 bytes
 	SM4      Cipher = 3 // 16 bytes
 	HMAC     Cipher = 4 // 32 bytes
+	P256     Cipher = 5 // a scalar of the curve, big-endian, 32 bytes; no block cipher, but its place is here
 )
 
-var cipherNames = [...]string{"none", "DES", "TDES", "SM4", "HMAC"}
+var cipherNames = [...]string{"none", "DES", "TDES", "SM4", "HMAC", "P-256"}
 
 // String is the cipher's name.
 func (c Cipher) String() string {
@@ -113,6 +115,12 @@ func OfTerminal[T ~string | ~[]byte](id T) Owner { return Owner("terminal " + st
 
 // OfSerial is the owner of a device's serial-number key.
 func OfSerial[T ~string | ~[]byte](serial T) Owner { return Owner("serial " + string(serial)) }
+
+// Owners of the signing keys.
+const (
+	OfAuthority Owner = "certificate authority"
+	OfListener  Owner = "TLS listener"
+)
 
 // OfModule owns the module's own keys.
 const OfModule Owner = "module"

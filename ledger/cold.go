@@ -85,6 +85,8 @@ func kindOf(r any) (journal.Kind, error) {
 		return journal.KindDevice, r.Check()
 	case *registry.Terminal:
 		return journal.KindTerminal, r.Check()
+	case *registry.Certificate:
+		return journal.KindCertificate, r.Check()
 	case *issuer.Opening:
 		return journal.KindCard, nil
 	case *journal.Opened:

@@ -80,6 +80,7 @@ type Ledger struct {
 	terminals map[pos.TerminalID]*terminal
 	merchants map[pos.MerchantID]*registry.Merchant
 	devices   map[pos.Serial]*registry.Device
+	certs     certificates
 	cards     map[pos.PANHash]*card
 	termSlots []*terminal
 	cardSlots []*card
@@ -100,7 +101,7 @@ var (
 func empty(opts Options, store Store, history History) *Ledger {
 	return &Ledger{opts: opts, store: store, history: history,
 		terminals: map[pos.TerminalID]*terminal{}, merchants: map[pos.MerchantID]*registry.Merchant{},
-		devices: map[pos.Serial]*registry.Device{}, cards: map[pos.PANHash]*card{}}
+		devices: map[pos.Serial]*registry.Device{}, cards: map[pos.PANHash]*card{}, certs: newCertificates()}
 }
 
 // Open rebuilds the state from checkpoint and journal and returns the ledger with the committer that
@@ -178,6 +179,8 @@ func (l *Ledger) restore(ctx context.Context) error {
 		Merchant: func(m *registry.Merchant) error { l.merchants[m.ID] = m; return nil },
 		Device:   func(d *registry.Device) error { l.devices[d.Serial] = d; return nil },
 		Terminal: func(r *registry.Terminal) error { l.restoreTerminal(r); return nil },
+
+		Certificate: func(c *registry.Certificate) error { l.certs.put(c); return nil },
 	})
 }
 

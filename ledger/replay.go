@@ -126,6 +126,12 @@ func (l *Ledger) foldCold(e journal.Entry, enqueue func() (uint64, error)) error
 			return fail(err)
 		}
 		return l.foldCard(o, enqueue)
+	case journal.KindCertificate:
+		c := new(registry.Certificate)
+		if err := json.Unmarshal(e.Body, c); err != nil {
+			return fail(err)
+		}
+		return l.foldCertificate(c, enqueue)
 	case journal.KindOpened, journal.KindKey:
 		return l.listed(enqueue, func() {})
 	}

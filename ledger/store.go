@@ -83,7 +83,7 @@ type History interface {
 	Blocks(ctx context.Context, from uint64, f func(journal.Block) error) error
 	Entry(ctx context.Context, seq uint64) (journal.Entry, error)
 	Head(ctx context.Context) (uint64, journal.Hash, error)
-	// ColdRecords gives the newest record of every merchant, device and terminal.
+	// ColdRecords gives the newest record of every merchant, device, terminal and certificate.
 	ColdRecords(ctx context.Context, to ColdRecords) error
 }
 
@@ -92,4 +92,6 @@ type ColdRecords struct {
 	Merchant func(*registry.Merchant) error
 	Device   func(*registry.Device) error
 	Terminal func(*registry.Terminal) error
+
+	Certificate func(*registry.Certificate) error
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,17 +26,28 @@ const (
 
 type conn struct {
 	server *Server
-	net    net.Conn
+	raw    net.Conn // the transport: deadlines, and an end at once
+	net    net.Conn // what is read and written: raw, or TLS over it once the handshake is done
+	door   *door    // of TLS; nil for plain TCP
+	meter  *metered // of TLS
 	peer   host.Peer
+	epoch  atomic.Uint64 // of the gate when the certificate was last judged
+	proven atomic.Bool   // the peer has proven to hold a key of ours
+	lost   atomic.Bool   // cut by its certificate
+	heard  bool          // a frame was read; the reader's own
 	out    chan *job     // answers that are ready; as deep as may be in flight
 	slots  chan struct{} // one for each message in flight
 	dead   atomic.Bool   // nothing more can be written
 	ending atomic.Bool
 }
 
-func newConn(s *Server, nc net.Conn) *conn {
-	return &conn{server: s, net: nc, peer: host.Peer{Conn: s.nextConn.Add(1), Address: addressOf(nc.RemoteAddr())},
+func newConn(s *Server, nc net.Conn, d *door) *conn {
+	c := &conn{server: s, raw: nc, net: nc, door: d, peer: host.Peer{Conn: s.nextConn.Add(1), Address: addressOf(nc.RemoteAddr())},
 		out: make(chan *job, s.limits.InFlight), slots: make(chan struct{}, s.limits.InFlight)}
+	if d != nil {
+		c.epoch.Store(d.gate.Epoch()) // before the handshake judges: what happens after is asked again
+	}
+	return c
 }
 
 func addressOf(a net.Addr) pos.Address {
@@ -49,6 +61,10 @@ func addressOf(a net.Addr) pos.Address {
 // serve reads until the peer ends, misbehaves or is silent too long, and returns when every message
 // read has been answered and the connection is closed.
 func (c *conn) serve() {
+	if c.door != nil && !c.handshake() {
+		c.raw.Close()
+		return
+	}
 	var writer sync.WaitGroup
 	writer.Go(c.write)
 	c.read()
@@ -62,11 +78,13 @@ func (c *conn) serve() {
 
 func (c *conn) stopReading() {
 	c.ending.Store(true)
-	_ = c.net.SetReadDeadline(time.Unix(1, 0)) // a closed connection has no deadline to set
+	_ = c.raw.SetReadDeadline(time.Unix(1, 0)) // a closed connection has no deadline to set
 }
 
-func (c *conn) deadline(d time.Duration) error {
-	err := c.net.SetReadDeadline(time.Now().Add(d))
+func (c *conn) deadline(d time.Duration) error { return c.deadlineAt(time.Now().Add(d)) }
+
+func (c *conn) deadlineAt(until time.Time) error {
+	err := c.raw.SetReadDeadline(until)
 	if c.ending.Load() {
 		return net.ErrClosed
 	}
@@ -76,19 +94,49 @@ func (c *conn) deadline(d time.Duration) error {
 func (c *conn) read() {
 	r := bufio.NewReaderSize(c.net, readBuffer)
 	for !c.dead.Load() {
-		if r.Buffered() == 0 {
-			if c.deadline(c.server.limits.Idle) != nil {
-				return
-			}
-			if _, err := r.Peek(1); err != nil {
-				return
-			}
+		if r.Buffered() == 0 && !c.await(r) {
+			return
 		}
 		c.slots <- struct{}{}
 		if !c.one(r) {
 			return
 		}
 	}
+}
+
+// await waits for the first byte of a frame, as long as the peer has earned; false when none came.
+func (c *conn) await(r *bufio.Reader) bool {
+	began := time.Now()
+	for {
+		most := c.patience()
+		if c.deadlineAt(began.Add(most)) != nil {
+			return false
+		}
+		_, err := r.Peek(1)
+		switch {
+		case err == nil:
+			return true
+		case errors.Is(err, errUnproven):
+			c.server.ends[OversizedUnproven].Add(1)
+			return false
+		case !errors.Is(err, os.ErrDeadlineExceeded) || c.patience() <= most:
+			return false
+		}
+		// Its last message verified while this waited: it has earned a longer silence.
+	}
+}
+
+// patience is how long the peer may be silent now.
+func (c *conn) patience() time.Duration {
+	l := &c.server.limits
+	switch {
+	case c.proven.Load():
+	case !c.heard && l.FirstByte > 0:
+		return l.FirstByte
+	case c.heard && l.Unproven > 0:
+		return l.Unproven
+	}
+	return l.Idle
 }
 
 // one reads a frame and begins its exchange; false ends the reading.
@@ -101,9 +149,17 @@ func (c *conn) one(r *bufio.Reader) bool {
 		return false
 	}
 	frame, err := iso8583.ReadFrame(r, j.x.Buffer())
+	if !c.certified() {
+		s.recycle(j)
+		return false
+	}
 	switch {
 	case err == nil:
 		s.frames.Add(1)
+		c.heard = true
+		if c.meter != nil {
+			c.meter.refill()
+		}
 		s.line.Begin(frame, c.peer, j.x)
 		return true
 	case errors.Is(err, io.EOF):
@@ -111,6 +167,9 @@ func (c *conn) one(r *bufio.Reader) bool {
 		return false
 	}
 	s.badFrames.Add(1)
+	if c.door == nil && errors.Is(err, iso8583.ErrFrameLength) {
+		s.foreign(j.x.Buffer()[:iso8583.LengthSize])
+	}
 	s.line.RefuseFrame(c.peer, j.x)
 	return false
 }
@@ -156,6 +215,12 @@ func (c *conn) send(w *bufio.Writer, j *job) {
 	answer, shut := c.server.line.Finish(j.x)
 	if len(answer) > 0 && !c.dead.Load() {
 		c.server.answers.Add(1)
+		if !c.proven.Load() && j.x.Proven() {
+			c.proven.Store(true)
+			if c.meter != nil {
+				c.meter.free.Store(true)
+			}
+		}
 		if len(answer) > w.Available() {
 			c.flush(w)
 		}
@@ -173,7 +238,7 @@ func (c *conn) flush(w *bufio.Writer) {
 	if c.dead.Load() || w.Buffered() == 0 {
 		return
 	}
-	_ = c.net.SetWriteDeadline(time.Now().Add(c.server.limits.WriteTime)) // Flush reports a dead connection
+	_ = c.raw.SetWriteDeadline(time.Now().Add(c.server.limits.WriteTime)) // Flush reports a dead connection
 	if err := w.Flush(); err != nil {
 		c.dead.Store(true)
 		c.stopReading()

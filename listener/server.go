@@ -2,6 +2,7 @@ package listener
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -9,16 +10,25 @@ import (
 	"sync/atomic"
 	"time"
 
+	"touchstone/authority"
 	"touchstone/host"
 	"touchstone/pos"
 )
 
 // Limits bound a listener.
 type Limits struct {
-	Connections  int           // in all
-	FromAddress  int           // from one address
-	InFlight     int           // messages of one connection that have no answer yet
-	Idle         time.Duration // silence before a frame; at least 60 s (9A.18)
+	Connections int           // in all
+	FromAddress int           // from one address
+	InFlight    int           // messages of one connection that have no answer yet
+	Idle        time.Duration // silence before a frame; at least 60 s (9A.18)
+
+	// Of a peer that has proven nothing; 0 is Idle. A peer has proven something when a message's MAC verified,
+	// or when its handshake proved a device certificate.
+	FirstByte time.Duration // silence of a new connection, and of one whose handshake is done
+	Unproven  time.Duration // silence after a frame; at least 60 s (9A.18)
+
+	HandshakeTime time.Duration // for a TLS handshake, from accepting to its end
+
 	FrameTime    time.Duration // from a frame's first byte to its last
 	WriteTime    time.Duration // for one write
 	RefusalTick  time.Duration // answers to refused proofs leave together; 9A.16
@@ -28,6 +38,7 @@ type Limits struct {
 // DefaultLimits are those of a fresh installation.
 func DefaultLimits() Limits {
 	return Limits{Connections: 20_000, FromAddress: 20_000, InFlight: 32, Idle: 10 * time.Minute, FrameTime: 10 * time.Second,
+		FirstByte: 30 * time.Second, Unproven: 90 * time.Second, HandshakeTime: 5 * time.Second,
 		WriteTime: 10 * time.Second, RefusalTick: 5 * time.Millisecond, AcceptPauses: 50 * time.Millisecond}
 }
 
@@ -37,7 +48,7 @@ type Counts struct {
 	Open                                             int64
 }
 
-// Server serves terminals on one listener.
+// Server serves terminals on a plain listener and perhaps on one that speaks TLS, under the same bounds.
 type Server struct {
 	line   *host.Line
 	limits Limits
@@ -46,6 +57,7 @@ type Server struct {
 
 	accepted, turnedAway, frames, answers, badFrames atomic.Uint64
 	open                                             atomic.Int64
+	ends                                             [Handshakes]atomic.Uint64
 	nextConn                                         atomic.Uint64
 
 	mu      sync.Mutex // guards the fields below
@@ -78,26 +90,51 @@ func (s *Server) Counts() Counts {
 }
 
 // Serve accepts until ctx ends, then lets what was read be answered, closes every connection and
-// returns nil. It returns an error when the listener fails.
-func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+// returns nil. It returns an error when a listener fails. secure are listeners of TLS beside ln.
+func (s *Server) Serve(ctx context.Context, ln net.Listener, secure ...Secure) error {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
 	ticking, stopTick := context.WithCancel(context.WithoutCancel(ctx))
 	var ticker sync.WaitGroup
 	ticker.Go(func() { s.tick(ticking) })
-	stop := context.AfterFunc(ctx, func() {
+	closeAll := func() {
 		ln.Close()
+		for _, d := range secure {
+			d.Listener.Close()
+		}
 		s.hangUp()
-	})
+	}
+	stop := context.AfterFunc(ctx, closeAll)
 	defer stop()
-	err := s.accept(ctx, ln)
-	ln.Close()
-	s.hangUp()
+	var doors sync.WaitGroup
+	for _, d := range secure {
+		opened := &door{config: d.config(), gate: d.Gate}
+		doors.Go(func() {
+			if err := s.accept(ctx, d.Listener, opened); err != nil {
+				fail(err)
+			}
+		})
+	}
+	err := s.accept(ctx, ln, nil)
+	if err == nil && context.Cause(ctx) != ctx.Err() {
+		err = context.Cause(ctx) // of another door
+	}
+	fail(nil)
+	closeAll()
+	doors.Wait()
 	s.wait.Wait()
 	stopTick()
 	ticker.Wait()
 	return err
 }
 
-func (s *Server) accept(ctx context.Context, ln net.Listener) error {
+// door is what the connections of one TLS listener share; nil is the plain one.
+type door struct {
+	config *tls.Config
+	gate   *authority.Gate
+}
+
+func (s *Server) accept(ctx context.Context, ln net.Listener, d *door) error {
 	for {
 		c, err := ln.Accept()
 		switch {
@@ -113,13 +150,13 @@ func (s *Server) accept(ctx context.Context, ln net.Listener) error {
 			time.Sleep(s.limits.AcceptPauses)
 			continue
 		}
-		s.start(ctx, c)
+		s.start(ctx, c, d)
 	}
 }
 
-func (s *Server) start(ctx context.Context, nc net.Conn) {
+func (s *Server) start(ctx context.Context, nc net.Conn, d *door) {
 	s.accepted.Add(1)
-	c := newConn(s, nc)
+	c := newConn(s, nc, d)
 	s.mu.Lock()
 	full := len(s.conns) >= s.limits.Connections || s.sources[c.peer.Address] >= s.limits.FromAddress || ctx.Err() != nil
 	if !full {
@@ -173,9 +210,14 @@ func (s *Server) tick(ctx context.Context) {
 	t := time.NewTicker(s.limits.RefusalTick)
 	defer t.Stop()
 	var batch []*job
+	swept := time.Now()
 	for {
 		select {
-		case <-t.C:
+		case now := <-t.C:
+			if now.Sub(swept) >= sweepEvery {
+				s.sweep(now)
+				swept = now
+			}
 		case <-ctx.Done():
 			return
 		}

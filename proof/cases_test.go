@@ -121,7 +121,7 @@ func TestDecide(t *testing.T) {
 var reachable = []reason.Reason{
 	reason.None, reason.MessageMalformed, reason.FunctionUnsupported, reason.TerminalUnknown, reason.MerchantUnknown,
 	reason.BindingMismatch, reason.TerminalSuspended, reason.MerchantSuspended, reason.PermitRefused,
-	reason.DeviceCertificateMismatch, reason.NetworkNotAllowed, reason.LocationOutside, reason.NotSignedIn,
+	reason.DeviceCertificateMismatch, reason.TransportRefused, reason.NetworkNotAllowed, reason.LocationOutside, reason.NotSignedIn,
 	reason.BatchMismatch, reason.KeyAbsent, reason.KeyAlgorithmMismatch, reason.ModuleUnavailable, reason.MACMissing,
 	reason.MACFailed, reason.MACGradeRefused, reason.Replayed, reason.DuplicateTrace, reason.SerialMissing,
 	reason.SerialMismatch, reason.SerialProofFailed, reason.SerialFactorMismatch, reason.DeviceTypeMismatch,

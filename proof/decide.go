@@ -92,13 +92,27 @@ func (d *decision) network() bool {
 	}
 	d.v.details.note(Network, value{}, network(matched, anywhere))
 	d.v.pass(Network)
-	if want := d.s.Device.Certificate; want != "" {
-		if hexOf(d.r.Certificate) != want {
-			d.v.details.note(DeviceCertificate, textOf([]byte(hexOf(d.r.Certificate)[:16])), textOf([]byte(want)[:min(16, len(want))]))
-			return d.v.fail(DeviceCertificate, reason.DeviceCertificateMismatch)
-		}
-		d.v.pass(DeviceCertificate)
+	return d.certificate()
+}
+
+// certificate: a device with a registered certificate is heard on no other connection than one that proved
+// to hold it; a connection that proved another device's speaks for that device alone.
+func (d *decision) certificate() bool {
+	device, given := d.s.Device, d.r.Certificate != [32]byte{}
+	want := device.Certificate
+	if want == "" && !given {
+		return true
 	}
+	if want != "" && !d.r.Secure {
+		d.v.details.note(DeviceCertificate, textOf([]byte("plain TCP")), textOf([]byte("TLS")))
+		return d.v.fail(DeviceCertificate, reason.TransportRefused)
+	}
+	presented := hexOf(d.r.Certificate)
+	if want == "" || !device.MayPresent(presented, d.now) {
+		d.v.details.note(DeviceCertificate, textOf([]byte(presented[:16])), textOf([]byte(want)[:min(16, len(want))]))
+		return d.v.fail(DeviceCertificate, reason.DeviceCertificateMismatch)
+	}
+	d.v.pass(DeviceCertificate)
 	return true
 }
 

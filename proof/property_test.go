@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -63,6 +64,12 @@ func drawWorld(t *rapid.T) *world {
 	})
 	rarely("device key", func() { s.Device.Key = nil })
 	rarely("certificate", func() { s.Device.Certificate = strings.Repeat("ab", 32) })
+	rarely("presented", func() { r.Secure, r.Certificate = true, [32]byte(bytes.Repeat([]byte{0xab}, 32)) })
+	rarely("secure", func() { r.Secure = true })
+	rarely("revoked", func() { s.Device.CertificateVoid = true })
+	rarely("former", func() {
+		s.Device.FormerCertificate, s.Device.FormerUntil = strings.Repeat("ab", 32), now.Add(time.Duration(rapid.IntRange(-1, 1).Draw(t, "left")))
+	})
 	rarely("pending", func() {
 		s.Session.Pending = keys.Set{Number: 8, Code: rapid.SampledFrom([]pos.NetworkCode{0, 1, 3, 5}).Draw(t, "code"), Issued: now}
 	})
@@ -87,8 +94,10 @@ func unproven(w *world, v *proof.Verdict) string {
 		return "terminal bound to merchant"
 	case r.Source[12] != 10 || (r.Source[13] != 1 && !s.Terminal.AnyNetwork):
 		return "network"
-	case s.Device.Certificate != "":
+	case s.Device.Certificate != "" && (!r.Secure || s.Device.CertificateVoid || r.Certificate[0] != 0xab):
 		return "certificate"
+	case s.Device.Certificate == "" && r.Certificate != [32]byte{}:
+		return "another device's certificate"
 	case !s.Terminal.Permit.Sell && r.Op != transaction.Reversal && r.Need != proof.Echo && r.Need != proof.SignOff && r.Need != proof.TamperReport:
 		return "permit"
 	case v.Checks.Count(proof.Failed)+v.Checks.Count(proof.Unavailable) != 0:

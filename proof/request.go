@@ -29,6 +29,7 @@ type Request struct {
 	Conn        uint64 // the connection, for sign-off only; identity is DE41
 	Source      pos.Address
 	Certificate [32]byte // SHA-256 of the peer's TLS certificate; zero when there is none
+	Secure      bool     // it came over TLS
 
 	Need       Need
 	Op         transaction.Op

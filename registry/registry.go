@@ -72,8 +72,14 @@ type Device struct {
 	Key         keys.Wrapped `json:"serial_key,omitempty"` // absent for a terminal that holds none
 	KeyKCV      string       `json:"serial_key_kcv,omitempty"`
 	Certificate string       `json:"certificate,omitempty"` // SHA-256 of its device certificate, hex; then only that TLS identity passes
-	ReleasedBy  []string     `json:"released_by,omitempty"` // the two people of the last release after tampering
-	MasterTerms uint32       `json:"key_loadings"`          // how often a master key was loaded
+	// The certificate before a renewal, good until FormerUntil; and whether the registered one was revoked: the
+	// device is then heard by none, until another is issued.
+	FormerCertificate string      `json:"former_certificate,omitempty"`
+	FormerUntil       pos.Instant `json:"former_until,omitempty"`
+	CertificateVoid   bool        `json:"certificate_revoked,omitempty"`
+
+	ReleasedBy  []string `json:"released_by,omitempty"` // the two people of the last release after tampering
+	MasterTerms uint32   `json:"key_loadings"`          // how often a master key was loaded
 }
 
 // Permit is what a terminal may do now. The zero value permits nothing.

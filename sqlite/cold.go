@@ -13,7 +13,7 @@ import (
 )
 
 // coldWriter keeps the latest cold records as rows. Entries of other kinds have no row.
-type coldWriter struct{ merchant, terminal, device, card, key *sql.Stmt }
+type coldWriter struct{ merchant, terminal, device, card, key, certificate *sql.Stmt }
 
 func (w *coldWriter) prepare(ctx context.Context, c *sql.Conn) error {
 	const upsert = "INSERT INTO %[1]s(%[2]s, seq, record) VALUES(?, ?, ?) ON CONFLICT(%[2]s) DO UPDATE SET seq = excluded.seq, record = excluded.record"
@@ -25,6 +25,7 @@ func (w *coldWriter) prepare(ctx context.Context, c *sql.Conn) error {
 		{&w.terminal, fmt.Sprintf(upsert, "terminal", "id")},
 		{&w.device, fmt.Sprintf(upsert, "device", "serial")},
 		{&w.card, fmt.Sprintf(upsert, "card", "hash")},
+		{&w.certificate, fmt.Sprintf(upsert, "certificate", "fingerprint")},
 		{&w.key, `INSERT INTO key_record(owner, usage, cipher, seq, record) VALUES(?, ?, ?, ?, ?)
 			ON CONFLICT(owner, usage, cipher) DO UPDATE SET seq = excluded.seq, record = excluded.record`},
 	} {
@@ -70,6 +71,11 @@ func (w *coldWriter) one(ctx context.Context, e journal.Entry) (err error) {
 		if err = json.Unmarshal(e.Body, &r); err == nil {
 			_, err = w.card.ExecContext(ctx, r.Card.String(), seq, record)
 		}
+	case journal.KindCertificate:
+		var r registry.Certificate
+		if err = json.Unmarshal(e.Body, &r); err == nil {
+			_, err = w.certificate.ExecContext(ctx, r.Fingerprint, seq, record)
+		}
 	case journal.KindKey:
 		var r keys.Record
 		if err = json.Unmarshal(e.Body, &r); err != nil {
@@ -92,9 +98,11 @@ type Cold struct {
 	Device   func(seq uint64, r registry.Device) error
 	Card     func(seq uint64, r issuer.Opening) error
 	Key      func(seq uint64, r keys.Record) error // the latest of one owner, usage and cipher
+
+	Certificate func(seq uint64, r registry.Certificate) error
 }
 
-// Cold calls to with every latest cold record: merchants, terminals, devices, cards, keys, each table in
+// Cold calls to with every latest cold record: merchants, terminals, devices, cards, certificates, keys, each table in
 // the order of its key. A table is one read transaction: it is for loading at start. Fields that this
 // program does not know are ignored, so that an older one reads what a newer one wrote.
 func (r *Reader) Cold(ctx context.Context, to Cold) error {
@@ -108,6 +116,9 @@ func (r *Reader) Cold(ctx context.Context, to Cold) error {
 		return err
 	}
 	if err := coldTable(ctx, r.db, "card", to.Card); err != nil {
+		return err
+	}
+	if err := coldTable(ctx, r.db, "certificate", to.Certificate); err != nil {
 		return err
 	}
 	return coldTable(ctx, r.db, "key_record", to.Key)

@@ -81,11 +81,13 @@ func (h HotState) Entry(ctx context.Context, seq uint64) (journal.Entry, error) 
 // Head is Reader.Head.
 func (h HotState) Head(ctx context.Context) (uint64, journal.Hash, error) { return h.store.Head(ctx) }
 
-// ColdRecords reads the newest merchants, devices and terminals.
+// ColdRecords reads the newest merchants, devices, terminals and certificates.
 func (h HotState) ColdRecords(ctx context.Context, to ledger.ColdRecords) error {
 	return h.store.Cold(ctx, Cold{
 		Merchant: func(_ uint64, r registry.Merchant) error { return to.Merchant(&r) },
 		Device:   func(_ uint64, r registry.Device) error { return to.Device(&r) },
 		Terminal: func(_ uint64, r registry.Terminal) error { return to.Terminal(&r) },
+
+		Certificate: func(_ uint64, r registry.Certificate) error { return to.Certificate(&r) },
 	})
 }

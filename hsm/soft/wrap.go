@@ -139,6 +139,8 @@ const setBytes = 48
 // sizeOf is the length in bytes of a key for a use under a cipher, 0 where the two do not go together.
 func sizeOf(u keys.Usage, c keys.Cipher) int {
 	switch {
+	case u == keys.SigningKey && c == keys.P256:
+		return signingBytes
 	case c != keys.DES && c != keys.TDES && c != keys.SM4, u == keys.SerialKey && c != keys.SM4:
 		return 0
 	case u == keys.WorkingSet:
