@@ -92,8 +92,8 @@ func (s *Server) Counts() Counts {
 // Serve accepts until ctx ends, then lets what was read be answered, closes every connection and
 // returns nil. It returns an error when a listener fails. secure are listeners of TLS beside ln.
 func (s *Server) Serve(ctx context.Context, ln net.Listener, secure ...Secure) error {
-	ctx, fail := context.WithCancelCause(ctx)
-	defer fail(nil)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	ticking, stopTick := context.WithCancel(context.WithoutCancel(ctx))
 	var ticker sync.WaitGroup
 	ticker.Go(func() { s.tick(ticking) })
@@ -107,21 +107,20 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener, secure ...Secure) e
 	stop := context.AfterFunc(ctx, closeAll)
 	defer stop()
 	var doors sync.WaitGroup
-	for _, d := range secure {
+	failed := make([]error, len(secure))
+	for i, d := range secure {
 		opened := &door{config: d.config(), gate: d.Gate}
 		doors.Go(func() {
-			if err := s.accept(ctx, d.Listener, opened); err != nil {
-				fail(err)
+			if failed[i] = s.accept(ctx, d.Listener, opened); failed[i] != nil {
+				cancel()
 			}
 		})
 	}
 	err := s.accept(ctx, ln, nil)
-	if err == nil && context.Cause(ctx) != ctx.Err() {
-		err = context.Cause(ctx) // of another door
-	}
-	fail(nil)
+	cancel()
 	closeAll()
 	doors.Wait()
+	err = errors.Join(append(failed, err)...)
 	s.wait.Wait()
 	stopTick()
 	ticker.Wait()

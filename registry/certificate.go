@@ -31,6 +31,7 @@ type Certificate struct {
 	NotAfter    pos.Instant    `json:"not_after"`
 	Until       pos.Instant    `json:"until,omitempty"`  // of a replaced one: it is refused from here on
 	By          string         `json:"by,omitempty"`     // who did it
+	At          pos.Instant    `json:"at,omitempty"`     // when
 	Reason      string         `json:"reason,omitempty"` // of a revocation
 	DER         []byte         `json:"der"`              // the certificate
 	Key         keys.Wrapped   `json:"key,omitempty"`    // of authority and server: the private key, wrapped by the module

@@ -3,6 +3,7 @@ package terminal
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -97,8 +98,11 @@ type Config struct {
 
 	Now    func() time.Time // the clock; time.Now
 	Random io.Reader        // nonces and Fault Garbage; crypto/rand
+	TLS    *TLS             // nil: plain TCP
 	// Dial makes a connection from a local address ("" for any) to a remote one; nil is TCP.
 	Dial func(ctx context.Context, local, remote string) (net.Conn, error)
+
+	secure *tls.Config // made of TLS by complete
 }
 
 // Card is what a reader and a keypad would give.
@@ -153,6 +157,13 @@ func (c *Config) complete() error {
 		}
 	default:
 		return wrong("MAC profile", "not one of ecb, ecb-3des, x9.9, x9.19")
+	}
+	if c.TLS != nil {
+		secure, why := c.TLS.config(c.Host)
+		if why != "" {
+			return wrong("TLS", why)
+		}
+		c.secure = secure
 	}
 	return c.completeSerial(wrong)
 }

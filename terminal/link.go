@@ -52,6 +52,9 @@ func (l *link) open(ctx context.Context, from string) error {
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.DialTimeout)
 	defer cancel()
 	conn, err := l.cfg.Dial(ctx, from, l.cfg.Host)
+	if err == nil {
+		conn, err = l.cfg.secured(ctx, conn)
+	}
 	if err != nil {
 		return err
 	}

@@ -29,6 +29,9 @@ type change struct {
 	Terminal *terminalChange `json:"terminal,omitempty"`
 	Card     *cardChange     `json:"card,omitempty"`
 	Release  *releaseChange  `json:"release,omitempty"`
+
+	Certificate *certificateChange `json:"certificate,omitempty"`
+	CRL         *crlChange         `json:"crl,omitempty"`
 }
 
 type merchantChange struct {
@@ -72,6 +75,9 @@ type releaseChange struct {
 type changed struct {
 	What string `json:"what"`
 	KCV  string `json:"kcv,omitempty"` // check value of the key that was loaded
+
+	Fingerprint string `json:"fingerprint,omitempty"` // SHA-256 of the certificate that was made, hexadecimal
+	PEM         string `json:"pem,omitempty"`         // that certificate, or the list that was asked for
 }
 
 // apply carries out one change on an open data directory.
@@ -87,6 +93,10 @@ func (e *engine) apply(ctx context.Context, c change) (changed, error) {
 		return e.changeCard(ctx, c.Card)
 	case c.Release != nil:
 		return e.release(ctx, c.Release)
+	case c.Certificate != nil:
+		return e.changeCertificate(ctx, c.Certificate)
+	case c.CRL != nil:
+		return e.revocationList(ctx, c.CRL)
 	}
 	return changed{}, errors.New("nothing to change")
 }
@@ -184,7 +194,7 @@ func (e *engine) changeTerminal(ctx context.Context, c *terminalChange) (changed
 	if err := e.masterFor(ctx, t, c.Components); err != nil {
 		return changed{}, err
 	}
-	return changed{"terminal " + c.ID, t.MasterKCV}, e.ledger.Register(ctx, e.clock(), t)
+	return changed{What: "terminal " + c.ID, KCV: t.MasterKCV}, e.ledger.Register(ctx, e.clock(), t)
 }
 
 // circleOf reads "31.230400,121.473700,300": degrees north, degrees east, metres. "" is no place.
@@ -358,5 +368,5 @@ func (e *engine) release(ctx context.Context, c *releaseChange) (changed, error)
 		return changed{}, errors.New("this is the master key it had: a release needs a new one")
 	}
 	d.State, d.ReleasedBy, d.MasterTerms = registry.Active, people, d.MasterTerms+1
-	return changed{"device " + c.Serial + " released", t.MasterKCV}, e.ledger.Register(ctx, e.clock(), &t, &d)
+	return changed{What: "device " + c.Serial + " released", KCV: t.MasterKCV}, e.ledger.Register(ctx, e.clock(), &t, &d)
 }

@@ -24,13 +24,16 @@ type demoCmd struct {
 	Lang         string `name:"lang" default:"en" help:"en or zh." placeholder:"LANG"`
 }
 
+// demoTLS is where the demonstration hears terminals over TLS when not told otherwise.
+const demoTLS = "127.0.0.1:8584"
+
 // demoDirectory is where the demonstration keeps its data when not told otherwise.
 const demoDirectory = "touchstone-data/demo"
 
 // Help is shown by touchstone demo --help.
 func (demoCmd) Help() string {
 	return `Needs no configuration. Makes and seeds a test data directory (published keys, sample shops and cards), hears terminals
-on 127.0.0.1:8583, and runs software terminals at human pace: most of them healthy, several faulty.
+on 127.0.0.1:8583, over TLS on 127.0.0.1:8584, and runs software terminals at human pace: most of them healthy, several faulty.
 
   touchstone demo                                        watch it; Ctrl-C ends it
   touchstone demo --print-fixture > fixture.json         what a client of your own needs
@@ -43,8 +46,11 @@ func (c *demoCmd) Run(a *app) error {
 	if c.Data == "" {
 		c.Data = demoDirectory
 	}
+	if c.TLS == "" {
+		c.TLS = demoTLS
+	}
 	if c.PrintFixture {
-		return printFixture(a.stdout, c.TCP)
+		return printFixture(a.stdout, c.TCP, c.TLS)
 	}
 	out := &flushing{w: a.stdout}
 	show, err := newLines(out, c.Lang, isTerminal(a.stdout) && a.getenv("NO_COLOR") == "")
@@ -66,14 +72,25 @@ func (c *demoCmd) Run(a *app) error {
 }
 
 func (c *demoCmd) play(a *app, e *engine, show *lines) error {
-	ln, taken, err := c.listenAnywhere()
+	ln, taken, err := listenAnywhere(c.TCP, func() (net.Listener, error) { return c.listen(true) })
 	if err != nil {
 		return err
 	}
+	secure, tlsTaken, err := listenAnywhere(c.TLS, func() (net.Listener, error) { return c.tlsFlags.listen(true) })
+	if err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	secureCtx, endSecure := context.WithCancel(context.WithoutCancel(a.ctx))
+	doors, waitSecure, err := e.secure(secureCtx, &c.tlsFlags, secure)
+	if err != nil {
+		endSecure()
+		return errors.Join(err, ln.Close(), secure.Close())
+	}
+	defer waitSecure()
+	defer endSecure()
 	s := &stage{engine: e, show: show, data: c.Data, from: e.ledger.Durable() + 1}
-	if err := s.banner(ln.Addr().String(), taken, c); err != nil {
-		ln.Close()
-		return err
+	if err := s.banner(ln.Addr().String(), secure.Addr().String(), taken, tlsTaken, c); err != nil {
+		return errors.Join(err, ln.Close(), secure.Close())
 	}
 	players, stopPlayers := context.WithCancel(a.ctx)
 	defer stopPlayers()
@@ -85,12 +102,12 @@ func (c *demoCmd) play(a *app, e *engine, show *lines) error {
 		stopPlayers()
 	})
 	ended := make(chan error, 1)
-	go func() { ended <- e.serve(serving, ln, c.limits()) }()
+	go func() { ended <- e.serve(serving, ln, c.limits(), doors...) }()
 	crowd := make(chan struct{})
 	go func() {
 		defer close(crowd)
 		if !c.Quiet {
-			(&crowdOf{host: ln.Addr().String(), state: filepath.Join(c.Data, "terminals"), log: e.log}).play(players)
+			(&crowdOf{host: ln.Addr().String(), tls: secure.Addr().String(), state: filepath.Join(c.Data, "terminals"), log: e.log}).play(players)
 		}
 	}()
 	followErr := s.follow(a.ctx, ended)
@@ -111,12 +128,12 @@ func (c *demoCmd) play(a *app, e *engine, show *lines) error {
 }
 
 // listenAnywhere opens the address or, when its port is taken, any free port beside it.
-func (c *demoCmd) listenAnywhere() (ln net.Listener, taken bool, err error) {
-	ln, err = c.listen(true)
+func listenAnywhere(at string, listen func() (net.Listener, error)) (ln net.Listener, taken bool, err error) {
+	ln, err = listen()
 	if err == nil || !isTaken(err) {
 		return ln, false, err
 	}
-	host, _, err := net.SplitHostPort(c.TCP)
+	host, _, err := net.SplitHostPort(at)
 	if err != nil {
 		return nil, false, err
 	}
@@ -154,15 +171,16 @@ func (t *tally) add(x *journal.Exchange) {
 	}
 }
 
-func (s *stage) banner(tcp string, taken bool, c *demoCmd) error {
+func (s *stage) banner(tcp, tls string, taken, tlsTaken bool, c *demoCmd) error {
 	l := s.show
 	own, guests := len(staffTerminals()), len(visitors())
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n  %s   %s               %s\n", "TOUCHSTONE 试金石", l.two("POS security authentication", "POS 安全认证系统"), l.two("中文: make run LANG=zh", "English: make run LANG=en"))
 	fmt.Fprintf(&b, "  %s tcp %s%s\n", pad(l.two("terminals", "终端接入"), 11), tcp, l.taken(taken, c.TCP))
+	fmt.Fprintf(&b, "  %s tls %s%s\n", pad("", 11), tls, l.taken(tlsTaken, c.TLS))
 	fmt.Fprintf(&b, "  %s %s\n", pad(l.two("in here", "此处"), 11), fmt.Sprintf(l.two("%d shops, %d terminals, %d visitors for your own client", "%d 家商户, %d 台终端, %d 台访客终端供您自己的客户端使用"), sampleShops, own, guests))
 	fmt.Fprintf(&b, "  %s %s\n", pad(l.two("keys", "密钥"), 11), l.two("published, for tests only; single DES is accepted here", "已公开, 仅供测试; 此处接受单倍长 DES"))
-	fmt.Fprintf(&b, "  %s %s demo --print-fixture%s%s\n\n", pad(l.two("yours", "您的终端"), 11), program(), addressFlag(tcp), l.two("          stop: Ctrl-C", "          停止: Ctrl-C"))
+	fmt.Fprintf(&b, "  %s %s demo --print-fixture%s%s\n\n", pad(l.two("yours", "您的终端"), 11), program(), addressFlag(tcp, tls), l.two("          stop: Ctrl-C", "          停止: Ctrl-C"))
 	if _, err := io.WriteString(l.w, b.String()); err != nil {
 		return err
 	}
@@ -178,11 +196,14 @@ func program() string {
 }
 
 // addressFlag makes the fixture name the address that is served, also where a taken port was replaced.
-func addressFlag(tcp string) string {
+func addressFlag(tcp, tls string) (flags string) {
 	if tcp != "127.0.0.1:8583" {
-		return " --tcp " + tcp
+		flags = " --tcp " + tcp
 	}
-	return ""
+	if tls != demoTLS {
+		flags += " --tls " + tls
+	}
+	return flags
 }
 
 func (l *lines) taken(taken bool, wanted string) string {

@@ -181,7 +181,7 @@ func named(body []byte) (map[string]any, error) {
 	if err := json.Unmarshal(body, &record); err != nil {
 		return nil, err
 	}
-	for _, member := range []string{"master_key", "serial_key", "wrapped"} {
+	for _, member := range []string{"master_key", "serial_key", "wrapped", "key"} {
 		if text, ok := record[member].(string); ok {
 			var w keys.Wrapped
 			if err := w.UnmarshalText([]byte(text)); err != nil {

@@ -20,18 +20,25 @@ type directoryFlags struct {
 	IdentityFile   string `name:"identity-file" help:"age identity that opens the keyring." placeholder:"FILE"`
 }
 
-// make carries out a change: in the host that runs on the directory, or by opening it.
-func (f *directoryFlags) make(a *app, c change) error {
+// carryOut makes a change: in the host that runs on the directory, or by opening it.
+func (f *directoryFlags) carryOut(a *app, c change) (told changed, err error) {
 	result, running, err := ask(f.Data, c)
-	if err != nil {
-		return err
+	switch {
+	case err != nil:
+		return changed{}, err
+	case !running:
+		return f.changeHere(a, c)
 	}
-	var told changed
-	if running {
-		if err := json.Unmarshal(result, &told); err != nil {
-			return fmt.Errorf("read the running host's answer: %w", err)
-		}
-	} else if told, err = f.changeHere(a, c); err != nil {
+	if err := json.Unmarshal(result, &told); err != nil {
+		return changed{}, fmt.Errorf("read the running host's answer: %w", err)
+	}
+	return told, nil
+}
+
+// make carries out a change and says what was registered.
+func (f *directoryFlags) make(a *app, c change) error {
+	told, err := f.carryOut(a, c)
+	if err != nil {
 		return err
 	}
 	fmt.Fprintln(a.stdout, "registered", told.What)
@@ -172,6 +179,8 @@ func (c *registerCard) Run(a *app) error {
 // deviceCmd is what is done to devices.
 type deviceCmd struct {
 	Release deviceRelease `cmd:"" help:"Let a device work again after tampering: two people, a new master key."`
+
+	Certificate deviceCertificateCmd `cmd:"" help:"Issue, renew, revoke and show device certificates for TLS."`
 }
 
 type deviceRelease struct {

@@ -43,7 +43,8 @@ type hostFlags struct {
 	MaxFromAddress   int           `name:"max-connections-from-address" help:"Connections from one address." default:"20000"`
 	Idle             time.Duration `name:"idle" help:"Silence after which a connection is closed; at least 60s." default:"10m"`
 	FrameTime        time.Duration `name:"frame-time" help:"From the first byte of a frame to its last." default:"10s"`
-	LogLevel         string        `name:"log-level" help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
+	tlsFlags
+	LogLevel string `name:"log-level" help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
 }
 
 // check refuses what may not be configured, by the key's name.
@@ -68,6 +69,9 @@ func (f *hostFlags) check() error {
 		if n.value < 1 {
 			return fmt.Errorf("%s: %d is under 1", n.key, n.value)
 		}
+	}
+	if err := f.tlsFlags.check(); err != nil {
+		return err
 	}
 	if len(f.AcquirerID) == 0 || len(f.AcquirerID) > 11 || strings.Trim(f.AcquirerID, "0123456789") != "" {
 		return fmt.Errorf("acquirer-id: want 1 to 11 digits")
@@ -111,6 +115,7 @@ func (f *hostFlags) open(log *slog.Logger) (*engine, error) {
 func (f *hostFlags) limits() listener.Limits {
 	l := listener.DefaultLimits()
 	l.Connections, l.FromAddress, l.Idle, l.FrameTime = f.MaxConnections, f.MaxFromAddress, f.Idle, f.FrameTime
+	f.bound(&l)
 	return l
 }
 
@@ -173,23 +178,38 @@ func (c *serveCmd) serve(a *app, e *engine, log *slog.Logger) error {
 	if e.line.Policy.AllowSingleDES {
 		log.Warn("single DES is accepted", slog.Bool("test_data_directory", e.test))
 	}
+	tlsLn, err := c.tlsFlags.listen(e.test)
+	if err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	secureCtx, endSecure := context.WithCancel(a.ctx)
+	doors, wait, err := e.secure(secureCtx, &c.tlsFlags, tlsLn)
+	if err != nil {
+		endSecure()
+		return errors.Join(err, ln.Close(), tlsLn.Close())
+	}
+	defer wait()
+	defer endSecure()
 	n := e.ledger.Counts()
-	log.Info("serving", slog.String("tcp", ln.Addr().String()), slog.String("data", c.Data), slog.Bool("test", e.test),
+	log.Info("serving", slog.String("tcp", ln.Addr().String()), slog.String("tls", addressOrNone(tlsLn)), slog.String("data", c.Data), slog.Bool("test", e.test),
 		slog.Int("terminals", n.Terminals), slog.Int("merchants", n.Merchants), slog.Uint64("journal", e.ledger.Durable()))
-	err = e.serve(a.ctx, ln, c.limits())
+	err = e.serve(a.ctx, ln, c.limits(), doors...)
 	log.Info("ended", slog.Uint64("journal", e.ledger.Durable()))
 	return err
 }
 
 // serve runs listener and control socket until ctx ends or the journal fails, which is final: nothing
 // more is answered.
-func (e *engine) serve(ctx context.Context, ln net.Listener, limits listener.Limits) error {
+func (e *engine) serve(ctx context.Context, ln net.Listener, limits listener.Limits, doors ...listener.Secure) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	server := listener.New(e.line, limits, e.log)
 	control, err := e.listenControl(ctx)
 	if err != nil {
 		ln.Close()
+		for _, d := range doors {
+			d.Listener.Close()
+		}
 		return err
 	}
 	defer control()
@@ -200,7 +220,7 @@ func (e *engine) serve(ctx context.Context, ln net.Listener, limits listener.Lim
 		case <-ctx.Done():
 		}
 	}()
-	if err := server.Serve(ctx, ln); err != nil {
+	if err := server.Serve(ctx, ln, doors...); err != nil {
 		return err
 	}
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
@@ -213,5 +233,5 @@ func (e *engine) serve(ctx context.Context, ln net.Listener, limits listener.Lim
 func hostDefaults() hostFlags {
 	return hostFlags{TimeZone: "Asia/Shanghai", AcquirerID: "48021000", IssuerID: "01020000", SignInLifetime: 24 * time.Hour,
 		ReversalLifetime: 24 * time.Hour, RepeatWindow: 180 * time.Second, PlaceMetres: 500, SignInBurst: 30, SignInEvery: 2 * time.Second,
-		MaxConnections: 1, MaxFromAddress: 1, Idle: time.Minute, FrameTime: time.Second}
+		MaxConnections: 1, MaxFromAddress: 1, Idle: time.Minute, FrameTime: time.Second, tlsFlags: tlsDefaults()}
 }

@@ -28,6 +28,7 @@ type terminalCmd struct {
 	Fault    string        `help:"Misbehave in one way after the actions." placeholder:"NAME"`
 	From     string        `help:"Local address to bind." placeholder:"ADDR"`
 	KeyLoad  uint32        `name:"key-load" help:"Count of key loadings; a higher one than the last unlocks a tampered terminal." placeholder:"N"`
+	TLS      bool          `name:"tls" help:"Speak TLS with a terminal of the fixture that has no certificate; one that has always does."`
 	Timeout  time.Duration `help:"How long to wait for an answer." default:"30s"`
 	JSON     bool          `name:"json" help:"One JSON object a message in place of screens and lines."`
 	Actions  []string      `arg:"" optional:"" help:"What to do, in order. Default: sign-in sale 18.50"`
@@ -56,12 +57,16 @@ The exit code is 0 when the last message was approved, else 1.
 Faults: ` + strings.Join(faults, ", ") + `.
 
 A TOML file: host, terminal_id, merchant_id, sign_in_code, mac, tmk_file, serial, serial_key_file, network_licence, device_type,
-app_version, seal_track, send_pan, key_load, card_file. Key files hold hexadecimal digits, a card file one card as the fixture has it.
+app_version, seal_track, send_pan, key_load, card_file; for TLS tls_ca_file, tls_server_name, certificate_file, key_file. Key files hold hexadecimal digits, a card file one card as the fixture has it.
+certificate-request, alone, makes the private key of key_file where there is none and prints the request for a certificate.
 A tampered terminal locks for good: a higher key_load, or --key-load, says that new keys were loaded.`
 }
 
 // Run does the actions in order and stops at the first that cannot be done.
 func (c *terminalCmd) Run(a *app) error {
+	if len(c.Actions) == 1 && c.Actions[0] == certificateRequest {
+		return c.request(a)
+	}
 	actions, err := c.plan()
 	if err != nil {
 		return err

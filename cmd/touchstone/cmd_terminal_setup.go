@@ -6,10 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strconv"
-
-	"github.com/pelletier/go-toml/v2"
 
 	"touchstone/paycrypto"
 	"touchstone/pos"
@@ -55,9 +52,13 @@ func terminalKey(text []byte) (secret.Bytes, error) {
 type terminalFixture struct {
 	Listen struct {
 		TCP string `json:"tcp"`
+		TLS string `json:"tls"`
 	} `json:"listen"`
+	TLSCA     string          `json:"tls_ca"`
 	Terminals []terminalEntry `json:"terminals"`
-	Cards     []terminalCard  `json:"cards"`
+
+	TLSTerminals []terminalEntry `json:"tls_terminals"`
+	Cards        []terminalCard  `json:"cards"`
 }
 
 type terminalEntry struct {
@@ -72,6 +73,9 @@ type terminalEntry struct {
 	AppVersion string         `json:"app_version"`
 	MAC        string         `json:"mac"` // "" is ecb
 	Visitor    bool           `json:"visitor"`
+
+	Certificate    string      `json:"certificate"`
+	CertificateKey terminalPEM `json:"certificate_key"`
 }
 
 type terminalCard struct {
@@ -120,6 +124,7 @@ func (c *terminalCmd) fromFixture(a *app) (terminalSetup, error) {
 	if err := json.Unmarshal(raw, &fixture); err != nil {
 		return terminalSetup{}, errors.New("read fixture: not the JSON of touchstone demo --print-fixture")
 	}
+	fixture.Terminals = append(fixture.Terminals, fixture.TLSTerminals...)
 	chosen := -1
 	for i, t := range fixture.Terminals {
 		if t.ID == c.Terminal || c.Terminal == "" && t.Visitor {
@@ -138,6 +143,10 @@ func (c *terminalCmd) fromFixture(a *app) (terminalSetup, error) {
 		return terminalSetup{}, fmt.Errorf("read fixture: %w", err)
 	}
 	s.config.Host = fixture.Listen.TCP
+	if t := fixture.Terminals[chosen]; c.TLS || t.Certificate != "" {
+		s.config.Host = fixture.Listen.TLS
+		s.config.TLS = &terminal.TLS{CA: []byte(fixture.TLSCA), Certificate: []byte(t.Certificate), Key: t.CertificateKey.Bytes}
+	}
 	if s.card, err = fixture.Cards[c.Card].card(); err != nil {
 		return terminalSetup{}, fmt.Errorf("read fixture: card %d: %w", c.Card, err)
 	}
@@ -207,6 +216,11 @@ type terminalFile struct {
 	SendPAN       bool   `toml:"send_pan"`
 	KeyLoad       uint32 `toml:"key_load"`
 	CardFile      string `toml:"card_file"`
+
+	TLSCAFile       string `toml:"tls_ca_file"` // then TLS
+	TLSServerName   string `toml:"tls_server_name"`
+	CertificateFile string `toml:"certificate_file"`
+	KeyFile         string `toml:"key_file"`
 }
 
 func (c *terminalCmd) fromConfig(a *app) (s terminalSetup, err error) {
@@ -214,20 +228,11 @@ func (c *terminalCmd) fromConfig(a *app) (s terminalSetup, err error) {
 	if err != nil {
 		return terminalSetup{}, fmt.Errorf("read config: %w", err)
 	}
-	var file terminalFile
-	if err := toml.NewDecoder(bytes.NewReader(raw)).DisallowUnknownFields().Decode(&file); err != nil {
-		var unknown *toml.StrictMissingError
-		if errors.As(err, &unknown) {
-			return terminalSetup{}, errors.New("read config: a name that is not known; touchstone terminal --help has them")
-		}
-		return terminalSetup{}, errors.New("read config: not TOML, or a value of another type")
+	file, err := parseTerminalFile(raw)
+	if err != nil {
+		return terminalSetup{}, fmt.Errorf("read config: %w", err)
 	}
-	beside := func(name string) string {
-		if filepath.IsAbs(name) {
-			return name
-		}
-		return filepath.Join(filepath.Dir(c.Config), name)
-	}
+	beside := c.beside
 	words := terminalEntry{
 		ID: file.ID, Merchant: file.Merchant, SignInCode: file.SignInCode, MAC: file.MAC, Serial: file.Serial,
 		Licence: file.Licence, DeviceType: file.DeviceType, AppVersion: file.AppVersion,
@@ -243,6 +248,9 @@ func (c *terminalCmd) fromConfig(a *app) (s terminalSetup, err error) {
 		if s.config.SerialKey, err = readTerminalKey(a, beside(file.SerialKeyFile)); err != nil {
 			return terminalSetup{}, fmt.Errorf("read config: serial_key_file: %w", err)
 		}
+	}
+	if s.config.TLS, err = file.tls(a, beside); err != nil {
+		return terminalSetup{}, fmt.Errorf("read config: %w", err)
 	}
 	if file.CardFile != "" {
 		if s.card, err = readTerminalCard(a, beside(file.CardFile)); err != nil {

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"touchstone/authority"
 	"touchstone/paycrypto"
 	"touchstone/pos"
 	"touchstone/secret"
@@ -18,6 +19,7 @@ import (
 // and the last few misbehave, one after the other.
 type crowdOf struct {
 	host  string
+	tls   string // the same over TLS
 	state string
 	log   *slog.Logger
 }
@@ -74,11 +76,15 @@ func pause(ctx context.Context, d time.Duration) bool {
 
 // with opens a sample terminal for f.
 func (c *crowdOf) with(t sampleTerminal, f func(*terminal.Terminal)) {
-	reader, err := terminal.Open(terminal.Config{
+	config := terminal.Config{
 		Host: c.host, Terminal: t.id, Merchant: t.merchant, SignInCode: paycrypto.SignInCode(t.code), MAC: terminal.MACProfile(t.profile),
 		TMK: secret.Take(t.masterKey()), SerialKey: secret.Take(t.serialKey()), KeyLoad: 1, Serial: t.serial, Licence: sampleLicence,
 		DeviceType: sampleDeviceType, AppVersion: sampleApp, StateDir: c.state, Language: terminal.English,
-	})
+	}
+	if t.tls {
+		config.Host, config.TLS = c.tls, &terminal.TLS{CA: authority.PEM(publishedRoot().Raw), Certificate: authority.PEM(t.certificate().Raw), Key: secret.Take(t.keyPEM())}
+	}
+	reader, err := terminal.Open(config)
 	if err != nil {
 		c.log.Warn("a demonstration terminal did not open", slog.String("terminal", t.id.String()), slog.String("error", err.Error()))
 		return

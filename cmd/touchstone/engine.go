@@ -60,6 +60,8 @@ type engine struct {
 	clock  func() pos.Instant
 	log    *slog.Logger
 
+	certificates sync.Mutex // one act of the certificate authority at a time; taken before any lock of the ledger
+
 	view   *sqlite.Projector
 	stop   context.CancelFunc
 	wait   sync.WaitGroup

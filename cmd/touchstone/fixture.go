@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"touchstone/authority"
 	"touchstone/paycrypto"
 	"touchstone/pos"
 	"touchstone/registry"
@@ -53,6 +54,7 @@ type sampleTerminal struct {
 	networks []string // of its own; none: the shop's
 	chip     bool
 	place    *registry.Circle
+	tls      bool // has a device certificate: it is heard over TLS only
 }
 
 // Facts that all sample terminals share.
@@ -101,13 +103,14 @@ func sampleSerial(n int) pos.Serial {
 }
 
 // visitors are for the reader's own client: two of code 003 first, then 001, 004, 005 and 006, and one
-// of 003 without a serial key. They may come from any loopback address.
+// of 003 without a serial key; the last, of 003, has a device certificate and is heard over TLS only. They may
+// come from any loopback address.
 func visitors() []sampleTerminal {
 	var all []sampleTerminal
-	for i, code := range []pos.NetworkCode{3, 3, 1, 4, 5, 6, 3} {
+	for i, code := range []pos.NetworkCode{3, 3, 1, 4, 5, 6, 3, 3} {
 		n := 90000001 + i
 		all = append(all, sampleTerminal{id: sampleID(n), merchant: sampleMerchant(9000), code: code, serial: sampleSerial(n),
-			keyless: i == 6, visitor: true, networks: []string{"127.0.0.0/8", "0:0:0:0:0:0:0:1/128"}})
+			keyless: i == 6, tls: i == 7, visitor: true, networks: []string{"127.0.0.0/8", "0:0:0:0:0:0:0:1/128"}})
 	}
 	return all
 }
@@ -117,7 +120,7 @@ func staffTerminals() []sampleTerminal {
 	var all []sampleTerminal
 	codes := []pos.NetworkCode{3, 5, 3, 4, 6}
 	for i := range sampleStaff {
-		t := sampleTerminal{id: sampleID(11 + i), merchant: sampleMerchant(1 + i%sampleShops), code: codes[i%len(codes)], serial: sampleSerial(11 + i)}
+		t := sampleTerminal{id: sampleID(11 + i), merchant: sampleMerchant(1 + i%sampleShops), code: codes[i%len(codes)], serial: sampleSerial(11 + i), tls: i%3 == 1}
 		switch {
 		case i == 7:
 			t.profile = registry.MACX919
@@ -200,9 +203,13 @@ func (c sampleCard) track2() string {
 type printedFixture struct {
 	Listen struct {
 		TCP string `json:"tcp"`
+		TLS string `json:"tls"`
 	} `json:"listen"`
+	TLSCA     string            `json:"tls_ca"` // PEM; published, trust it nowhere
 	Terminals []printedTerminal `json:"terminals"`
-	Cards     []printedCard     `json:"cards"`
+	// TLSTerminals are apart from Terminals because they are heard over TLS only.
+	TLSTerminals []printedTerminal `json:"tls_terminals"`
+	Cards        []printedCard     `json:"cards"`
 }
 
 type printedTerminal struct {
@@ -216,6 +223,10 @@ type printedTerminal struct {
 	DeviceType     string `json:"device_type"`
 	AppVersion     string `json:"app_version"`
 	Visitor        bool   `json:"visitor"`
+
+	// Of one that is heard over TLS only, in PEM: published test values.
+	Certificate    string `json:"certificate,omitempty"`
+	CertificateKey string `json:"certificate_key,omitempty"`
 }
 
 type printedCard struct {
@@ -226,14 +237,21 @@ type printedCard struct {
 	Balance int64  `json:"balance"`
 }
 
-func makeFixture(tcp string) (f printedFixture) {
-	f.Listen.TCP = tcp
+func makeFixture(tcp, tls string) (f printedFixture) {
+	f.Listen.TCP, f.Listen.TLS = tcp, tls
+	f.TLSCA = string(authority.PEM(publishedRoot().Raw))
 	for _, t := range visitors() {
-		f.Terminals = append(f.Terminals, printedTerminal{
+		printed := printedTerminal{
 			TerminalID: t.id.String(), MerchantID: t.merchant.String(), SignInCode: t.code.String(),
 			TMK: upperHex(t.masterKey()), Serial: string(t.serial), SerialKey: upperHex(t.serialKey()),
 			NetworkLicence: sampleLicence, DeviceType: sampleDeviceType, AppVersion: sampleApp, Visitor: true,
-		})
+		}
+		if t.tls {
+			printed.Certificate, printed.CertificateKey = string(authority.PEM(t.certificate().Raw)), string(t.keyPEM())
+			f.TLSTerminals = append(f.TLSTerminals, printed)
+			continue
+		}
+		f.Terminals = append(f.Terminals, printed)
 	}
 	for _, c := range cards()[:7] {
 		f.Cards = append(f.Cards, printedCard{c.pan(), c.expiry, c.track2(), c.pin, int64(c.balance)})
@@ -243,8 +261,8 @@ func makeFixture(tcp string) (f printedFixture) {
 
 func upperHex(b []byte) string { return fmt.Sprintf("%X", b) }
 
-func printFixture(w io.Writer, tcp string) error {
-	return json.NewEncoder(w).Encode(makeFixture(tcp))
+func printFixture(w io.Writer, tcp, tls string) error {
+	return json.NewEncoder(w).Encode(makeFixture(tcp, tls))
 }
 
 // version is the program's own version, for the journal's first entry.

@@ -30,7 +30,7 @@ type commands struct {
 	Serve    serveCmd    `cmd:"" help:"The authentication host."`
 	Init     initCmd     `cmd:"" help:"Make a data directory."`
 	Register registerCmd `cmd:"" help:"Enter a merchant, device, terminal or card."`
-	Device   deviceCmd   `cmd:"" help:"Release a device after tampering."`
+	Device   deviceCmd   `cmd:"" help:"Release a device after tampering; its certificates for TLS."`
 	Key      keyCmd      `cmd:"" help:"Draw a key component into a file."`
 	Terminal terminalCmd `cmd:"" help:"A reference POS terminal: sign in, sell, void, refund, reverse, settle, or misbehave in one named way."`
 	Journal  journalCmd  `cmd:"" help:"Read the journal: its tail, one message's whole verdict, or verify its chain."`

@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"crypto/tls"
 	"database/sql"
 	"encoding/hex"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io/fs"
 	"os"
@@ -57,6 +59,14 @@ func scriptFixtureFormat(ts *testscript.TestScript, neg bool, args []string) {
 	if got, want := strings.Join(codes, " "), "003 003 001 004 005 006 003"; got != want {
 		ts.Fatalf("sign-in codes %s, want %s", got, want)
 	}
+	if !strings.HasPrefix(f.TLSCA, "-----BEGIN CERTIFICATE-----\n") || !regexp.MustCompile(`^127\.0\.0\.1:\d+$`).MatchString(f.Listen.TLS) || len(f.TLSTerminals) != 1 {
+		ts.Fatalf("listen.tls is %q, %d terminals speak TLS, or tls_ca has another form", f.Listen.TLS, len(f.TLSTerminals))
+	}
+	for _, t := range f.TLSTerminals {
+		if _, err := tls.X509KeyPair([]byte(t.Certificate), []byte(t.CertificateKey)); err != nil || t.SignInCode != "003" || !t.Visitor {
+			ts.Fatalf("terminal %s speaks TLS: %v", t.TerminalID, err)
+		}
+	}
 	if len(f.Cards) < 2 {
 		ts.Fatalf("%d cards, want at least 2", len(f.Cards))
 	}
@@ -89,7 +99,7 @@ func checkMembers(raw []byte) error {
 		in    []map[string]any
 		names string
 	}{
-		{[]map[string]any{f.Listen}, "tcp"},
+		{[]map[string]any{f.Listen}, "tcp tls"},
 		{f.Terminals, "terminal_id merchant_id sign_in_code tmk serial serial_key network_licence device_type app_version visitor"},
 		{f.Cards, "pan expiry track2 pin balance"},
 	} {
@@ -122,7 +132,10 @@ func needlesOf(f printedFixture) (all []needle, err error) {
 			all = append(all, needle{name, raw, false}, needle{name, []byte(digits), false}, needle{name, []byte(strings.ToLower(digits)), false})
 		}
 	}
-	for i, t := range f.Terminals {
+	for i, t := range append(f.Terminals, f.TLSTerminals...) {
+		if block, _ := pem.Decode([]byte(t.CertificateKey)); block != nil {
+			key(fmt.Sprintf("private key of terminal %d", i), upperHex(block.Bytes[36:68])) // RFC 5958, 5915: the scalar
+		}
 		key(fmt.Sprintf("master key of terminal %d", i), t.TMK)
 		key(fmt.Sprintf("serial-number key of terminal %d", i), t.SerialKey)
 	}
@@ -259,7 +272,7 @@ func textLines(ts *testscript.TestScript, file string) (list []string) {
 
 // TestNeedles keeps the search for secrets from finding nothing for want of looking.
 func TestNeedles(t *testing.T) {
-	f := makeFixture("127.0.0.1:1")
+	f := makeFixture("127.0.0.1:1", "127.0.0.1:2")
 	needles, err := needlesOf(f)
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -30,6 +31,7 @@ const (
 // runningHost is a touchstone process that serves, or the zero value for none.
 type runningHost struct {
 	addr string
+	tls  string // of TLS, where it hears any
 	cmd  *exec.Cmd
 	read sync.WaitGroup // the readers of its output
 
@@ -40,7 +42,10 @@ type runningHost struct {
 }
 
 // addressLine is how demo and serve say where they listen.
-var addressLine = regexp.MustCompile(`(?:tcp |tcp=)(127\.0\.0\.1:[1-9][0-9]*)`)
+var (
+	addressLine = regexp.MustCompile(`(?:tcp |tcp=)(127\.0\.0\.1:[1-9][0-9]*)`)
+	tlsLine     = regexp.MustCompile(`(?:tls |tls=)(127\.0\.0\.1:[1-9][0-9]*)`)
+)
 
 // start runs touchstone with args in dir and returns when it can be called, and changed through its
 // control socket.
@@ -64,7 +69,14 @@ func (h *runningHost) start(dir, control string, env, args []string) error {
 	}
 	line, err := h.await(addressLine, 1, hostStarts)
 	if err == nil {
-		h.addr = addressLine.FindStringSubmatch(line)[1]
+		h.addr, h.tls = addressLine.FindStringSubmatch(line)[1], ""
+		if slices.Contains(args, "--tls") {
+			if line, err = h.await(tlsLine, 1, hostStarts); err == nil {
+				h.tls = tlsLine.FindStringSubmatch(line)[1]
+			}
+		}
+	}
+	if err == nil {
 		err = h.reach(control)
 	}
 	if err != nil {
@@ -261,7 +273,7 @@ func startScriptHost(ts *testscript.TestScript, h *runningHost, args []string) e
 	ts.Defer(h.kill)
 	line := []string{args[0], "--data", args[1], "--tcp", "127.0.0.1:0"}
 	if args[0] == "demo" {
-		line = append(line, "--quiet")
+		line = append(line, "--quiet", "--tls", "127.0.0.1:0")
 	}
 	var env []string
 	for _, name := range []string{"PATH", "HOME", "TMPDIR", "LANG", "TZ", "GORACE", "GOCOVERDIR"} {
@@ -280,6 +292,7 @@ func startScriptHost(ts *testscript.TestScript, h *runningHost, args []string) e
 		return err
 	}
 	ts.Setenv("HOST", h.addr)
+	ts.Setenv("TLS", h.tls)
 	return nil
 }
 
@@ -305,7 +318,7 @@ func startTestHost(t *testing.T) (dir, addr string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := h.start(dir, control, os.Environ(), []string{"demo", "--quiet", "--data", data, "--tcp", "127.0.0.1:0"}); err != nil {
+	if err := h.start(dir, control, os.Environ(), []string{"demo", "--quiet", "--data", data, "--tcp", "127.0.0.1:0", "--tls", "127.0.0.1:0"}); err != nil {
 		t.Fatal(err)
 	}
 	return dir, h.addr

@@ -64,7 +64,10 @@ func (e *engine) seed(ctx context.Context) error {
 			records = append(records, opening)
 		}
 	}
-	return e.ledger.Register(ctx, e.clock(), records...)
+	if err := e.ledger.Register(ctx, e.clock(), records...); err != nil {
+		return err
+	}
+	return e.seedCertificates(ctx)
 }
 
 var shopNames = [sampleShops]string{"Sample Noodles 示例面馆", "Sample Pharmacy 示例药房", "Sample Books 示例书店", "Sample Tea 示例茶庄",

@@ -61,7 +61,7 @@ func tryPythonClient(t *testing.T, terminal string, change func(*printedFixture)
 	t.Helper()
 	dir, addr := startTestHost(t)
 	fixture := filepath.Join(dir, "fixture.json")
-	world := makeFixture(addr)
+	world := makeFixture(addr, "")
 	change(&world)
 	raw, err := json.Marshal(world)
 	if err != nil {

@@ -54,9 +54,9 @@ func TestPublishedWorldIsWellFormed(t *testing.T) {
 			t.Errorf("sample card %q is malformed", c.label)
 		}
 	}
-	want := []string{"003", "003", "001", "004", "005", "006", "003"}
+	want := []string{"003", "003", "001", "004", "005", "006", "003", "003"}
 	for i, v := range visitors() {
-		if v.code.String() != want[i] || v.keyless != (i == 6) || !v.visitor {
+		if v.code.String() != want[i] || v.keyless != (i == 6) || v.tls != (i == 7) || !v.visitor {
 			t.Errorf("visitor %d: code %s, keyless %v", i, v.code, v.keyless)
 		}
 	}
