@@ -3,6 +3,7 @@ package listener_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -81,9 +82,10 @@ func (s *sink) reasons() (all []reason.Reason) {
 
 // ledger knows every terminal but the stranger, and enqueues with a real committer.
 type ledger struct {
-	committer *journal.Committer
-	hook      func(x *host.Exchange, enqueue func(*host.Exchange) error) error // nil: enqueue at once
-	seen      chan struct{}                                                    // one for each commit; nil: none
+	committer   *journal.Committer
+	hook        func(x *host.Exchange, enqueue func(*host.Exchange) error) error // nil: enqueue at once
+	certificate string                                                           // registered for the device
+	seen        chan struct{}                                                    // one for each commit; nil: none
 }
 
 func (l *ledger) Gather(r *proof.Request, _ pos.Instant, s *proof.Snapshot) error {
@@ -94,7 +96,7 @@ func (l *ledger) Gather(r *proof.Request, _ pos.Instant, s *proof.Snapshot) erro
 	s.Merchant = &registry.Merchant{ID: r.Merchant, Name: "Tea House"}
 	s.Terminal = &registry.Terminal{ID: r.Terminal, Merchant: r.Merchant, Serial: serialText, AnyNetwork: true,
 		Profile: registry.Profile{SignInCode: keys.SignInTDES}, Permit: registry.FullPermit}
-	s.Device = &registry.Device{Serial: serialText, DeviceType: "04", State: registry.Active}
+	s.Device = &registry.Device{Serial: serialText, DeviceType: "04", State: registry.Active, Certificate: l.certificate}
 	return nil
 }
 
@@ -144,6 +146,7 @@ type rig struct {
 	ledger *ledger
 	sink   *sink
 	ln     net.Listener
+	doors  []listener.Secure
 
 	cancel context.CancelFunc // ends the server
 	ended  chan error         // Serve's result
@@ -176,7 +179,7 @@ func serve(t *testing.T, ln net.Listener, limits listener.Limits, prepare func(*
 	ctx, r.cancel = context.WithCancel(context.Background())
 	work, r.commit = context.WithCancel(context.Background())
 	r.wait.Go(func() { _ = committer.Run(work) }) // its error is what TestJournalFails makes
-	r.wait.Go(func() { r.ended <- r.server.Serve(ctx, ln) })
+	r.wait.Go(func() { r.ended <- r.server.Serve(ctx, ln, r.doors...) })
 	return r
 }
 
@@ -254,19 +257,27 @@ type said struct {
 // hear reads one answer.
 func (c *client) hear(t *testing.T) said {
 	t.Helper()
-	frame, err := iso8583.ReadFrame(c, nil)
+	got, err := c.answer()
 	if err != nil {
 		t.Fatalf("no answer: %v", err)
 	}
+	return got
+}
+
+func (c *client) answer() (said, error) {
+	frame, err := iso8583.ReadFrame(c, nil)
+	if err != nil {
+		return said{}, err
+	}
 	var m iso8583.Message
 	if err := iso8583.UnionPay.Parse(&m, frame); err != nil {
-		t.Fatalf("answer: %v", err)
+		return said{}, err
 	}
 	if m.MTI() != 0x0830 {
-		t.Fatalf("answered %s", m.MTI())
+		return said{}, fmt.Errorf("answered %s", m.MTI())
 	}
 	trace, _ := m.Number(11)
-	return said{string(m.Raw(41)), trace, string(m.Raw(39))}
+	return said{string(m.Raw(41)), trace, string(m.Raw(39))}, nil
 }
 
 // silent fails unless the connection ends without another byte.
