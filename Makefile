@@ -10,7 +10,7 @@ LANGUAGE_FLAG = $(if $(filter zh%,$(LANG)),--lang zh,)
 SOURCES := $(shell find . -name '*.go' -not -name '*_test.go' -o -name '*.json' -path './explain/*') go.mod go.sum
 RACE = ./journal ./ledger ./listener ./host ./hsm/soft ./terminal ./cmd/touchstone
 
-.PHONY: run build test test-all check unit race bench fuzz need clean
+.PHONY: run build test test-all tls-scan check unit race bench fuzz need clean
 
 run: build
 	@exec bin/touchstone demo $(LANGUAGE_FLAG) $(ARGS)
@@ -24,7 +24,7 @@ test: need check unit race
 	@echo "make test: all passed"
 
 need:
-	@scripts/need.sh gcc=gcc openssl=openssl python3=python3 sqlite3=sqlite3 xxd=xxd
+	@scripts/need.sh gcc=gcc openssl=openssl python3=python3 sqlite3=sqlite3 xxd=xxd sslscan=sslscan testssl=testssl.sh
 
 check:
 	@test -z "$$(gofmt -l .)" || { echo "gofmt -w is due:"; gofmt -l .; exit 1; }
@@ -38,7 +38,11 @@ race:
 
 test-all: test
 	@scripts/patient.sh "testing for races" env CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
+	@$(MAKE) tls-scan
 	@$(MAKE) fuzz
+
+tls-scan: need build
+	@scripts/patient.sh "scanning TLS" scripts/tls-scan.sh bin/touchstone .cache/tls-scan
 
 bench:
 	@mkdir -p .cache/bench

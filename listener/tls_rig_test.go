@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"touchstone/authority"
 	"touchstone/listener"
 	"touchstone/pos"
@@ -188,5 +190,25 @@ func until(t testing.TB, what string, ok func() bool) {
 			t.Fatalf("%s: not within ten seconds", what)
 		}
 		time.Sleep(time.Millisecond)
+	}
+}
+
+// leakProof is overTLS whose end is checked: no goroutine stays, and nothing was approved but what unharmed asked.
+func leakProof(t *testing.T, limits listener.Limits) *tlsRig {
+	t.Helper()
+	before := goleak.IgnoreCurrent()
+	r := overTLS(t, limits, false, nil)
+	t.Cleanup(func() {
+		r.stop(t)
+		goleak.VerifyNone(t, before)
+	})
+	return r
+}
+
+// unharmed wants a healthy terminal answered.
+func (r *tlsRig) unharmed(t *testing.T) {
+	t.Helper()
+	if code, _, err := r.talk(t, r.client(nil)); err != nil || code != approved {
+		t.Errorf("a healthy terminal was answered %q, %v", code, err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,6 +27,9 @@ type demoCmd struct {
 
 // demoTLS is where the demonstration hears terminals over TLS when not told otherwise.
 const demoTLS = "127.0.0.1:8584"
+
+// revokedList is the demonstration's list of revoked certificates, in its data directory.
+const revokedList = "revoked.crl"
 
 // demoDirectory is where the demonstration keeps its data when not told otherwise.
 const demoDirectory = "touchstone-data/demo"
@@ -60,6 +64,12 @@ func (c *demoCmd) Run(a *app) error {
 	log := slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	if err := makeTestDirectory(c.Data, log); err != nil {
 		return err
+	}
+	if c.TLSList == "" && c.TLSListURL == "" { // every client is on this machine
+		if c.TLSList, err = filepath.Abs(filepath.Join(c.Data, revokedList)); err != nil {
+			return err
+		}
+		c.TLSListURL = (&url.URL{Scheme: "file", Path: c.TLSList}).String()
 	}
 	e, err := c.open(log)
 	if err != nil {

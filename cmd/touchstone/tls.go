@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -25,7 +27,8 @@ type tlsFlags struct {
 	TLSCert    string   `name:"tls-cert" help:"A certificate of one's own in PEM, with its chain, in place of one from the built-in authority." placeholder:"FILE"`
 	TLSKey     string   `name:"tls-key" help:"Its private key in PEM, mode 0600." placeholder:"FILE"`
 	TLSClients string   `name:"tls-client-certificates" help:"asked, or required: then a terminal without one is refused at the handshake." default:"asked" enum:"asked,required"`
-	TLSListURL string   `name:"tls-crl-url" help:"Where you publish the list of revoked certificates; named in the listener's certificate." placeholder:"URL"`
+	TLSListURL string   `name:"tls-crl-url" help:"Where the list of revoked certificates can be had; named in the listener's certificate." placeholder:"URL"`
+	TLSList    string   `name:"tls-crl-file" help:"Keep the list of revoked certificates (RFC 5280, DER) in this file, new after every revocation and every hour." placeholder:"FILE"`
 
 	HandshakeTime time.Duration `name:"handshake-time" help:"For a TLS handshake." default:"5s"`
 	FirstByte     time.Duration `name:"first-byte" help:"Silence of a new connection that has proven nothing." default:"30s"`
@@ -106,23 +109,73 @@ func (e *engine) secure(ctx context.Context, f *tlsFlags, ln net.Listener) (door
 	if err := refresh(); err != nil {
 		return nil, nil, err
 	}
+	if err := e.keepList(ctx, f.TLSList); err != nil {
+		return nil, nil, err
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		every := time.NewTicker(refreshEvery)
-		defer every.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-every.C:
-			}
-			if err := refresh(); err != nil && ctx.Err() == nil {
-				e.log.Error("the listener's certificate could not be renewed", slog.String("error", err.Error()))
-			}
-		}
+		e.keepFresh(ctx, f.TLSList, refresh)
 	}()
 	return []listener.Secure{{Listener: ln, Certificate: func() (*tls.Certificate, error) { return shown.Load(), nil }, Gate: gate}}, func() { <-done }, nil
+}
+
+// keepFresh renews the listener's certificate and the list of revoked ones until ctx ends.
+func (e *engine) keepFresh(ctx context.Context, list string, refresh func() error) {
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	epoch, last := e.ledger.CertificateEpoch(), time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-look.C:
+		}
+		now, due := e.ledger.CertificateEpoch(), time.Since(last) >= refreshEvery
+		if now == epoch && !due {
+			continue
+		}
+		epoch = now
+		if err := e.keepList(ctx, list); err != nil && ctx.Err() == nil {
+			e.log.Error("the list of revoked certificates could not be written", slog.String("error", err.Error()))
+		}
+		if !due {
+			continue
+		}
+		last = time.Now()
+		if err := refresh(); err != nil && ctx.Err() == nil {
+			e.log.Error("the listener's certificate could not be renewed", slog.String("error", err.Error()))
+		}
+	}
+}
+
+// lookEvery is how soon the list of revoked certificates follows a revocation. The listener itself does not wait
+// for it.
+const lookEvery = time.Second
+
+// listDays is how long a list that is kept in a file says it is good for.
+const listDays = 7
+
+// keepList writes the list in place of the former; nothing without a file.
+func (e *engine) keepList(ctx context.Context, path string) error {
+	if path == "" {
+		return nil
+	}
+	made, err := e.revocationList(ctx, &crlChange{Days: listDays})
+	if err != nil {
+		return err
+	}
+	block, _ := pem.Decode([]byte(made.PEM))
+	f, err := os.CreateTemp(filepath.Dir(path), ".revoked-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // of no effect after the rename
+	_, err = f.Write(block.Bytes)
+	if err = errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
 }
 
 // refreshEvery is how often it is seen to that the listener's certificate lasts, and that a file of one's own
