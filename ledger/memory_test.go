@@ -155,9 +155,15 @@ func (m *memory) Head(context.Context) (uint64, journal.Hash, error) {
 
 func (m *memory) ColdRecords(ctx context.Context, to ledger.ColdRecords) error {
 	merchants, devices, terminals := map[pos.MerchantID]*registry.Merchant{}, map[pos.Serial]*registry.Device{}, map[pos.TerminalID]*registry.Terminal{}
+	certificates := map[string]*registry.Certificate{}
 	err := m.Blocks(ctx, 1, func(b journal.Block) error {
 		return b.Each(func(e journal.Entry) error {
 			switch e.Kind {
+			case journal.KindCertificate:
+				r := new(registry.Certificate)
+				err := json.Unmarshal(e.Body, r)
+				certificates[r.Fingerprint] = r
+				return err
 			case journal.KindMerchant:
 				r := new(registry.Merchant)
 				err := json.Unmarshal(e.Body, r)
@@ -177,7 +183,7 @@ func (m *memory) ColdRecords(ctx context.Context, to ledger.ColdRecords) error {
 			return nil
 		})
 	})
-	return errors.Join(err, giveAll(merchants, to.Merchant), giveAll(devices, to.Device), giveAll(terminals, to.Terminal))
+	return errors.Join(err, giveAll(merchants, to.Merchant), giveAll(devices, to.Device), giveAll(terminals, to.Terminal), giveAll(certificates, to.Certificate))
 }
 
 func giveAll[K comparable, V any](all map[K]*V, to func(*V) error) (err error) {
