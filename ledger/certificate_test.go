@@ -117,3 +117,33 @@ func TestMayPresent(t *testing.T) {
 		}
 	}
 }
+
+// TestTamperingIsNotUndone: a record made from what was read before a tamper report does not undo the report; a
+// release, with its new master key, does.
+func TestTamperingIsNotUndone(t *testing.T) {
+	s := newShop(t, 1, smallOptions())
+	defer s.mustClose(t)
+	ctx := context.Background()
+	read := *must(s.ledger.Device(serialOf(1)))
+	tampered := read
+	tampered.State = registry.TamperedBy
+	if err := s.ledger.Register(ctx, began, &tampered); err != nil {
+		t.Fatal(err)
+	}
+	read.Certificate = strings.Repeat("ab", 32)
+	if err := s.ledger.Register(ctx, began, &read); !errors.Is(err, ledger.ErrTampered) {
+		t.Errorf("a stale record: %v", err)
+	}
+	if d := must(s.ledger.Device(serialOf(1))); d.State != registry.TamperedBy {
+		t.Errorf("the device is %s", d.State)
+	}
+	read.MasterTerms++
+	if err := s.ledger.Register(ctx, began, &read); err != nil {
+		t.Errorf("a release: %v", err)
+	}
+	for _, checkpoint := range []bool{false, true} {
+		if d := must(replayed(t, s.store.copy(len(s.store.all()), checkpoint)).Device(serialOf(1))); d.State != registry.Active || d.Certificate == "" {
+			t.Errorf("after a restart the device is %s", d.State)
+		}
+	}
+}

@@ -96,6 +96,8 @@ var _ host.Ledger = (*Ledger)(nil)
 var (
 	ErrFull    = errors.New("ledger: no room for another terminal or card")
 	ErrUnknown = errors.New("ledger: not registered")
+
+	ErrTampered = errors.New("ledger: only a release after tampering changes that")
 )
 
 func empty(opts Options, store Store, history History) *Ledger {

@@ -113,7 +113,7 @@ func (l *Ledger) foldCold(e journal.Entry, enqueue func() (uint64, error)) error
 		if err := json.Unmarshal(e.Body, d); err != nil {
 			return fail(err)
 		}
-		return l.listed(enqueue, func() { l.devices[d.Serial] = d })
+		return l.listed(l.stillTampered(d, enqueue), func() { l.devices[d.Serial] = d })
 	case journal.KindTerminal:
 		r := new(registry.Terminal)
 		if err := json.Unmarshal(e.Body, r); err != nil {
@@ -136,6 +136,20 @@ func (l *Ledger) foldCold(e journal.Entry, enqueue func() (uint64, error)) error
 		return l.listed(enqueue, func() {})
 	}
 	return fail(errors.New("of a later version"))
+}
+
+// stillTampered refuses a record that was made from one read before the device reported tampering and would
+// undo that: only a new master key does. What the journal has already is never refused.
+func (l *Ledger) stillTampered(d *registry.Device, enqueue func() (uint64, error)) func() (uint64, error) {
+	if l.committer == nil {
+		return enqueue
+	}
+	return func() (uint64, error) {
+		if old := l.devices[d.Serial]; old != nil && old.State == registry.TamperedBy && d.State != old.State && d.MasterTerms <= old.MasterTerms {
+			return 0, fmt.Errorf("%w: device %s was tampered with meanwhile", ErrTampered, d.Serial)
+		}
+		return enqueue()
+	}
 }
 
 func (l *Ledger) listed(enqueue func() (uint64, error), apply func()) error {

@@ -167,6 +167,9 @@ func (c *conn) one(r *bufio.Reader) bool {
 		return false
 	}
 	s.badFrames.Add(1)
+	if errors.Is(err, errUnproven) {
+		s.ends[OversizedUnproven].Add(1)
+	}
 	if c.door == nil && errors.Is(err, iso8583.ErrFrameLength) {
 		s.foreign(j.x.Buffer()[:iso8583.LengthSize])
 	}

@@ -130,6 +130,8 @@ func networks(list []string) (nets []pos.Network, anywhere bool, err error) {
 }
 
 func (e *engine) changeDevice(ctx context.Context, c *deviceChange) (changed, error) {
+	e.certificates.Lock() // a certificate's act changes the same record
+	defer e.certificates.Unlock()
 	serial, err := pos.ParseSerial(c.Serial)
 	if err != nil {
 		return changed{}, fmt.Errorf("serial number: %w", err)
@@ -338,6 +340,8 @@ func (e *engine) setPIN(ctx context.Context, o *issuer.Opening, pan pos.PAN, fil
 // release lets a device work again after tampering: two people, each with a component of a new master
 // key.
 func (e *engine) release(ctx context.Context, c *releaseChange) (changed, error) {
+	e.certificates.Lock() // a certificate's act changes the same record
+	defer e.certificates.Unlock()
 	old, err := e.ledger.Device(pos.Serial(c.Serial))
 	if err != nil {
 		return changed{}, err
