@@ -162,7 +162,7 @@ func short() listener.Limits {
 }
 
 // serve starts a server on ln; prepare may change the fakes before.
-func serve(t *testing.T, ln net.Listener, limits listener.Limits, prepare func(*rig)) *rig {
+func serve(t testing.TB, ln net.Listener, limits listener.Limits, prepare func(*rig)) *rig {
 	t.Helper()
 	r := &rig{sink: new(sink), ln: ln, ended: make(chan error, 1)}
 	committer := journal.NewCommitter(r.sink, 0, journal.Hash{})
@@ -184,7 +184,7 @@ func serve(t *testing.T, ln net.Listener, limits listener.Limits, prepare func(*
 }
 
 // overTCP is serve on a loopback address.
-func overTCP(t *testing.T, limits listener.Limits, prepare func(*rig)) *rig {
+func overTCP(t testing.TB, limits listener.Limits, prepare func(*rig)) *rig {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -194,7 +194,7 @@ func overTCP(t *testing.T, limits listener.Limits, prepare func(*rig)) *rig {
 }
 
 // stop ends server and committer and waits for both.
-func (r *rig) stop(t *testing.T) {
+func (r *rig) stop(t testing.TB) {
 	t.Helper()
 	r.cancel()
 	if err := <-r.ended; err != nil {
@@ -207,7 +207,7 @@ func (r *rig) stop(t *testing.T) {
 	}
 }
 
-func (r *rig) dial(t *testing.T) *client {
+func (r *rig) dial(t testing.TB) *client {
 	t.Helper()
 	c, err := net.Dial("tcp", r.ln.Addr().String())
 	if err != nil {
@@ -220,7 +220,7 @@ func (r *rig) dial(t *testing.T) *client {
 type client struct{ net.Conn }
 
 // echo is an echo test (0820, code 301), LEN included: it needs no key and is answered 0830.
-func echo(t *testing.T, terminal string, trace uint64) []byte {
+func echo(t testing.TB, terminal string, trace uint64) []byte {
 	t.Helper()
 	b := iso8583.NewBuilder(&iso8583.UnionPay)
 	b.Begin(make([]byte, iso8583.LengthSize+iso8583.MaxFrame), iso8583.Envelope{0x60, 0x06, 0x01, 0, 0, 0x60, 0x31, 0, 0x31, 0x18, 0x12}, 0x0820)
@@ -240,7 +240,7 @@ func echo(t *testing.T, terminal string, trace uint64) []byte {
 }
 
 // send writes bytes that the other end must take.
-func (c *client) send(t *testing.T, b []byte) {
+func (c *client) send(t testing.TB, b []byte) {
 	t.Helper()
 	if _, err := c.Write(b); err != nil {
 		t.Fatalf("send: %v", err)
@@ -255,7 +255,7 @@ type said struct {
 }
 
 // hear reads one answer.
-func (c *client) hear(t *testing.T) said {
+func (c *client) hear(t testing.TB) said {
 	t.Helper()
 	got, err := c.answer()
 	if err != nil {
