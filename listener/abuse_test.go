@@ -255,7 +255,7 @@ func TestFragmentedHello(t *testing.T) {
 // TestSlowHello: one byte after the other does not lengthen the time for a handshake.
 func TestSlowHello(t *testing.T) {
 	l := short()
-	l.HandshakeTime = 400 * time.Millisecond
+	l.HandshakeTime = time.Second
 	r := leakProof(t, l)
 	c := r.raw(t)
 	defer c.Close()
@@ -265,8 +265,8 @@ func TestSlowHello(t *testing.T) {
 			break
 		}
 		time.Sleep(10 * time.Millisecond)
-		if time.Since(began) > 4*time.Second {
-			t.Fatal("bytes were taken for four seconds")
+		if time.Since(began) > 8*time.Second {
+			t.Fatal("bytes were taken for eight seconds")
 		}
 	}
 	until(t, "counted slow", func() bool { return r.server.Transport()[listener.RefusedSlow] == 1 })

@@ -246,7 +246,7 @@ func dialTLS(t testing.TB, r *tlsRig, config *tls.Config) *client {
 func TestPatience(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	l := short()
-	l.FirstByte, l.Unproven, l.HandshakeTime, l.Idle = 150*time.Millisecond, 300*time.Millisecond, 200*time.Millisecond, time.Minute
+	l.FirstByte, l.Unproven, l.HandshakeTime, l.Idle = 500*time.Millisecond, time.Second, time.Second, time.Minute
 	r := overTLS(t, l, false, nil)
 	defer r.stop(t)
 	lives := func(c net.Conn) time.Duration {
@@ -275,14 +275,14 @@ func TestPatience(t *testing.T) {
 		}, l.Unproven},
 	} {
 		conn := c.conn()
-		if d := lives(conn); d < c.least-50*time.Millisecond || d > 4*time.Second {
+		if d := lives(conn); d < c.least-50*time.Millisecond || d > 5*time.Second {
 			t.Errorf("%s: lived %s, want %s", name, d, c.least)
 		}
 		conn.Close()
 	}
 	proven := dialTLS(t, r, r.client(r.office.device(t, serialText, -time.Hour, time.Hour)))
 	defer proven.Close()
-	if err := proven.SetReadDeadline(time.Now().Add(2 * l.Unproven)); err != nil {
+	if err := proven.SetReadDeadline(time.Now().Add(l.Unproven + l.Unproven/2)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := proven.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
