@@ -134,6 +134,7 @@ type rig struct {
 	pin      issuer.PINResult
 	standing bool
 	hash     pos.PANHash
+	secure   bool // messages come over TLS
 
 	entry    journal.Exchange // of the last commit
 	done     int
@@ -233,7 +234,9 @@ func (g *rig) say(t testing.TB, frame []byte) []byte {
 	t.Helper()
 	g.done, g.gathered, g.proved, g.asked, g.sealed, g.entry = 0, 0, 0, nil, nil, journal.Exchange{}
 	n := copy(g.x.Buffer(), frame)
-	g.line.Begin(g.x.Buffer()[:n], peer, g.x)
+	from := peer
+	from.Secure = g.secure
+	g.line.Begin(g.x.Buffer()[:n], from, g.x)
 	if g.done != 1 {
 		t.Fatalf("Done was called %d times", g.done)
 	}
