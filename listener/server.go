@@ -38,7 +38,7 @@ type Limits struct {
 // DefaultLimits are those of a fresh installation.
 func DefaultLimits() Limits {
 	return Limits{Connections: 20_000, FromAddress: 20_000, InFlight: 32, Idle: 10 * time.Minute, FrameTime: 10 * time.Second,
-		FirstByte: 30 * time.Second, Unproven: 90 * time.Second, HandshakeTime: 5 * time.Second,
+		FirstByte: time.Minute, Unproven: 90 * time.Second, HandshakeTime: 5 * time.Second,
 		WriteTime: 10 * time.Second, RefusalTick: 5 * time.Millisecond, AcceptPauses: 50 * time.Millisecond}
 }
 

@@ -1,17 +1,20 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"time"
 
 	"touchstone/authority"
+	"touchstone/journal"
 	"touchstone/registry"
 )
 
@@ -84,4 +87,27 @@ func newPrivateKey(path string) (*ecdsa.PrivateKey, error) {
 		return nil, err
 	}
 	return k, writePrivateKey(path, k)
+}
+
+// certificate prints an act on a certificate.
+func (l *lines) certificate(e journal.Entry) error {
+	var c registry.Certificate
+	if err := json.Unmarshal(e.Body, &c); err != nil {
+		return fmt.Errorf("entry %d: certificate: malformed record", e.Seq)
+	}
+	act := string(c.Act)
+	switch c.Act {
+	case registry.AuthorityMade:
+		act = l.two("certificate authority made", "证书机构已建立")
+	case registry.ServerIssued:
+		act = l.two("certificate of the listener", "监听端证书已签发")
+	case registry.CertificateIssued:
+		act = l.two("device certificate issued", "设备证书已签发")
+	case registry.CertificateSpent:
+		act = l.two("device certificate replaced", "设备证书已更换")
+	case registry.CertificateVoid:
+		act = l.two("device certificate revoked", "设备证书已吊销")
+	}
+	_, err := fmt.Fprintf(l.w, " %s  %s  %s  %.16s\n", e.At.Time().In(l.zone).Format("15:04:05"), act, cmp.Or(string(c.Device), "–"), c.Fingerprint)
+	return err
 }

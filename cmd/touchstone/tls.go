@@ -31,7 +31,7 @@ type tlsFlags struct {
 	TLSList    string   `name:"tls-crl-file" help:"Keep the list of revoked certificates (RFC 5280, DER) in this file, new after every revocation and every hour." placeholder:"FILE"`
 
 	HandshakeTime time.Duration `name:"handshake-time" help:"For a TLS handshake." default:"5s"`
-	FirstByte     time.Duration `name:"first-byte" help:"Silence of a new connection that has proven nothing." default:"30s"`
+	FirstByte     time.Duration `name:"first-byte" help:"Silence of a new connection that has proven nothing." default:"60s"`
 	Unproven      time.Duration `name:"unproven-idle" help:"Silence after a frame of a connection that has proven nothing; at least 60s." default:"90s"`
 }
 
