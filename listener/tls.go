@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"sync/atomic"
@@ -149,7 +150,9 @@ func (c *conn) handshake() bool {
 	t := tls.Server(c.meter, c.door.config)
 	err := t.Handshake()
 	if err != nil {
-		s.ends[endOf(err)].Add(1)
+		end := endOf(err)
+		s.ends[end].Add(1)
+		s.log.Debug("handshake refused", slog.String("class", end.String()), slog.String("address", c.peer.Address.String()))
 		c.raw.Close()
 		return false
 	}
