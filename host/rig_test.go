@@ -227,7 +227,7 @@ func (g *rig) commit(x *host.Exchange) error {
 	return nil
 }
 
-var peer = host.Peer{Conn: 1, Address: pos.IPv4(10, 1, 0, 5), Secure: true}
+var peer = host.Peer{Conn: 1, Address: pos.IPv4(10, 1, 0, 5)}
 
 // say sends a frame through Begin and Finish; answer is nil when the connection is to be closed.
 func (g *rig) say(t testing.TB, frame []byte) []byte {
