@@ -25,9 +25,9 @@ func (terminalTop) Help() string { return terminalCmd{}.Help() }
 
 // loadCmd is the load generator.
 type loadCmd struct {
-	Host        string        `help:"Host to load, a loopback address and a port." default:"127.0.0.1:8583" placeholder:"ADDR"`
+	Host        string        `help:"Host to load, a loopback address and a port. Default: 127.0.0.1:8583." default:"127.0.0.1:8583" placeholder:"ADDR"`
 	Terminals   int           `help:"Terminals in all." default:"10000"`
-	Mix         string        `help:"Shares of the kinds: ecb (UnionPay ECB, DES), sm4, x9.19." default:"ecb=80,sm4=20" placeholder:"KIND=SHARE,..."`
+	Mix         string        `help:"Shares of the kinds ecb (UnionPay ECB, DES), sm4 and x9.19. Default: ecb=80,sm4=20." default:"ecb=80,sm4=20" placeholder:"KIND=SHARE,..."`
 	PIN         bool          `name:"pin" help:"Sales carry a PIN." default:"true" negatable:""`
 	Connections int           `help:"Connections; each has its own terminals." default:"256"`
 	Pipeline    int           `help:"Sales in flight on one connection." default:"1"`

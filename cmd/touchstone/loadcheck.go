@@ -130,6 +130,7 @@ type loadJSON struct {
 	Unsent       uint64            `json:"unsent"`
 	Lost         uint64            `json:"connections_lost"`
 	Cause        string            `json:"cause,omitempty"`
+	CPUUS        float64           `json:"generator_cpu_us"` // for one sale; 0: not known
 	Journal      *journalFound     `json:"journal,omitempty"`
 }
 
@@ -156,5 +157,5 @@ func writeLoadJSON(w io.Writer, r *load.Result, found *journalFound) error {
 	return json.NewEncoder(w).Encode(loadJSON{Rate: r.Rate, Connections: r.Connections, Pipeline: r.Pipeline, Terminals: r.Terminals,
 		Seconds: r.Length.Seconds(), Stopped: r.Stopped, Measured: r.Measured, Granted: r.Granted, PerSecond: r.PerSecond,
 		LatencyUS: microseconds(r.Latency), WaitUS: microseconds(r.Wait), Prepared: r.First, Approved: r.Approved, Refused: refused,
-		MACsVerified: r.Verified, Unknown: r.Unknown, Unsent: r.Unsent, Lost: r.Lost, Cause: r.Cause, Journal: found})
+		MACsVerified: r.Verified, Unknown: r.Unknown, Unsent: r.Unsent, Lost: r.Lost, Cause: r.Cause, CPUUS: float64(r.CPU.Nanoseconds()) / 1000, Journal: found})
 }

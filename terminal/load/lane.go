@@ -19,6 +19,7 @@ type lane struct {
 	at     int        // whose turn is next
 	flight []*subject // sent and not answered, at most Options.Pipeline
 	shape  shape
+	seen   int // answers
 	answer iso8583.Message
 
 	in   []byte // bytes received and not yet consumed
@@ -95,15 +96,15 @@ func (l *lane) judge(answer []byte) error {
 	if ok {
 		at = l.inFlight(id)
 	}
-	whole := at < 0 || !l.flight[at].carriesTrace(answer) || l.flight[at].seen%verifyOneIn == 0
+	whole := at < 0 || !l.flight[at].carriesTrace(answer) || l.seen%verifyOneIn == 0
 	if whole {
 		var err error
 		if at, code, err = l.examine(answer); err != nil {
 			return err
 		}
 	}
+	l.seen++
 	s := l.flight[at]
-	s.seen++
 	l.flight = slices.Delete(l.flight, at, at+1)
 	l.run.rec.answered(observation{code: code, latency: now - s.due, wait: s.sent - s.due, measured: l.run.measures(s.due), verified: whole && l.answer.Has(64)})
 	return nil

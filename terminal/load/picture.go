@@ -73,7 +73,7 @@ func (p *picture) y(d time.Duration) float64 {
 }
 
 func (p *picture) text(x, y float64, size int, colour, anchor, s string) {
-	fmt.Fprintf(&p.b, `<text x="%.1f" y="%.1f" font-size="%d" fill="%s" text-anchor="%s">%s</text>`+"\n", x, y, size, colour, anchor, html.EscapeString(s))
+	fmt.Fprintf(&p.b, `<text x="%.1f" y="%.1f" font-size="%d" fill="%s" text-anchor="%s" stroke="#ffffff" stroke-width="3" paint-order="stroke">%s</text>`+"\n", x, y, size, colour, anchor, html.EscapeString(s))
 }
 
 func (p *picture) line(x1, y1, x2, y2 float64, colour string, dashed bool) {
@@ -136,9 +136,9 @@ func (p *picture) note(l terminal.Language) {
 // curve draws the distribution.
 func (p *picture) curve(points []Point) {
 	fmt.Fprintf(&p.b, `<polyline fill="none" stroke="%s" stroke-width="2" stroke-linejoin="round" points="`, curveColour)
-	for i, at := range points {
-		if i == 0 {
-			fmt.Fprintf(&p.b, "%.1f,%.1f ", p.x(0), p.y(at.At))
+	for _, at := range points {
+		if -math.Log10(1-at.Percent/100) > p.nines {
+			break
 		}
 		fmt.Fprintf(&p.b, "%.1f,%.1f ", p.x(at.Percent), p.y(at.At))
 	}
@@ -157,10 +157,13 @@ func (p *picture) marks(r *Result) {
 		}
 		x, y := p.x(m.percent), p.y(m.at)
 		fmt.Fprintf(&p.b, `<circle cx="%.1f" cy="%.1f" r="4" fill="%s"/>`+"\n", x, y, curveColour)
-		anchor, dx := "start", 8.0
-		if m.percent == 100 {
-			anchor, dx = "end", -8.0
+		// The curve only rises, so there is room to the left above a point, but for the one beside the axis.
+		anchor, dx, dy := "end", -8.0, -9.0
+		if m.percent == 50 {
+			if anchor, dx, dy = "start", 8, 18; y > fieldBottom-24 {
+				dx, dy = -4, -24
+			}
 		}
-		p.text(x+dx, math.Max(y-9, fieldTop+12), 13, inkColour, anchor, m.name+" "+Milliseconds(m.at)+" ms")
+		p.text(x+dx, math.Max(y+dy, fieldTop+12), 13, inkColour, anchor, m.name+" "+Milliseconds(m.at)+" ms")
 	}
 }

@@ -2,8 +2,11 @@ package load
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"touchstone/pos"
 )
@@ -32,6 +35,8 @@ type Result struct {
 	Unsent   uint64 // sales that were scheduled and not sent before the end: the host does not keep this rate
 	Lost     uint64 // connections that ended
 	Cause    string // of the first of them
+
+	CPU time.Duration // of this process for one sale, warm-up included; 0: not known
 }
 
 // CodeCount is how many answers had a DE39.
@@ -79,6 +84,9 @@ func (r *run) result() *Result {
 	if length > 0 {
 		out.PerSecond = float64(c.measured) / length.Seconds()
 	}
+	if c.sent > 0 {
+		out.CPU = r.cpu / time.Duration(c.sent)
+	}
 	if c.lostCause != nil {
 		out.Cause = c.lostCause.Error()
 	}
@@ -86,10 +94,24 @@ func (r *run) result() *Result {
 		out.Refused = append(out.Refused, CodeCount{code, c.codes[code]})
 	}
 	out.Unsent = r.unsent(min(r.end, r.warm+length), c.sent)
-	for _, b := range r.rec.latency.CumulativeDistribution() {
-		out.Percentile = append(out.Percentile, Point{b.Quantile, time.Duration(b.ValueAt)})
+	if c.measured > 0 {
+		out.Percentile = distribution(r.rec.latency)
 	}
 	return out
+}
+
+// A distribution has so many points for every tenfold step of its tail, to 99.9999 %.
+const (
+	pointsAStep = 40
+	mostSteps   = 6
+)
+
+func distribution(h *hdrhistogram.Histogram) (points []Point) {
+	for i := range pointsAStep*mostSteps + 1 {
+		percent := 100 * (1 - math.Pow(10, -float64(i)/pointsAStep))
+		points = append(points, Point{percent, time.Duration(h.ValueAtPercentile(percent))})
+	}
+	return points
 }
 
 // unsent is how many sales were scheduled before a time and not sent.

@@ -81,6 +81,7 @@ type run struct {
 	stop  atomic.Bool   // send nothing more
 	cut   atomic.Int64  // when it was told to stop, nanoseconds since begin; 0: not
 	slots atomic.Int64  // scheduled sales taken
+	cpu   time.Duration // of this process, warm-up included
 }
 
 // now is the time since the beginning.
@@ -167,7 +168,9 @@ func (r *run) measure(ctx context.Context, lanes []*lane, conns []net.Conn) (*Re
 	ended := make(chan struct{})
 	var watcher sync.WaitGroup
 	watcher.Go(func() { r.watch(ended) })
+	cpu := processCPU()
 	err := drive(r, lanes, conns)
+	r.cpu = processCPU() - cpu
 	close(ended)
 	watcher.Wait()
 	if err != nil {

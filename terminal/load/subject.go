@@ -39,7 +39,6 @@ type subject struct {
 	mak   *mac.Key
 	frame []byte // LEN to DE64
 	trace uint32 // used last
-	seen  int    // answers
 
 	due  time.Duration // when the sale in flight was scheduled, since the beginning
 	sent time.Duration // when it left
