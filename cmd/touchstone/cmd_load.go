@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -34,6 +36,8 @@ type loadCmd struct {
 	Rate        float64       `help:"Sales a second at a fixed rate. Default: closed loop, the next sale when the last was answered." placeholder:"N"`
 	Duration    time.Duration `help:"How long to measure." default:"60s"`
 	Warmup      time.Duration `help:"How long to sell before that." default:"2s"`
+	TLSCA       string        `name:"tls-ca" help:"Speak TLS with a host whose certificate an authority of this file, in PEM, has made." placeholder:"FILE"`
+	HostPID     int           `name:"host-pid" help:"The host's process: its CPU time for one sale is told too." placeholder:"PID"`
 	Check       string        `help:"Data directory of the host: count the approved sales in its journal afterwards." placeholder:"DIR"`
 	Picture     string        `help:"Draw the percentiles into a file." placeholder:"FILE.svg"`
 	JSON        bool          `name:"json" help:"The result as JSON."`
@@ -97,10 +101,20 @@ func (c *loadCmd) Run(a *app) error {
 }
 
 func (c *loadCmd) load(a *app, crew []load.Member) (*load.Result, error) {
+	var dial func(context.Context, string) (net.Conn, error)
+	if c.TLSCA != "" {
+		ca, err := readTerminalFile(a, c.TLSCA)
+		if err != nil {
+			return nil, fmt.Errorf("--tls-ca: %w", err)
+		}
+		if dial, err = load.TLS(ca); err != nil {
+			return nil, fmt.Errorf("--tls-ca: %w", err)
+		}
+	}
 	show := &loadProgress{w: a.stderr, lang: terminal.Language(c.Lang), live: isTerminal(a.stderr)}
 	defer show.end()
 	return load.Run(a.ctx, load.Options{Address: c.Host, Crew: crew, Connections: c.Connections, Pipeline: c.Pipeline, Rate: c.Rate,
-		Warmup: c.Warmup, Duration: c.Duration, Goroutines: c.Goroutines, OnProgress: show.progress})
+		Warmup: c.Warmup, Duration: c.Duration, Goroutines: c.Goroutines, HostPID: c.HostPID, Dial: dial, OnProgress: show.progress})
 }
 
 // explainLoad adds what to do about an error that a reader of --help makes first.
@@ -180,7 +194,8 @@ func (p *loadProgress) progress(now load.Progress) {
 		p.drawn = true
 		return
 	}
-	if now.Part == p.part && time.Since(p.last) < plainEvery {
+	last := now.Part == load.Preparing && now.Done == now.Of
+	if now.Part == p.part && time.Since(p.last) < plainEvery && !last {
 		return
 	}
 	p.part, p.last = now.Part, time.Now()

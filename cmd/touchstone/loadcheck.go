@@ -131,6 +131,7 @@ type loadJSON struct {
 	Lost         uint64            `json:"connections_lost"`
 	Cause        string            `json:"cause,omitempty"`
 	CPUUS        float64           `json:"generator_cpu_us"` // for one sale; 0: not known
+	HostCPUUS    float64           `json:"host_cpu_us"`
 	Journal      *journalFound     `json:"journal,omitempty"`
 }
 
@@ -145,7 +146,7 @@ type loadSummaryJSON struct {
 }
 
 func microseconds(s load.Summary) loadSummaryJSON {
-	us := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 }
+	us := load.Microseconds
 	return loadSummaryJSON{us(s.Mean), us(s.P50), us(s.P90), us(s.P99), us(s.P999), us(s.P9999), us(s.Max)}
 }
 
@@ -157,5 +158,5 @@ func writeLoadJSON(w io.Writer, r *load.Result, found *journalFound) error {
 	return json.NewEncoder(w).Encode(loadJSON{Rate: r.Rate, Connections: r.Connections, Pipeline: r.Pipeline, Terminals: r.Terminals,
 		Seconds: r.Length.Seconds(), Stopped: r.Stopped, Measured: r.Measured, Granted: r.Granted, PerSecond: r.PerSecond,
 		LatencyUS: microseconds(r.Latency), WaitUS: microseconds(r.Wait), Prepared: r.First, Approved: r.Approved, Refused: refused,
-		MACsVerified: r.Verified, Unknown: r.Unknown, Unsent: r.Unsent, Lost: r.Lost, Cause: r.Cause, CPUUS: float64(r.CPU.Nanoseconds()) / 1000, Journal: found})
+		MACsVerified: r.Verified, Unknown: r.Unknown, Unsent: r.Unsent, Lost: r.Lost, Cause: r.Cause, CPUUS: load.Microseconds(r.CPU), HostCPUUS: load.Microseconds(r.HostCPU), Journal: found})
 }

@@ -36,7 +36,8 @@ type Result struct {
 	Lost     uint64 // connections that ended
 	Cause    string // of the first of them
 
-	CPU time.Duration // of this process for one sale, warm-up included; 0: not known
+	CPU     time.Duration // of this process for one measured sale; 0: not known
+	HostCPU time.Duration // of the host's, where its process was named
 }
 
 // CodeCount is how many answers had a DE39.
@@ -84,8 +85,9 @@ func (r *run) result() *Result {
 	if length > 0 {
 		out.PerSecond = float64(c.measured) / length.Seconds()
 	}
-	if c.sent > 0 {
-		out.CPU = r.cpu / time.Duration(c.sent)
+	if c.measured > 0 {
+		out.CPU = max(r.own[1]-r.own[0], 0) / time.Duration(c.measured)
+		out.HostCPU = max(r.host[1]-r.host[0], 0) / time.Duration(c.measured)
 	}
 	if c.lostCause != nil {
 		out.Cause = c.lostCause.Error()

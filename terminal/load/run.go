@@ -22,6 +22,7 @@ type Options struct {
 	Duration    time.Duration // of the measured part
 	Patience    time.Duration // how long answers are waited for at the end; 10 s
 	Goroutines  bool          // a goroutine a connection, also where one loop for all would do
+	HostPID     int           // the host's process, whose time is read for Result.HostCPU; 0: not read
 
 	// Dial makes a connection, nil for plain TCP. Connections of its own making have a goroutine each.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
@@ -76,12 +77,13 @@ type run struct {
 	o     Options
 	rec   *recorder
 	begin time.Time
-	warm  time.Duration // when the measured part begins, since begin
-	end   time.Duration // and ends
-	stop  atomic.Bool   // send nothing more
-	cut   atomic.Int64  // when it was told to stop, nanoseconds since begin; 0: not
-	slots atomic.Int64  // scheduled sales taken
-	cpu   time.Duration // of this process, warm-up included
+	warm  time.Duration    // when the measured part begins, since begin
+	end   time.Duration    // and ends
+	stop  atomic.Bool      // send nothing more
+	cut   atomic.Int64     // when it was told to stop, nanoseconds since begin; 0: not
+	slots atomic.Int64     // scheduled sales taken
+	own   [2]time.Duration // time of this process when the measured part began and ended
+	host  [2]time.Duration // of the host's
 }
 
 // now is the time since the beginning.
@@ -165,18 +167,47 @@ func (r *run) measure(ctx context.Context, lanes []*lane, conns []net.Conn) (*Re
 		r.stop.Store(true)
 	})
 	defer stop()
+	if err := r.clockCPU(0); err != nil {
+		return nil, err
+	}
 	ended := make(chan struct{})
-	var watcher sync.WaitGroup
-	watcher.Go(func() { r.watch(ended) })
-	cpu := processCPU()
+	var watchers sync.WaitGroup
+	watchers.Go(func() { r.watch(ended) })
+	watchers.Go(func() { r.watchCPU(ended) })
 	err := drive(r, lanes, conns)
-	r.cpu = processCPU() - cpu
 	close(ended)
-	watcher.Wait()
+	watchers.Wait()
 	if err != nil {
 		return nil, err
 	}
 	return r.result(), nil
+}
+
+// clockCPU reads the time of both processes: 0 at the beginning of the measured part, 1 at its end.
+func (r *run) clockCPU(at int) (err error) {
+	r.own[at] = processCPU()
+	if r.o.HostPID != 0 {
+		r.host[at], err = CPUOf(r.o.HostPID)
+	}
+	return err
+}
+
+// watchCPU reads the times when the measured part begins and ends, or the run does.
+func (r *run) watchCPU(ended <-chan struct{}) {
+	for at, due := range []time.Duration{r.warm, r.end} {
+		timer := time.NewTimer(due - r.now())
+		select {
+		case <-timer.C:
+		case <-ended:
+			timer.Stop()
+			if at == 0 {
+				return
+			}
+		}
+		if r.clockCPU(at) != nil {
+			return // the host is gone; its times stay as they were
+		}
+	}
 }
 
 func (r *run) dial(ctx context.Context) (net.Conn, error) {

@@ -28,6 +28,9 @@ func Milliseconds(d time.Duration) string {
 	return strconv.FormatFloat(ms, 'f', 0, 64)
 }
 
+// Microseconds is a time as a number of them.
+func Microseconds(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
+
 // Thousands groups the digits of a number.
 func Thousands(n uint64) string {
 	s := strconv.FormatUint(n, 10)
@@ -54,6 +57,10 @@ func (r *Result) WriteText(w io.Writer, l terminal.Language) error {
 		Thousands(r.Measured), Thousands(uint64(math.Round(r.PerSecond))), Thousands(r.Granted))
 	fmt.Fprintf(&b, two(l, "approved in all: %s (%s of them while signing in); MACs of answers verified: %s\n", "共通过 %s 笔 (其中签到时 %s 笔); 验证应答 MAC %s 个\n"),
 		Thousands(r.ApprovedInAll()), Thousands(r.First), Thousands(r.Verified))
+	if r.HostCPU > 0 {
+		fmt.Fprintf(&b, two(l, "CPU for one sale: host %.1f us, generator %.1f us\n", "每笔 CPU 时间: 主机 %.1f 微秒, 发生器 %.1f 微秒\n"),
+			Microseconds(r.HostCPU), Microseconds(r.CPU))
+	}
 	r.writeFailures(&b, l)
 	if r.Measured > 0 {
 		r.writePercentiles(&b, l)
