@@ -69,6 +69,34 @@ func (r *run) watchPreparation(ended <-chan struct{}, done *atomic.Int64) {
 	}
 }
 
+// Seller is a terminal that has signed in, for a test that carries its sales itself.
+type Seller struct{ s *subject }
+
+// Sellers signs a crew in, as Run does, and sells nothing more.
+func Sellers(ctx context.Context, o Options) ([]Seller, error) {
+	if err := o.complete(); err != nil {
+		return nil, err
+	}
+	r := &run{o: o, rec: newRecorder()}
+	subjects, err := r.prepare(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]Seller, len(subjects))
+	for i, s := range subjects {
+		all[i] = Seller{s}
+	}
+	return all, nil
+}
+
+// Unauthenticated is the frame of the next sale, LEN included, under the MAC of the sale before it: for a
+// host whose security module agrees with everything. It is valid until the next call.
+func (s Seller) Unauthenticated() []byte {
+	s.s.trace = s.s.trace%uint32(pos.MaxSTAN) + 1
+	s.s.setTrace(s.s.trace)
+	return s.s.frame
+}
+
 // preparer prepares one terminal after the other over a connection of its own.
 type preparer struct {
 	run  *run

@@ -79,6 +79,9 @@ func (r *run) result() *Result {
 	r.rec.mu.Lock()
 	defer r.rec.mu.Unlock()
 	c := &r.rec.counts
+	if r.o.Sales != 0 && length > 0 {
+		stopped = r.slots.Load() <= r.o.Sales
+	}
 	out := &Result{Rate: r.o.Rate, Connections: r.o.Connections, Pipeline: r.o.Pipeline, Terminals: len(r.o.Crew), Length: length, Stopped: stopped,
 		Measured: c.measured, Granted: c.granted, Latency: summarise(r.rec.latency), Wait: summarise(r.rec.wait),
 		First: c.first, Approved: c.approved, Verified: c.verified, Unknown: c.unknown, Lost: c.lost}

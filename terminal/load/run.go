@@ -20,6 +20,7 @@ type Options struct {
 	Rate        float64  // sales a second for the fixed rate; 0 is the closed loop
 	Warmup      time.Duration
 	Duration    time.Duration // of the measured part
+	Sales       int64         // end it after so many, warm-up included; 0: no such end
 	Patience    time.Duration // how long answers are waited for at the end; 10 s
 	Goroutines  bool          // a goroutine a connection, also where one loop for all would do
 	HostPID     int           // the host's process, whose time is read for Result.HostCPU; 0: not read
@@ -66,8 +67,8 @@ func (o *Options) complete() error {
 		return wrong("want at least 1 connection, and 1 to %d sales in flight on each", MaxPipeline)
 	case len(o.Crew) < o.Connections*o.Pipeline:
 		return wrong("%d terminals are too few for %d connections with %d sales in flight each", len(o.Crew), o.Connections, o.Pipeline)
-	case o.Rate < 0 || o.Duration <= 0 || o.Warmup < 0:
-		return wrong("rate and warm-up must not be negative, and a run must last")
+	case o.Rate < 0 || o.Duration <= 0 || o.Warmup < 0 || o.Sales < 0:
+		return wrong("rate, warm-up and number of sales must not be negative, and a run must last")
 	}
 	return nil
 }
@@ -109,13 +110,27 @@ func (r *run) slot() time.Duration {
 	if r.stop.Load() || now >= r.end {
 		return over
 	}
+	if r.o.Rate == 0 && r.o.Sales == 0 {
+		return now
+	}
+	n := r.slots.Add(1)
+	if r.o.Sales != 0 && n > r.o.Sales {
+		r.cutShort()
+		return over
+	}
 	if r.o.Rate == 0 {
 		return now
 	}
-	if due := r.dueAt(r.slots.Add(1) - 1); due < r.end {
+	if due := r.dueAt(n - 1); due < r.end {
 		return due
 	}
 	return over
+}
+
+// cutShort ends the sending.
+func (r *run) cutShort() {
+	r.cut.CompareAndSwap(0, int64(r.now()))
+	r.stop.Store(true)
 }
 
 // dueAt is when scheduled sale n is due.
@@ -162,10 +177,7 @@ func (r *run) measure(ctx context.Context, lanes []*lane, conns []net.Conn) (*Re
 	}
 	r.warm, r.end = r.o.Warmup, r.o.Warmup+r.o.Duration
 	r.begin = time.Now()
-	stop := context.AfterFunc(ctx, func() {
-		r.cut.Store(int64(r.now()))
-		r.stop.Store(true)
-	})
+	stop := context.AfterFunc(ctx, r.cutShort)
 	defer stop()
 	if err := r.clockCPU(0); err != nil {
 		return nil, err
