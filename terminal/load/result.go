@@ -88,6 +88,9 @@ func (r *run) result() *Result {
 	if length > 0 {
 		out.PerSecond = float64(c.measured) / length.Seconds()
 	}
+	if r.o.Rate == 0 {
+		out.Wait = Summary{}
+	}
 	if c.measured > 0 {
 		out.CPU = max(r.own[1]-r.own[0], 0) / time.Duration(c.measured)
 		out.HostCPU = max(r.host[1]-r.host[0], 0) / time.Duration(c.measured)
