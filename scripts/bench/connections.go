@@ -91,6 +91,9 @@ func (h *host) holdIdle(ctx context.Context, kind string, n int, dial func(conte
 	if err != nil {
 		return err
 	}
+	if have, err := h.files(); err != nil || have < files+n {
+		return fmt.Errorf("the host closed connections meanwhile: %d descriptors, want %d (%w)", have, files+n, err)
+	}
 	each := float64(after-before) / float64(n)
 	one, err := h.load(ctx, h.tcp, "--connections", "1", "--terminals", "1", "--mix", "ecb=1", "--duration", "1s", "--warmup", "100ms")
 	if err != nil {
