@@ -1,6 +1,6 @@
 # make run    build and watch the demonstration     (make run LANG=zh: 中文)
 # make test   everything that must hold, under six minutes
-# make bench  the figures of docs/design, on this machine
+# make bench  one table of this machine's figures, twelve minutes (QUICK=1: two, to try; ONLY=idle: one part)
 # make fuzz   every fuzz target for FUZZTIME each   (default 1m)
 # make test-all   test, the race detector everywhere, and fuzz
 
@@ -44,13 +44,8 @@ test-all: test
 tls-scan: need build
 	@scripts/patient.sh "scanning TLS" scripts/tls-scan.sh bin/touchstone .cache/tls-scan
 
-bench:
-	@mkdir -p .cache/bench
-	@uname -srm; nproc; grep -m1 'model name' /proc/cpuinfo
-	$(GO) test -run '^$$' -bench 'ParseSale|PackSale|ReadFrame' -benchmem ./iso8583
-	$(GO) test -run '^$$' -bench . -benchmem ./paycrypto/mac ./hsm/soft ./host
-	TMPDIR=$(CURDIR)/.cache/bench $(GO) test -run '^$$' -bench . -benchtime 3s ./sqlite
-	TMPDIR=$(CURDIR)/.cache/bench $(GO) test -run '^$$' -bench 'WholeLine|Ledger256' -benchtime 10s -count 3 ./cmd/touchstone
+bench: build
+	@$(GO) run ./scripts/bench -binary bin/touchstone -dir .cache/bench $(if $(QUICK),-quick) $(if $(ONLY),-only $(ONLY))
 
 fuzz:
 	@for pkg in $$($(GO) list ./...); do \

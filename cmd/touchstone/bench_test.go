@@ -1,16 +1,10 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"encoding/binary"
 	"flag"
-	"fmt"
-	"io"
 	"log/slog"
 	"net"
-	"os"
 	"path/filepath"
 	"runtime/pprof"
 	"slices"
@@ -27,13 +21,11 @@ import (
 	"touchstone/keys"
 	"touchstone/ledger"
 	"touchstone/listener"
-	"touchstone/paycrypto"
 	"touchstone/paycrypto/mac"
-	"touchstone/paycrypto/pinblock"
 	"touchstone/pos"
 	"touchstone/proof"
 	"touchstone/secret"
-	"touchstone/terminal"
+	"touchstone/terminal/load"
 )
 
 // How the benchmarks are run. TMPDIR says which disk; it must not be one in memory.
@@ -43,40 +35,32 @@ var (
 	benchNoPIN       = flag.Bool("bench-no-pin", false, "sales of BenchmarkWholeLine without a PIN")
 )
 
-// verifyOneIn is how many answers there are to one whose MAC the client verifies.
-const verifyOneIn = 64
-
 // BenchmarkWholeLine is sales over loopback TCP against a whole host: SQLite with synchronous FULL, the
 // security module in software, one bank, one view for queries. Four terminals of five sign in with code
 // 003 (UnionPay ECB, DES MAC) and one with 005 (SM4); each sale has track 2, a PIN and the proof of the
-// serial number (tag A2), every one is approved, and its answer is durable before it leaves. Each
-// connection has one message in flight and its own share of the terminals. The client is in the same
-// process: cpu-us/tx is of both and of the kernel on their behalf.
+// serial number (tag A2), every one is approved, and its answer is durable before it leaves. The client
+// is the load generator, in the same process: cpu-us/tx is of both and of the kernel on their behalf.
 func BenchmarkWholeLine(b *testing.B) {
 	rig := newBenchRig(b, false)
-	conns := rig.dial(b, *benchConnections)
 	b.Run("sales", func(b *testing.B) {
-		m := startMeter()
-		var left atomic.Int64
-		left.Store(int64(b.N))
-		took := make([][]time.Duration, len(conns))
-		b.ResetTimer()
-		asClient(len(conns), func(i int) {
-			for left.Add(-1) >= 0 {
-				d, err := conns[i].sale()
-				if err != nil {
-					left.Store(0)
-					b.Error(err)
-					return
+		r, err := load.Run(b.Context(), load.Options{Address: rig.addr, Crew: rig.crew, Connections: *benchConnections, Sales: int64(b.N), Duration: time.Hour,
+			OnProgress: func(p load.Progress) {
+				if p.Part == load.Preparing {
+					b.ResetTimer() // only what comes after the last sign-in counts
 				}
-				took[i] = append(took[i], d)
-			}
-		})
+			}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if !r.Clean() {
+			b.Fatalf("not every sale was approved: %+v", r)
+		}
 		b.StopTimer()
-		m.report(b, took)
+		reportSummary(b, r.Latency, r.PerSecond)
+		b.ReportMetric(load.Microseconds(r.CPU), "cpu-us/tx")
 	})
-	b.Run("echo", benchmarkEcho)
-	b.Run("fdatasync", benchmarkSync)
+	b.Run("echo", benchmarkEcho())
+	b.Run("fdatasync", benchmarkSync(b.TempDir()))
 }
 
 // BenchmarkLedger256 is the line without network, MACs and PINs: 256 submitters parse a sale, have it
@@ -88,6 +72,10 @@ func BenchmarkLedger256(b *testing.B) {
 }
 
 func benchmarkLedger(b *testing.B, rig *benchRig) {
+	var err error
+	if rig.all, err = load.Sellers(b.Context(), load.Options{Address: rig.addr, Crew: rig.crew, Connections: 1, Duration: time.Second}); err != nil {
+		b.Fatal(err)
+	}
 	line := *rig.engine.line
 	agrees := yes{line.Keys, line.Hasher}
 	line.Prover, line.Sealer, line.Vault = agrees, agrees, agrees
@@ -105,7 +93,7 @@ func benchmarkLedger(b *testing.B, rig *benchRig) {
 			own := rig.share(i, submitters)
 			for n := 0; left.Add(-1) >= 0; n++ {
 				begin := time.Now()
-				frame := own[n%len(own)].next(false)
+				frame := own[n%len(own)].Unauthenticated()
 				line.Begin(x.Buffer()[:copy(x.Buffer(), frame[iso8583.LengthSize:])], peer, x)
 				<-done
 				if answer, shut := line.Finish(x); shut || len(answer) == 0 {
@@ -169,7 +157,16 @@ func (m meter) report(b *testing.B, took [][]time.Duration) {
 type benchRig struct {
 	engine *engine
 	addr   string
-	all    []*benchTerminal
+	crew   []load.Member
+	all    []load.Seller
+}
+
+// share is every n-th terminal from the i-th.
+func (r *benchRig) share(i, n int) (own []load.Seller) {
+	for ; i < len(r.all); i += n {
+		own = append(own, r.all[i])
+	}
+	return own
 }
 
 func newBenchRig(b *testing.B, alone bool) *benchRig {
@@ -196,7 +193,6 @@ func newBenchRig(b *testing.B, alone bool) *benchRig {
 	rig := &benchRig{engine: e}
 	rig.register(b)
 	rig.listen(b)
-	rig.signIn(b)
 	return rig
 }
 
@@ -220,28 +216,18 @@ func refuseMemory(b *testing.B, dir string) {
 }
 
 func (r *benchRig) register(b *testing.B) {
-	records := r.engine.seedShops()
-	for i := range *benchTerminals {
-		code := keys.SignInTDES
-		if i%5 == 4 {
-			code = keys.SignInSM4
-		}
-		t := sampleTerminal{id: sampleID(10_000_000 + i), merchant: sampleMerchant(1 + i%sampleShops), code: code, serial: sampleSerial(10_000_000 + i)}
-		more, err := r.engine.seedTerminal(b.Context(), t)
-		if err != nil {
-			b.Fatal(err)
-		}
-		c := sampleCard{label: fmt.Sprintf("bench %d", i), service: "101", expiry: "4912", balance: 999_999_999_999, state: "active"}
-		c.pin = publishedDigits("pin/"+c.label, 6)
-		opening, err := r.engine.seedCard(b.Context(), c)
-		if err != nil {
-			b.Fatal(err)
-		}
-		records = append(append(records, more...), opening)
-		r.all = append(r.all, &benchTerminal{sampleTerminal: t, card: c})
-	}
-	if err := r.engine.ledger.Register(b.Context(), r.engine.clock(), records...); err != nil {
+	shares := []loadShare{{loadProfiles()[0], *benchTerminals * 4 / 5}, {loadProfiles()[1], *benchTerminals - *benchTerminals*4/5}}
+	if _, err := r.engine.seedLoad(b.Context(), shares); err != nil {
 		b.Fatal(err)
+	}
+	var err error
+	if r.crew, err = loadCrew(shares); err != nil {
+		b.Fatal(err)
+	}
+	if *benchNoPIN {
+		for i := range r.crew {
+			r.crew[i].Card.PIN.Wipe()
+		}
 	}
 }
 
@@ -261,282 +247,6 @@ func (r *benchRig) listen(b *testing.B) {
 			b.Error(err)
 		}
 	})
-}
-
-// signIn signs every terminal in over the wire, many at once.
-func (r *benchRig) signIn(b *testing.B) {
-	const at = 32
-	var all sync.WaitGroup
-	for i, c := range r.dial(b, at) {
-		own := r.share(i, at)
-		all.Go(func() {
-			for _, t := range own {
-				if err := t.signIn(c); err != nil {
-					b.Errorf("sign-in of %s: %v", t.id, err)
-					return
-				}
-			}
-		})
-	}
-	all.Wait()
-	if b.Failed() {
-		b.FailNow()
-	}
-}
-
-// share is every n-th terminal from the i-th.
-func (r *benchRig) share(i, n int) (own []*benchTerminal) {
-	for ; i < len(r.all); i += n {
-		own = append(own, r.all[i])
-	}
-	return own
-}
-
-// benchTerminal is a terminal with its sale as a template: only trace and MAC change.
-type benchTerminal struct {
-	sampleTerminal
-	card  sampleCard
-	trace uint64
-	mak   *mac.Key
-	frame []byte // LEN to DE64
-	de39  int    // where it lies in an answer
-	seen  int
-}
-
-// Where things lie in a sale without DE2, LEN included: docs/protocol/unionpay-pos.md, sections 1 and 2.
-const (
-	mtiAt   = iso8583.LengthSize + iso8583.EnvelopeSize
-	traceAt = mtiAt + 2 + 8 + 3 + 6 // after MTI, bitmap, DE3, DE4
-	macSize = 8
-)
-
-// next is the next sale's frame, authenticated if it has to be.
-func (t *benchTerminal) next(authenticate bool) []byte {
-	t.trace = t.trace%999_999 + 1
-	n := t.trace
-	for i := 2; i >= 0; i-- {
-		t.frame[traceAt+i] = byte(n%10) | byte(n/10%10)<<4
-		n /= 100
-	}
-	if authenticate {
-		mab := len(t.frame) - macSize
-		de64 := t.mak.Sum8(t.frame[mtiAt:mab])
-		copy(t.frame[mab:], de64[:])
-	}
-	return t.frame
-}
-
-func (t *benchTerminal) signIn(c *benchConn) error {
-	w := iso8583.NewBuilder(&iso8583.UnionPay)
-	w.Begin(make([]byte, iso8583.LengthSize+iso8583.MaxFrame), terminal.DefaultEnvelope, 0x0800)
-	w.PutNumber(11, 1)
-	w.PutText(41, t.id[:])
-	w.PutText(42, t.merchant[:])
-	de60, err := iso8583.AppendDE60(nil, iso8583.DE60{Code: pos.Management, Network: t.code, Digits: iso8583.ManagementDigits})
-	if err != nil {
-		return err
-	}
-	w.PutDigits(60, de60)
-	w.PutText(63, []byte("001"))
-	frame, err := w.Frame()
-	if err != nil {
-		return err
-	}
-	answer, err := c.exchange(frame)
-	if err != nil {
-		return err
-	}
-	var m iso8583.Message
-	if err := iso8583.UnionPay.Parse(&m, answer); err != nil {
-		return err
-	}
-	if string(m.Raw(39)) != "00" {
-		return fmt.Errorf("answered %s", m.Raw(39))
-	}
-	opened, err := m.DE60()
-	if err != nil {
-		return err
-	}
-	return t.takeKeys(m.Raw(62), opened.Batch)
-}
-
-// takeKeys opens DE62 and makes the template under the new keys.
-func (t *benchTerminal) takeKeys(de62 []byte, batch pos.BatchNo) error {
-	code := paycrypto.SignInCode(t.code)
-	tmk, err := paycrypto.NewCipher(code.Algorithm(), t.masterKey())
-	if err != nil {
-		return err
-	}
-	k, err := paycrypto.ParseWorkingKeys(code, tmk, de62)
-	if err != nil {
-		return err
-	}
-	defer k.Wipe()
-	algorithm := mac.UnionPayECBDES
-	if code.Algorithm() == paycrypto.SM4 {
-		algorithm = mac.UnionPayECBSM4
-	}
-	k.MAK.Use(func(key []byte) { t.mak, err = mac.New(algorithm, 0, key) })
-	if err != nil {
-		return err
-	}
-	var pik *paycrypto.Cipher
-	k.PIK.Use(func(key []byte) { pik, err = paycrypto.NewCipher(code.Algorithm(), key) })
-	if err != nil {
-		return err
-	}
-	return t.template(pik, batch)
-}
-
-// template packs a sale: track 2, PIN, serial number proof; sections 2, 5 and 6.1.
-func (t *benchTerminal) template(pik *paycrypto.Cipher, batch pos.BatchNo) error {
-	w := iso8583.NewBuilder(&iso8583.UnionPay)
-	w.Begin(make([]byte, iso8583.LengthSize+iso8583.MaxFrame), terminal.DefaultEnvelope, 0x0200)
-	w.PutNumber(3, 0)
-	w.PutNumber(4, 1850)
-	w.PutNumber(11, 1)
-	entry := uint64(21)
-	if *benchNoPIN {
-		entry = 22
-	}
-	w.PutNumber(22, entry)
-	w.PutNumber(25, 0)
-	if !*benchNoPIN {
-		w.PutNumber(26, iso8583.MaxPIN)
-	}
-	w.PutDigits(35, []byte(t.card.track2()))
-	w.PutText(41, t.id[:])
-	w.PutText(42, t.merchant[:])
-	w.PutText(49, pos.CNY[:])
-	de59, err := t.putPIN(w, pik)
-	if err != nil {
-		return err
-	}
-	serialKey, err := mac.New(mac.UnionPayECBSM4, 0, t.serialKey())
-	if err != nil {
-		return err
-	}
-	factor := []byte(t.card.pan()[10:])
-	cipher := mac.SerialCiphertext(serialKey, t.serial, factor)
-	if de59, err = iso8583.AppendA2(de59, iso8583.A2Values{iso8583.A2DeviceType: []byte(sampleDeviceType), iso8583.A2Serial: []byte(t.serial),
-		iso8583.A2Factor: factor, iso8583.A2Cipher: cipher[:], iso8583.A2Version: []byte(sampleApp + "   ")}); err != nil {
-		return err
-	}
-	w.PutText(59, de59)
-	de60, err := iso8583.AppendDE60(nil, iso8583.DE60{Code: pos.Sale, Batch: batch, Reading: 5, Digits: 14})
-	if err != nil {
-		return err
-	}
-	w.PutDigits(60, de60)
-	w.ReserveMAC()
-	w.SetMAC(t.mak.Sum8(w.MAB()))
-	t.frame, err = w.Frame()
-	return err
-}
-
-// putPIN packs DE52 and DE53 and returns what DE59 has of the PIN: tag A1 under SM4.
-func (t *benchTerminal) putPIN(w iso8583.Builder, pik *paycrypto.Cipher) (de59 []byte, err error) {
-	if *benchNoPIN {
-		return nil, nil
-	}
-	form, s := pinblock.ISO0, iso8583.Security{Format: iso8583.PINWithPAN, Algorithm: iso8583.TripleDES}
-	if pik.Algorithm() == paycrypto.SM4 {
-		form, s.Algorithm = pinblock.SM4PAN1, iso8583.SM4
-	}
-	block := make([]byte, form.Size())
-	if err := pinblock.Encipher(block, pik, form, pinblock.Parts{PIN: []byte(t.card.pin), PAN: []byte(t.card.pan())}); err != nil {
-		return nil, err
-	}
-	if form == pinblock.SM4PAN1 {
-		if de59, err = iso8583.AppendTag(nil, "A1", block); err != nil {
-			return nil, err
-		}
-		block = make([]byte, 8)
-	}
-	w.PutRaw(52, block)
-	de53, err := iso8583.AppendDE53(nil, s)
-	w.PutDigits(53, de53)
-	return de59, err
-}
-
-// judge looks at an answer: DE39 of every one, all of one in verifyOneIn.
-func (t *benchTerminal) judge(answer []byte) error {
-	t.seen++
-	if t.de39 != 0 && t.seen%verifyOneIn != 0 {
-		if len(answer) < t.de39+2 || string(answer[t.de39:t.de39+2]) != "00" {
-			return fmt.Errorf("a sale was not approved")
-		}
-		return nil
-	}
-	var m iso8583.Message
-	if err := iso8583.UnionPay.Parse(&m, answer); err != nil {
-		return err
-	}
-	code := m.Raw(39)
-	if trace, _ := m.Number(11); m.MTI() != 0x0210 || string(code) != "00" || trace != t.trace {
-		return fmt.Errorf("a sale was answered %s %s", m.MTI(), code)
-	}
-	if !t.mak.Verify(m.MAB(), m.Raw(64)) {
-		return fmt.Errorf("an answer's MAC is wrong")
-	}
-	before := slices.Concat(m.Raw(37), m.Raw(38))
-	t.de39 = bytes.Index(answer, slices.Concat(before, code)) + len(before)
-	return nil
-}
-
-// benchConn is one connection of the client.
-type benchConn struct {
-	net net.Conn
-	r   *bufio.Reader
-	own []*benchTerminal
-	at  int
-	buf [iso8583.MaxFrame]byte
-}
-
-func (r *benchRig) dial(b *testing.B, n int) []*benchConn {
-	all := make([]*benchConn, n)
-	for i := range all {
-		nc, err := net.Dial("tcp", r.addr)
-		if err != nil {
-			b.Fatal(err)
-		}
-		b.Cleanup(func() { nc.Close() })
-		all[i] = &benchConn{net: nc, r: bufio.NewReaderSize(nc, iso8583.MaxFrame), own: r.share(i, n)}
-		if len(all[i].own) == 0 {
-			b.Fatal("fewer terminals than connections")
-		}
-	}
-	return all
-}
-
-// exchange sends a frame, LEN included, and lends the answer's, without.
-func (c *benchConn) exchange(frame []byte) ([]byte, error) {
-	if _, err := c.net.Write(frame); err != nil {
-		return nil, err
-	}
-	head, err := c.r.Peek(iso8583.LengthSize)
-	if err != nil {
-		return nil, err
-	}
-	answer := c.buf[:min(int(binary.BigEndian.Uint16(head)), len(c.buf))]
-	if _, err := c.r.Discard(iso8583.LengthSize); err != nil {
-		return nil, err
-	}
-	_, err = io.ReadFull(c.r, answer)
-	return answer, err
-}
-
-func (c *benchConn) sale() (time.Duration, error) {
-	t := c.own[c.at]
-	c.at = (c.at + 1) % len(c.own)
-	frame := t.next(true)
-	begin := time.Now()
-	answer, err := c.exchange(frame)
-	took := time.Since(begin)
-	if err != nil {
-		return 0, err
-	}
-	return took, t.judge(answer)
 }
 
 // yes is a module that agrees with every proof; it still makes keys and hashes.
@@ -564,98 +274,39 @@ func (yes) MakePIN(context.Context, pos.PAN, secret.Bytes) ([16]byte, error) {
 }
 
 // benchmarkEcho is the kernel's part: 252 bytes there and back over 64 connections, one message in flight
-// on each, client and server in this process.
-func benchmarkEcho(b *testing.B) {
-	const clients, size = 64, 252
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	var served sync.WaitGroup
-	served.Go(func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			served.Go(func() {
-				defer c.Close()
-				var buf [size]byte
-				for {
-					if _, err := io.ReadFull(c, buf[:]); err != nil {
-						return
-					}
-					if _, err := c.Write(buf[:]); err != nil {
-						return
-					}
-				}
-			})
-		}
-	})
-	conns := make([]net.Conn, clients)
-	for i := range conns {
-		if conns[i], err = net.Dial("tcp", ln.Addr().String()); err != nil {
-			b.Fatal(err)
-		}
-	}
-	m := startMeter()
-	var left atomic.Int64
-	left.Store(int64(b.N))
-	took := make([][]time.Duration, clients)
-	b.ResetTimer()
-	asClient(clients, func(i int) {
-		var buf [size]byte
-		for left.Add(-1) >= 0 {
-			begin := time.Now()
-			if _, err := conns[i].Write(buf[:]); err != nil {
-				b.Error(err)
-				return
-			}
-			if _, err := io.ReadFull(conns[i], buf[:]); err != nil {
-				b.Error(err)
-				return
-			}
-			took[i] = append(took[i], time.Since(begin))
-		}
-	})
-	b.StopTimer()
-	m.report(b, took)
-	for _, c := range conns {
-		c.Close()
-	}
-	ln.Close()
-	served.Wait()
+// on each, client and server in this process, for one second whatever -benchtime says.
+func benchmarkEcho() func(*testing.B) {
+	return floorBenchmark(func() (load.Summary, float64, error) { return load.Echo(64, time.Second) })
 }
 
-// benchmarkSync is the disk's part: 4 KiB over an allocated file and fdatasync.
-func benchmarkSync(b *testing.B) {
-	f, err := os.Create(filepath.Join(b.TempDir(), "file"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer f.Close()
-	const size, page = 16 << 20, 4096
-	if _, err := f.Write(make([]byte, size)); err != nil {
-		b.Fatal(err)
-	}
-	if err := f.Sync(); err != nil {
-		b.Fatal(err)
-	}
-	buf := make([]byte, page)
-	took := make([]time.Duration, 0, b.N)
-	m := startMeter()
-	b.ResetTimer()
-	for i := range b.N {
-		begin := time.Now()
-		buf[0] = byte(i)
-		if _, err := f.WriteAt(buf, int64(i)*page%size); err != nil {
-			b.Fatal(err)
+// benchmarkSync is the disk's part, for one second: 4 KiB over an allocated file and fdatasync.
+func benchmarkSync(dir string) func(*testing.B) {
+	return floorBenchmark(func() (load.Summary, float64, error) {
+		s, err := load.Sync(dir, time.Second)
+		return s, float64(s.Count), err
+	})
+}
+
+// floorBenchmark measures once, at the first b.N, and reports that at every later one.
+func floorBenchmark(measure func() (load.Summary, float64, error)) func(*testing.B) {
+	var s load.Summary
+	var perSecond float64
+	return func(b *testing.B) {
+		if s.Count == 0 {
+			var err error
+			if s, perSecond, err = measure(); err != nil {
+				b.Fatal(err)
+			}
 		}
-		if err := unix.Fdatasync(int(f.Fd())); err != nil {
-			b.Fatal(err)
-		}
-		took = append(took, time.Since(begin))
+		reportSummary(b, s, perSecond)
 	}
-	b.StopTimer()
-	m.report(b, [][]time.Duration{took})
+}
+
+func reportSummary(b *testing.B, s load.Summary, perSecond float64) {
+	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+	b.ReportMetric(perSecond, "tx/s")
+	b.ReportMetric(ms(s.P50), "p50-ms")
+	b.ReportMetric(ms(s.P99), "p99-ms")
+	b.ReportMetric(ms(s.Max), "max-ms")
+	b.ReportMetric(0, "ns/op")
 }

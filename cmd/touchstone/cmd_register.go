@@ -203,7 +203,8 @@ func (c *deviceRelease) Run(a *app) error {
 // initCmd makes a data directory.
 type initCmd struct {
 	directoryFlags
-	Test bool `name:"test" help:"A test data directory: published keyring and passphrase, loopback only, single DES allowed."`
+	Test          bool   `name:"test" help:"A test data directory: published keyring and passphrase, loopback only, single DES allowed."`
+	LoadTerminals string `name:"load-terminals" help:"With --test: also register terminals and cards for touchstone terminal load, such as ecb=8000,sm4=2000,x9.19=2000." placeholder:"KIND=N,..."`
 }
 
 // Help is shown by touchstone init --help.
@@ -217,6 +218,9 @@ passphrase elsewhere: without it every key in the directory is lost.
 // Run makes the directory.
 func (c *initCmd) Run(a *app) error {
 	log := slog.New(slog.DiscardHandler)
+	if c.LoadTerminals != "" {
+		return c.makeLoad(a, log)
+	}
 	if c.Test {
 		if err := makeTestDirectory(c.Data, log); err != nil {
 			return err
