@@ -59,6 +59,7 @@ type Server struct {
 	open                                             atomic.Int64
 	ends                                             [Handshakes]atomic.Uint64
 	nextConn                                         atomic.Uint64
+	watch                                            watch
 
 	mu      sync.Mutex // guards the fields below
 	conns   map[*conn]struct{}
