@@ -104,7 +104,7 @@ type Need struct {
 // The codes of Need.
 const (
 	NeedJournalFailed = "journal_failed"
-	NeedDiskLow       = "disk_low"  // share of the disk that is free
+	NeedDiskLow       = "disk_low" // share of the disk that is free
 	NeedCheckpoint    = "checkpoint_failed"
 	NeedCheckpointOld = "checkpoint_old" // seconds
 	NeedViewLag       = "view_lagging"   // entries

@@ -32,6 +32,8 @@ type change struct {
 
 	Certificate *certificateChange `json:"certificate,omitempty"`
 	CRL         *crlChange         `json:"crl,omitempty"`
+
+	Status *statusQuery `json:"status,omitempty"` // asks, and changes nothing
 }
 
 type merchantChange struct {

@@ -99,9 +99,11 @@ func (e *engine) control(ctx context.Context, c net.Conn) {
 	dec := json.NewDecoder(io.LimitReader(bufio.NewReader(c), maxControl))
 	dec.DisallowUnknownFields()
 	err := dec.Decode(&req)
-	if err == nil {
+	if err != nil {
+		err = errRequest // the decoder would quote what was sent
+	} else {
 		var result any
-		if result, err = e.apply(ctx, req); err == nil {
+		if result, err = e.respond(ctx, req); err == nil {
 			answer.Result, err = json.Marshal(result)
 		}
 	}
