@@ -75,7 +75,10 @@ func (l *Live) Run(ctx context.Context) {
 }
 
 // Tick takes one sample. now has a monotonic reading, as time.Now gives it.
-func (l *Live) Tick(now time.Time) {
+func (l *Live) Tick(now time.Time) { l.tick(now, now.Round(0)) }
+
+// tick is Tick with the machine's clock beside the monotonic one.
+func (l *Live) tick(now, wall time.Time) {
 	t := l.Totals()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -87,7 +90,7 @@ func (l *Live) Tick(now time.Time) {
 	if now.Sub(h.minutes[len(h.minutes)-1].at) >= time.Minute {
 		h.minutes = push(h.minutes, minutes, minute{now, t})
 	}
-	drift := now.Round(0).Sub(h.start.Round(0)) - now.Sub(h.start)
+	drift := wall.Sub(h.start.Round(0)) - now.Sub(h.start)
 	if step := drift - h.drift; step > clockSlack || step < -clockSlack {
 		h.step, h.stepAt = step, now
 	}

@@ -224,3 +224,9 @@ func (s *Sources) needs(now time.Time, st *Status) []Need {
 	add(s.Test, NeedTestData, 0)
 	return list
 }
+
+// NeedCodes are all codes of Need.
+func NeedCodes() []string {
+	return []string{NeedJournalFailed, NeedSealed, NeedDiskLow, NeedOverloaded, NeedCheckpoint, NeedCheckpointOld, NeedViewLag, NeedClockStep,
+		NeedClockDrift, NeedSingleDES, NeedTestData}
+}

@@ -43,7 +43,7 @@ type runningHost struct {
 
 // addressLine is how demo and serve say where they listen.
 var (
-	addressLine = regexp.MustCompile(`(?:tcp |tcp=)(127\.0\.0\.1:[1-9][0-9]*)`)
+	addressLine = regexp.MustCompile(`(?:tcp |tcp=|"tcp":")(127\.0\.0\.1:[1-9][0-9]*)`)
 	tlsLine     = regexp.MustCompile(`(?:tls |tls=)(127\.0\.0\.1:[1-9][0-9]*)`)
 )
 

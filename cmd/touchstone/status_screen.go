@@ -104,7 +104,7 @@ func writeStatus(w io.Writer, l *lines, st *observe.Status) error {
 func (s *screen) traffic(st *observe.Status) {
 	l, t := s.l, &st.Traffic
 	s.line("")
-	s.row(l.two("messages/s", "每秒报文"), l.two("%.1f in 10 s   %.1f in 1 min   %.1f in 5 min      of which money %.1f   %.1f   %.1f",
+	s.row(l.two("messages/s", "每秒报文"), l.two("%.1f in 10 s   %.1f in 1 min   %.1f in 5 min      of which financial %.1f   %.1f   %.1f",
 		"%.1f (10 秒)   %.1f (1 分)   %.1f (5 分)      其中金融交易 %.1f   %.1f   %.1f"),
 		t.TenSeconds.Messages, t.OneMinute.Messages, t.FiveMinutes.Messages, t.TenSeconds.Money, t.OneMinute.Money, t.FiveMinutes.Money)
 	if t.Answered.Count == 0 {
@@ -129,7 +129,7 @@ func (s *screen) hour(h *observe.HourStatus) {
 	if d := time.Duration(h.Seconds * float64(time.Second)); d < time.Hour {
 		stretch = fmt.Sprintf(l.two("since start (%s)", "启动以来 (%s)"), span(l, d))
 	}
-	s.line("  %s: %s", stretch, fmt.Sprintf(l.two("%s messages, %s of money, %s approved; %s messages with a reason", "报文 %s, 金融交易 %s, 通过 %s; 附原因的报文 %s"),
+	s.line("  %s: %s", stretch, fmt.Sprintf(l.two("%s messages, %s financial, %s of them approved; %s with a reason", "报文 %s, 金融交易 %s, 通过 %s; 附原因的报文 %s"),
 		count(h.Messages), count(h.Money), count(h.Approved), count(refused)))
 	rest := uint64(0)
 	for i, r := range h.Refused {
@@ -155,8 +155,12 @@ func (s *screen) inside(st *observe.Status) {
 	if j.LastBlock != nil {
 		last = j.LastBlock.In(l.zone).Format(time.TimeOnly)
 	}
-	s.row(l.two("journal", "日志"), l.two("head %s, durable %s, %s, last block %s, %.1f entries a block, 99 %% of blocks within %.2f ms",
-		"头 %s, 已落盘 %s, %s, 最后一块 %s, 每块 %.1f 条, 99 %% 的块在 %.2f 毫秒内"), count(j.Head), count(j.Durable), size(j.Bytes), last, j.EntriesPerBlock, j.AppendP99MS)
+	s.row(l.two("journal", "日志"), l.two("entry %s, durable up to %s, %s, last block %s", "已记录至 %s, 已落盘至 %s, %s, 最后一块 %s"),
+		count(j.Head), count(j.Durable), size(j.Bytes), last)
+	if j.LastBlock != nil {
+		s.row(l.two("writing", "写入"), l.two("%.1f entries a block, 99 %% of blocks within %.2f ms, since the start", "每块 %.1f 条, 99 %% 的块在 %.2f 毫秒内, 启动以来"),
+			j.EntriesPerBlock, j.AppendP99MS)
+	}
 	age := l.two("none yet", "尚无")
 	if j.CheckpointAge != nil {
 		age = fmt.Sprintf(l.two("%s ago, took %.0f ms", "%s前, 用时 %.0f 毫秒"), span(l, time.Duration(*j.CheckpointAge*float64(time.Second))), j.CheckpointTook*1000)
