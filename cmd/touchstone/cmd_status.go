@@ -35,6 +35,9 @@ host runs there. The same figures over time are at /metrics: see docs/operating/
 // noHost is the exit code when no host runs on the directory.
 const noHost = 3
 
+// statusTime is how long a host may take to answer: one that is busy still does, one that hangs does not.
+const statusTime = 3 * time.Second
+
 // watchEvery is the pace of --watch.
 const watchEvery = 2 * time.Second
 
@@ -78,7 +81,7 @@ func (c *statusCmd) Run(a *app) error {
 }
 
 func (c *statusCmd) once(a *app, show *lines) (code int, err error) {
-	raw, running, err := ask(c.Data, change{Status: &statusQuery{}})
+	raw, running, err := askWithin(c.Data, change{Status: &statusQuery{}}, statusTime)
 	if err != nil {
 		return 0, err
 	}

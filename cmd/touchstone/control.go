@@ -117,6 +117,11 @@ func (e *engine) control(ctx context.Context, c net.Conn) {
 
 // ask sends a change to the host that runs on dir; running is false when none does.
 func ask(dir string, req change) (result json.RawMessage, running bool, err error) {
+	return askWithin(dir, req, controlTimeout)
+}
+
+// askWithin is ask with a bound of its own.
+func askWithin(dir string, req change, most time.Duration) (result json.RawMessage, running bool, err error) {
 	path, err := controlPath(dir)
 	if err != nil {
 		return nil, false, err
@@ -126,7 +131,7 @@ func ask(dir string, req change) (result json.RawMessage, running bool, err erro
 		return nil, false, nil
 	}
 	defer c.Close()
-	if err := c.SetDeadline(time.Now().Add(controlTimeout)); err != nil {
+	if err := c.SetDeadline(time.Now().Add(most)); err != nil {
 		return nil, true, err
 	}
 	if err := json.NewEncoder(c).Encode(req); err != nil {
