@@ -161,7 +161,7 @@ func (c *conn) one(r *bufio.Reader) bool {
 	}
 	switch {
 	case err == nil:
-		s.frames.Add(1)
+		c.seen().frames.Add(1)
 		c.heard = true
 		if c.meter != nil {
 			c.meter.refill()
@@ -172,7 +172,7 @@ func (c *conn) one(r *bufio.Reader) bool {
 		s.recycle(j)
 		return false
 	}
-	s.badFrames.Add(1)
+	c.seen().badFrames.Add(1)
 	if errors.Is(err, errUnproven) {
 		s.ends[OversizedUnproven].Add(1)
 	}
@@ -224,7 +224,7 @@ func (c *conn) write() {
 func (c *conn) send(w *bufio.Writer, j *job) {
 	answer, shut := c.server.line.Finish(j.x)
 	if len(answer) > 0 && !c.dead.Load() {
-		c.server.answers.Add(1)
+		c.seen().answers.Add(1)
 		if !c.proven.Load() && j.x.Proven() {
 			c.proven.Store(true)
 			if c.meter != nil {

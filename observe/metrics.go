@@ -29,7 +29,7 @@ type exporter struct {
 	checkpoints, checkpointErrors, checkpointTook     *prometheus.Desc
 	checkpointAt, viewLag                             *prometheus.Desc
 	connections, accepted, turnedAway, frames, bad    *prometheus.Desc
-	answers                                           *prometheus.Desc
+	answers, transport                                *prometheus.Desc
 	sealed, cacheHits, cacheMisses, cacheKept, cacheN *prometheus.Desc
 	registered, build, test, singleDES, started       *prometheus.Desc
 	overloaded, clockDrift, diskFree, diskSize        *prometheus.Desc
@@ -72,6 +72,7 @@ func newExporter(s *Sources) *exporter {
 	e.frames = d("frames_total", "Frames read whole.", "listener")
 	e.bad = d("bad_frames_total", "Bytes that were no frame: the connection was closed.", "listener")
 	e.answers = d("answers_total", "Answers handed to a connection.", "listener")
+	e.transport = d("transport_ends_total", "Ends of TLS handshakes, and peers that spoke the wrong protocol to a port.", "end")
 	e.sealed = d("module_sealed", "1 when the security module holds no keys.")
 	e.cacheHits = d("module_key_cache_hits_total", "Uses of a key that was open already.")
 	e.cacheMisses = d("module_key_cache_misses_total", "Uses of a key that had to be opened.")
@@ -200,6 +201,9 @@ func (e *exporter) collectListeners(s sender) {
 }
 
 func (e *exporter) collectHost(s sender) {
+	for end, n := range e.s.Transport() {
+		s.counter(e.transport, n, end)
+	}
 	m := e.s.Module()
 	s.flag(e.sealed, m.Sealed)
 	s.counter(e.cacheHits, m.Hits)

@@ -35,6 +35,7 @@ func newRig(t *testing.T, start time.Time) *rig {
 	r.Sources = &Sources{Live: NewLive(start), Version: "0.0.0", Directory: t.TempDir(), Started: start,
 		Registered: func() Registered { return Registered{1, 2, 3, 4} },
 		Listeners:  func() []Listener { return r.listeners },
+		Transport:  func() map[string]uint64 { return map[string]uint64{"done": 2} },
 		Journal:    func() Journal { return r.journal },
 		View:       func() View { return r.view },
 		Module:     func() Module { return r.module },

@@ -17,9 +17,11 @@ type Sources struct {
 
 	Registered func() Registered
 	Listeners  func() []Listener
-	Journal    func() Journal
-	View       func() View
-	Module     func() Module
+	// Transport counts the ends of TLS handshakes and what spoke the wrong protocol, by words of the program.
+	Transport func() map[string]uint64
+	Journal   func() Journal
+	View      func() View
+	Module    func() Module
 	// SelfTest tells whether the security module can work now. It may take milliseconds.
 	SelfTest func() error
 	// Overloaded tells whether new work is being refused before it is accepted.

@@ -214,7 +214,7 @@ func (e *engine) serve(ctx context.Context, ln net.Listener, limits listener.Lim
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	server := listener.New(e.line, limits, e.log)
-	defer e.watch("tcp", ln.Addr(), server)()
+	defer e.watch(server, ln, doors)()
 	control, err := e.listenControl(ctx)
 	if err != nil {
 		ln.Close()

@@ -29,15 +29,16 @@ type observed struct {
 	started time.Time
 
 	mu      sync.Mutex // guards the fields below
-	servers []*watchedServer
-	address string // of the observation port, "" when there is none
+	doors   []*watchedDoor
+	server  *listener.Server // nil before it serves
+	address string           // of the observation port, "" when there is none
 }
 
-// watchedServer is one listener of terminals.
-type watchedServer struct {
-	kind, address string
-	counts        func() listener.Counts
-	serving       bool
+// watchedDoor is one place terminals connect to.
+type watchedDoor struct {
+	kind    listener.Kind
+	address string
+	serving bool
 }
 
 // watchedSink and watchedStore time what the ledger writes.
@@ -69,6 +70,7 @@ func (e *engine) finishObserved(ctx context.Context, line *host.Line) {
 			return observe.Registered{Merchants: n.Merchants, Terminals: n.Terminals, Devices: n.Devices, Cards: n.Cards}
 		},
 		Listeners: e.listeners,
+		Transport: e.transport,
 		Journal:   func() observe.Journal { return e.journalFigures(dir) },
 		View: func() observe.View {
 			if e.view == nil {
@@ -110,25 +112,44 @@ func (e *engine) listeners() []observe.Listener {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	list := []observe.Listener{}
-	for _, s := range e.servers {
-		c := s.counts()
-		list = append(list, observe.Listener{Kind: s.kind, Address: s.address, Open: c.Open, Accepted: c.Accepted, TurnedAway: c.TurnedAway,
-			Frames: c.Frames, Answers: c.Answers, BadFrames: c.BadFrames, Serving: s.serving})
+	for _, d := range e.doors {
+		c := e.server.CountsOf(d.kind)
+		list = append(list, observe.Listener{Kind: d.kind.String(), Address: d.address, Open: c.Open, Accepted: c.Accepted, TurnedAway: c.TurnedAway,
+			Frames: c.Frames, Answers: c.Answers, BadFrames: c.BadFrames, Serving: d.serving})
 	}
 	return list
 }
 
-// watch adds a listener before it serves; the returned func says that it serves no more.
-func (e *engine) watch(kind string, at net.Addr, s *listener.Server) (ended func()) {
-	s.Watch(e.live.Answered, e.clock)
-	w := &watchedServer{kind: kind, address: at.String(), counts: s.Counts, serving: true}
+// transport are the ends of TLS handshakes, and what spoke the wrong protocol, by their stable names.
+func (e *engine) transport() map[string]uint64 {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.servers = append(e.servers, w)
+	ends := map[string]uint64{}
+	if e.server == nil {
+		return ends
+	}
+	for h, n := range e.server.Transport() {
+		ends[listener.Handshake(h).String()] = n
+	}
+	return ends
+}
+
+// watch takes the listener and its doors before it serves; the returned func says that it serves no more.
+// A listener has one door of each kind.
+func (e *engine) watch(s *listener.Server, plain net.Listener, secure []listener.Secure) (ended func()) {
+	s.Watch(e.live.Answered, e.clock)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.server, e.doors = s, []*watchedDoor{{listener.Plain, plain.Addr().String(), true}}
+	for _, d := range secure {
+		e.doors = append(e.doors, &watchedDoor{listener.TLS, d.Listener.Addr().String(), true})
+	}
 	return func() {
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		w.serving = false
+		for _, d := range e.doors {
+			d.serving = false
+		}
 	}
 }
 
