@@ -8,7 +8,7 @@ GO       ?= go
 FUZZTIME ?= 1m
 LANGUAGE_FLAG = $(if $(filter zh%,$(LANG)),--lang zh,)
 SOURCES := $(shell find . -name '*.go' -not -name '*_test.go' -o -name '*.json' -path './explain/*') go.mod go.sum
-RACE = ./journal ./ledger ./listener ./host ./hsm/soft ./terminal ./cmd/touchstone
+RACE = ./journal ./ledger ./listener ./host ./hsm/soft ./terminal ./observe ./cmd/touchstone
 
 .PHONY: run build test test-all tls-scan check unit race bench fuzz need clean
 
@@ -24,7 +24,7 @@ test: need check unit race
 	@echo "make test: all passed"
 
 need:
-	@scripts/need.sh gcc=gcc openssl=openssl python3=python3 sqlite3=sqlite3 xxd=xxd sslscan=sslscan testssl=testssl.sh
+	@scripts/need.sh gcc=gcc openssl=openssl python3=python3 sqlite3=sqlite3 xxd=xxd curl=curl sslscan=sslscan testssl=testssl.sh
 
 check:
 	@test -z "$$(gofmt -l .)" || { echo "gofmt -w is due:"; gofmt -l .; exit 1; }

@@ -40,6 +40,9 @@ type Exchange struct {
 	shut     bool // close the connection, no answer
 	salvaged bool // only part of the message could be read
 	failed   pos.ResponseCode
+	why      reason.Reason // of failed
+	size     int           // bytes of frame that a message was read to, 0 when unknown
+	packed   int           // bytes of answer in use, 0 when unknown
 }
 
 // NewExchange makes an Exchange of a line.

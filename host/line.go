@@ -28,6 +28,7 @@ type Line struct {
 	Acquirer string             // DE32, up to 11 digits
 	Issuer   string             // DE44, up to 11 characters
 	Test     bool               // a test data directory
+	Watch    Watcher            // told of every finished message; nil is nobody
 }
 
 // maxTries is how often a message is judged again because its terminal changed meanwhile.
@@ -45,6 +46,7 @@ type Peer struct {
 // called when the entry is durable, or will never be; then Finish.
 func (l *Line) Begin(frame []byte, peer Peer, x *Exchange) {
 	x.reset(l.Clock(), peer)
+	x.size = len(frame)
 	switch err := l.Dialect.Parse(&x.msg, frame); {
 	case err == nil:
 		x.claim()
@@ -118,7 +120,7 @@ func (l *Line) commit(x *Exchange) {
 
 // fail answers 96 without any effect and without a journal entry: refused before anything happened.
 func (x *Exchange) fail(r reason.Reason) {
-	x.failed = r.DE39()
+	x.failed, x.why = r.DE39(), r
 	x.Done(x)
 }
 

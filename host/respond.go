@@ -11,24 +11,34 @@ import (
 // Finish renders the answer, LEN included, or tells that the connection must be closed without one.
 // It refuses a receipt that does not prove the entry durable. The bytes are a view of x.
 func (l *Line) Finish(x *Exchange) (answer []byte, shut bool) {
+	answer, code, shut := l.finish(x)
+	x.packed = len(answer)
+	if l.Watch != nil {
+		l.watch(x, code)
+	}
+	return answer, shut
+}
+
+// finish is Finish, and tells the code of the answer, zero without one.
+func (l *Line) finish(x *Exchange) (answer []byte, code pos.ResponseCode, shut bool) {
 	unrecorded := x.failed != pos.ResponseCode{}
 	if x.shut || (!unrecorded && !x.receipt.MayAnswer()) {
-		return nil, true
+		return nil, pos.ResponseCode{}, true
 	}
-	code := x.entry.DE39
+	code = x.entry.DE39
 	if unrecorded {
 		code = x.failed
 	} else if code == pos.Approved && x.undone() {
 		code = reason.ReversedBeforeArrival.DE39()
 	}
 	if code == (pos.ResponseCode{}) {
-		return nil, true
+		return nil, pos.ResponseCode{}, true
 	}
 	frame, err := l.render(x, code, unrecorded)
 	if err != nil {
-		return nil, true // an answer that cannot be packed is none; the entry stands
+		return nil, pos.ResponseCode{}, true // an answer that cannot be packed is none; the entry stands
 	}
-	return frame, false
+	return frame, code, false
 }
 
 // undone tells whether a reversal overtook this approval.

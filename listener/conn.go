@@ -37,6 +37,7 @@ type conn struct {
 	heard  bool          // a frame was read; the reader's own
 	out    chan *job     // answers that are ready; as deep as may be in flight
 	slots  chan struct{} // one for each message in flight
+	given  []pos.Instant // when the frames of the answers not flushed yet were read; the writer's own
 	dead   atomic.Bool   // nothing more can be written
 	ending atomic.Bool
 }
@@ -93,9 +94,14 @@ func (c *conn) deadlineAt(until time.Time) error {
 
 func (c *conn) read() {
 	r := bufio.NewReaderSize(c.net, readBuffer)
+	defer forget(r)
 	for !c.dead.Load() {
-		if r.Buffered() == 0 && !c.await(r) {
-			return
+		if r.Buffered() == 0 {
+			forget(r)
+			r.Reset(c.net)
+			if !c.await(r) {
+				return
+			}
 		}
 		c.slots <- struct{}{}
 		if !c.one(r) {
@@ -155,7 +161,7 @@ func (c *conn) one(r *bufio.Reader) bool {
 	}
 	switch {
 	case err == nil:
-		s.frames.Add(1)
+		c.seen().frames.Add(1)
 		c.heard = true
 		if c.meter != nil {
 			c.meter.refill()
@@ -166,7 +172,7 @@ func (c *conn) one(r *bufio.Reader) bool {
 		s.recycle(j)
 		return false
 	}
-	s.badFrames.Add(1)
+	c.seen().badFrames.Add(1)
 	if errors.Is(err, errUnproven) {
 		s.ends[OversizedUnproven].Add(1)
 	}
@@ -190,6 +196,7 @@ func whole(r *bufio.Reader) bool {
 func (s *Server) recycle(j *job) {
 	slots := j.from.slots
 	j.from = nil
+	j.x.Wipe()
 	s.pool.Put(j)
 	<-slots
 }
@@ -217,7 +224,7 @@ func (c *conn) write() {
 func (c *conn) send(w *bufio.Writer, j *job) {
 	answer, shut := c.server.line.Finish(j.x)
 	if len(answer) > 0 && !c.dead.Load() {
-		c.server.answers.Add(1)
+		c.seen().answers.Add(1)
 		if !c.proven.Load() && j.x.Proven() {
 			c.proven.Store(true)
 			if c.meter != nil {
@@ -228,6 +235,7 @@ func (c *conn) send(w *bufio.Writer, j *job) {
 			c.flush(w)
 		}
 		_, _ = w.Write(answer) // into the buffer; flush reports a dead connection
+		c.given = append(c.given, j.x.Arrived())
 	}
 	c.server.recycle(j)
 	if shut {
@@ -241,7 +249,10 @@ func (c *conn) flush(w *bufio.Writer) {
 	if c.dead.Load() || w.Buffered() == 0 {
 		return
 	}
-	_ = c.raw.SetWriteDeadline(time.Now().Add(c.server.limits.WriteTime)) // Flush reports a dead connection
+	now := time.Now()
+	c.tell(now)
+	defer forgetWritten(w, w.Buffered())
+	_ = c.raw.SetWriteDeadline(now.Add(c.server.limits.WriteTime)) // Flush reports a dead connection
 	if err := w.Flush(); err != nil {
 		c.dead.Store(true)
 		c.stopReading()

@@ -55,10 +55,10 @@ type Server struct {
 	log    *slog.Logger
 	pool   sync.Pool // of *job
 
-	accepted, turnedAway, frames, answers, badFrames atomic.Uint64
-	open                                             atomic.Int64
-	ends                                             [Handshakes]atomic.Uint64
-	nextConn                                         atomic.Uint64
+	kinds    [Kinds]counters
+	ends     [Handshakes]atomic.Uint64
+	nextConn atomic.Uint64
+	watch    watch
 
 	mu      sync.Mutex // guards the fields below
 	conns   map[*conn]struct{}
@@ -82,11 +82,6 @@ func New(line *host.Line, limits Limits, log *slog.Logger) *Server {
 		return j
 	}
 	return s
-}
-
-// Counts reads the counters.
-func (s *Server) Counts() Counts {
-	return Counts{s.accepted.Load(), s.turnedAway.Load(), s.frames.Load(), s.answers.Load(), s.badFrames.Load(), s.open.Load()}
 }
 
 // Serve accepts until ctx ends, then lets what was read be answered, closes every connection and
@@ -154,8 +149,8 @@ func (s *Server) accept(ctx context.Context, ln net.Listener, d *door) error {
 }
 
 func (s *Server) start(ctx context.Context, nc net.Conn, d *door) {
-	s.accepted.Add(1)
 	c := newConn(s, nc, d)
+	c.seen().accepted.Add(1)
 	s.mu.Lock()
 	full := len(s.conns) >= s.limits.Connections || s.sources[c.peer.Address] >= s.limits.FromAddress || ctx.Err() != nil
 	if !full {
@@ -165,11 +160,11 @@ func (s *Server) start(ctx context.Context, nc net.Conn, d *door) {
 	}
 	s.mu.Unlock()
 	if full {
-		s.turnedAway.Add(1)
+		c.seen().turnedAway.Add(1)
 		nc.Close()
 		return
 	}
-	s.open.Add(1)
+	c.seen().open.Add(1)
 	go func() {
 		defer s.wait.Done()
 		c.serve()
@@ -179,7 +174,7 @@ func (s *Server) start(ctx context.Context, nc net.Conn, d *door) {
 			delete(s.sources, c.peer.Address)
 		}
 		s.mu.Unlock()
-		s.open.Add(-1)
+		c.seen().open.Add(-1)
 	}()
 }
 

@@ -32,6 +32,8 @@ type change struct {
 
 	Certificate *certificateChange `json:"certificate,omitempty"`
 	CRL         *crlChange         `json:"crl,omitempty"`
+
+	Status *statusQuery `json:"status,omitempty"` // asks, and changes nothing
 }
 
 type merchantChange struct {
@@ -291,11 +293,12 @@ func (e *engine) changeCard(ctx context.Context, c *cardChange) (changed, error)
 	if err != nil {
 		return changed{}, err
 	}
+	defer clear(digits)
 	pan := pos.NewPAN()
+	defer pan.Clear()
 	if err := pan.Set(digits); err != nil || !pan.Luhn() {
 		return changed{}, fmt.Errorf("%s: not a card number with a right check digit", c.PANFile)
 	}
-	clear(digits)
 	o := &issuer.Opening{Shown: pan.Truncated(), ServiceCode: c.ServiceCode, State: issuer.CardState(c.State)}
 	if o.Card, err = e.module.HashPAN(pan); err != nil {
 		return changed{}, err

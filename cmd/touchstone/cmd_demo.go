@@ -61,7 +61,7 @@ func (c *demoCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	log := slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	log := newLog(a.stderr, c.LogFormat, slog.LevelWarn)
 	if err := makeTestDirectory(c.Data, log); err != nil {
 		return err
 	}
@@ -98,7 +98,12 @@ func (c *demoCmd) play(a *app, e *engine, show *lines) error {
 	}
 	defer waitSecure()
 	defer endSecure()
-	s := &stage{engine: e, show: show, data: c.Data, from: e.ledger.Durable() + 1}
+	figures, figuresTaken, err := listenAnywhere(c.Observe, c.listenObserve)
+	if err != nil {
+		return errors.Join(err, ln.Close(), secure.Close())
+	}
+	defer e.observeOn(figures)()
+	s := &stage{engine: e, show: show, data: c.Data, from: e.ledger.Durable() + 1, figures: e.address, figuresTaken: figuresTaken}
 	if err := s.banner(ln.Addr().String(), secure.Addr().String(), taken, tlsTaken, c); err != nil {
 		return errors.Join(err, ln.Close(), secure.Close())
 	}
@@ -160,6 +165,9 @@ type stage struct {
 	next   uint64
 	count  tally
 	ended  *error
+
+	figures      string // address of metrics, health and readiness, "" for none
+	figuresTaken bool   // the address asked for was taken
 }
 
 // tally counts judged sales of this run.
@@ -190,6 +198,7 @@ func (s *stage) banner(tcp, tls string, taken, tlsTaken bool, c *demoCmd) error 
 	fmt.Fprintf(&b, "  %s tls %s%s\n", pad("", 11), tls, l.taken(tlsTaken, c.TLS))
 	fmt.Fprintf(&b, "  %s %s\n", pad(l.two("in here", "此处"), 11), fmt.Sprintf(l.two("%d shops, %d terminals, %d visitors for your own client", "%d 家商户, %d 台终端, %d 台访客终端供您自己的客户端使用"), sampleShops, own, guests))
 	fmt.Fprintf(&b, "  %s %s\n", pad(l.two("keys", "密钥"), 11), l.two("published, for tests only; single DES is accepted here", "已公开, 仅供测试; 此处接受单倍长 DES"))
+	s.figuresLine(&b, c)
 	fmt.Fprintf(&b, "  %s %s demo --print-fixture%s%s\n\n", pad(l.two("yours", "您的终端"), 11), program(), addressFlag(tcp, tls), l.two("          stop: Ctrl-C", "          停止: Ctrl-C"))
 	if _, err := io.WriteString(l.w, b.String()); err != nil {
 		return err

@@ -45,6 +45,10 @@ type hostFlags struct {
 	FrameTime        time.Duration `name:"frame-time" help:"From the first byte of a frame to its last." default:"10s"`
 	tlsFlags
 	LogLevel string `name:"log-level" help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
+
+	LogFormat     string `name:"log-format" help:"text or json, to standard error." default:"text" enum:"text,json"`
+	Observe       string `name:"observe" help:"Address of metrics, health and readiness (/metrics, /healthz, /readyz); empty for none." default:"127.0.0.1:9584" placeholder:"HOST:PORT"`
+	ObserveBeyond bool   `name:"observe-beyond-loopback" help:"Show them on an address that is not loopback."`
 }
 
 // check refuses what may not be configured, by the key's name.
@@ -142,7 +146,7 @@ func (f *hostFlags) logger(a *app) *slog.Logger {
 	if err := level.UnmarshalText([]byte(f.LogLevel)); err != nil {
 		level = slog.LevelInfo
 	}
-	return slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
+	return newLog(a.stderr, f.LogFormat, level)
 }
 
 // serveCmd is the host without the demonstration.
@@ -175,6 +179,12 @@ func (c *serveCmd) serve(a *app, e *engine, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	figures, err := c.listenObserve()
+	if err != nil {
+		ln.Close()
+		return err
+	}
+	defer e.observeOn(figures)()
 	if e.line.Policy.AllowSingleDES {
 		log.Warn("single DES is accepted", slog.Bool("test_data_directory", e.test))
 	}
@@ -192,7 +202,7 @@ func (c *serveCmd) serve(a *app, e *engine, log *slog.Logger) error {
 	defer endSecure()
 	n := e.ledger.Counts()
 	log.Info("serving", slog.String("tcp", ln.Addr().String()), slog.String("tls", addressOrNone(tlsLn)), slog.String("data", c.Data), slog.Bool("test", e.test),
-		slog.Int("terminals", n.Terminals), slog.Int("merchants", n.Merchants), slog.Uint64("journal", e.ledger.Durable()))
+		slog.Int("terminals", n.Terminals), slog.Int("merchants", n.Merchants), slog.Uint64("journal", e.ledger.Durable()), slog.String("observe", e.address))
 	err = e.serve(a.ctx, ln, c.limits(), doors...)
 	log.Info("ended", slog.Uint64("journal", e.ledger.Durable()))
 	return err
@@ -204,6 +214,7 @@ func (e *engine) serve(ctx context.Context, ln net.Listener, limits listener.Lim
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	server := listener.New(e.line, limits, e.log)
+	defer e.watch(server, ln, doors)()
 	control, err := e.listenControl(ctx)
 	if err != nil {
 		ln.Close()

@@ -99,9 +99,11 @@ func (e *engine) control(ctx context.Context, c net.Conn) {
 	dec := json.NewDecoder(io.LimitReader(bufio.NewReader(c), maxControl))
 	dec.DisallowUnknownFields()
 	err := dec.Decode(&req)
-	if err == nil {
+	if err != nil {
+		err = errRequest // the decoder would quote what was sent
+	} else {
 		var result any
-		if result, err = e.apply(ctx, req); err == nil {
+		if result, err = e.respond(ctx, req); err == nil {
 			answer.Result, err = json.Marshal(result)
 		}
 	}
@@ -115,6 +117,11 @@ func (e *engine) control(ctx context.Context, c net.Conn) {
 
 // ask sends a change to the host that runs on dir; running is false when none does.
 func ask(dir string, req change) (result json.RawMessage, running bool, err error) {
+	return askWithin(dir, req, controlTimeout)
+}
+
+// askWithin is ask with a bound of its own.
+func askWithin(dir string, req change, most time.Duration) (result json.RawMessage, running bool, err error) {
 	path, err := controlPath(dir)
 	if err != nil {
 		return nil, false, err
@@ -124,7 +131,7 @@ func ask(dir string, req change) (result json.RawMessage, running bool, err erro
 		return nil, false, nil
 	}
 	defer c.Close()
-	if err := c.SetDeadline(time.Now().Add(controlTimeout)); err != nil {
+	if err := c.SetDeadline(time.Now().Add(most)); err != nil {
 		return nil, true, err
 	}
 	if err := json.NewEncoder(c).Encode(req); err != nil {

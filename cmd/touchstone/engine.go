@@ -59,6 +59,7 @@ type engine struct {
 	line   *host.Line
 	clock  func() pos.Instant
 	log    *slog.Logger
+	observed
 
 	certificates sync.Mutex // one act of the certificate authority at a time; taken before any lock of the ledger
 
@@ -139,6 +140,7 @@ func openEngine(o engineOptions) (*engine, error) {
 func (e *engine) start(o engineOptions) error {
 	ctx, stop := context.WithCancel(context.Background())
 	e.stop = stop
+	e.beginObserved()
 	hot := e.store.HotState()
 	var sink journal.Sink = e.store
 	if !o.withoutView {
@@ -149,7 +151,7 @@ func (e *engine) start(o engineOptions) error {
 		}
 		sink = projected{e.store, e.view}
 	}
-	l, committer, err := ledger.Open(ctx, o.ledger, hot, hot, sink)
+	l, committer, err := ledger.Open(ctx, o.ledger, e.watchedStore(hot), hot, e.watchedSink(sink))
 	if err != nil {
 		stop()
 		return errors.Join(err, e.closeView())
@@ -158,6 +160,7 @@ func (e *engine) start(o engineOptions) error {
 	policy := o.policy
 	e.line = &host.Line{Dialect: &iso8583.UnionPay, Ledger: l, Prover: e.module, Sealer: e.module, Hasher: e.module, Vault: e.module,
 		Keys: e.module, Policy: &policy, Clock: e.clock, Zone: o.zone, Acquirer: o.acquirerID, Issuer: o.issuerID, Test: e.test}
+	e.finishObserved(ctx, e.line)
 	e.wait.Go(func() {
 		if err := committer.Run(ctx); err != nil {
 			e.failed <- err

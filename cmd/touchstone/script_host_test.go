@@ -43,7 +43,7 @@ type runningHost struct {
 
 // addressLine is how demo and serve say where they listen.
 var (
-	addressLine = regexp.MustCompile(`(?:tcp |tcp=)(127\.0\.0\.1:[1-9][0-9]*)`)
+	addressLine = regexp.MustCompile(`(?:tcp |tcp=|"tcp":")(127\.0\.0\.1:[1-9][0-9]*)`)
 	tlsLine     = regexp.MustCompile(`(?:tls |tls=)(127\.0\.0\.1:[1-9][0-9]*)`)
 )
 
@@ -271,7 +271,7 @@ func scriptHost(ts *testscript.TestScript, neg bool, args []string) {
 
 func startScriptHost(ts *testscript.TestScript, h *runningHost, args []string) error {
 	ts.Defer(h.kill)
-	line := []string{args[0], "--data", args[1], "--tcp", "127.0.0.1:0"}
+	line := []string{args[0], "--data", args[1], "--tcp", "127.0.0.1:0", "--observe", "127.0.0.1:0"}
 	if args[0] == "demo" {
 		line = append(line, "--quiet", "--tls", "127.0.0.1:0")
 	}
@@ -318,7 +318,7 @@ func startTestHost(t *testing.T) (dir, addr string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := h.start(dir, control, os.Environ(), []string{"demo", "--quiet", "--data", data, "--tcp", "127.0.0.1:0", "--tls", "127.0.0.1:0"}); err != nil {
+	if err := h.start(dir, control, os.Environ(), []string{"demo", "--quiet", "--data", data, "--tcp", "127.0.0.1:0", "--tls", "127.0.0.1:0", "--observe", "127.0.0.1:0"}); err != nil {
 		t.Fatal(err)
 	}
 	return dir, h.addr

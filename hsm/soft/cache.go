@@ -70,6 +70,8 @@ type shard struct {
 	ring []ringSlot
 	hand int
 	most int
+
+	hits, misses atomic.Uint64
 }
 
 type ringSlot struct {
@@ -80,7 +82,7 @@ type ringSlot struct {
 func newCache(most int) *cache {
 	c := &cache{}
 	for i := range c.shards {
-		c.shards[i] = shard{byID: map[keys.ID]*entry{}, most: max(1, most/shards)}
+		c.shards[i].byID, c.shards[i].most = map[keys.ID]*entry{}, max(1, most/shards)
 	}
 	return c
 }
@@ -92,6 +94,9 @@ func (c *cache) get(id keys.ID) *entry {
 	e := s.byID[id]
 	if e != nil {
 		e.users.Add(1)
+		s.hits.Add(1)
+	} else {
+		s.misses.Add(1)
 	}
 	s.RUnlock()
 	if e != nil && !e.used.Load() {

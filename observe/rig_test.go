@@ -1,0 +1,54 @@
+package observe
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"touchstone/host"
+	"touchstone/journal"
+	"touchstone/pos"
+	"touchstone/reason"
+)
+
+// rig is sources whose figures a test sets.
+type rig struct {
+	*Sources
+	journal    Journal
+	listeners  []Listener
+	module     Module
+	view       View
+	selfTest   error
+	overloaded bool
+}
+
+var errTest = errors.New("the self-test of this test fails")
+
+// newRig is a host that is well.
+func newRig(t *testing.T, start time.Time) *rig {
+	t.Helper()
+	r := &rig{
+		journal:   Journal{Queue: journal.Queue{MostEntries: 100, MostBytes: 1000, Next: 43}, Durable: 42, Bytes: 4096, Writable: true},
+		listeners: []Listener{{Kind: "tcp", Address: "127.0.0.1:8583", Serving: true}},
+		view:      View{On: true},
+	}
+	r.Sources = &Sources{Live: NewLive(start), Version: "0.0.0", Directory: t.TempDir(), Started: start,
+		Registered: func() Registered { return Registered{1, 2, 3, 4} },
+		Listeners:  func() []Listener { return r.listeners },
+		Transport:  func() map[string]uint64 { return map[string]uint64{"done": 2} },
+		Journal:    func() Journal { return r.journal },
+		View:       func() View { return r.view },
+		Module:     func() Module { return r.module },
+		SelfTest:   func() error { return r.selfTest },
+		Overloaded: func() bool { return r.overloaded },
+	}
+	return r
+}
+
+func sale(r reason.Reason, code string) *host.Seen {
+	s := &host.Seen{MTI: 0x0200, Type: 22, Reason: r, Decided: 70 * time.Microsecond}
+	if code != "" {
+		s.Code = pos.Code(code)
+	}
+	return s
+}
