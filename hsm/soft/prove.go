@@ -93,7 +93,7 @@ func (s *live) proveMAC(c *proof.Claims, e *proof.Evidence) *entry {
 		} else {
 			key = held[i].mac
 		}
-		right[i] = key.Verify(c.MAB, c.DE64[:]) && held[i] != nil && c.HasMAC
+		right[i] = (key.Verify(c.MAB, c.DE64[:]) || flawMAC) && held[i] != nil && c.HasMAC // flawMAC: false but in a build with the tag flaw
 	}
 	if !tried {
 		s.dummyFor(c.Algorithms[0]).Verify(c.MAB, c.DE64[:])
