@@ -101,7 +101,7 @@ func (e *engine) control(ctx context.Context, c net.Conn) {
 	err := dec.Decode(&req)
 	if err == nil {
 		var result any
-		if result, err = e.apply(ctx, req); err == nil {
+		if result, err = e.respond(ctx, req); err == nil {
 			answer.Result, err = json.Marshal(result)
 		}
 	}

@@ -79,7 +79,7 @@ func (c *crowdOf) with(t sampleTerminal, f func(*terminal.Terminal)) {
 	config := terminal.Config{
 		Host: c.host, Terminal: t.id, Merchant: t.merchant, SignInCode: paycrypto.SignInCode(t.code), MAC: terminal.MACProfile(t.profile),
 		TMK: secret.Take(t.masterKey()), SerialKey: secret.Take(t.serialKey()), KeyLoad: 1, Serial: t.serial, Licence: sampleLicence,
-		DeviceType: sampleDeviceType, AppVersion: sampleApp, StateDir: c.state, Language: terminal.English,
+		DeviceType: sampleDeviceType, AppVersion: sampleApp, StateDir: c.state, Language: terminal.English, SealTrack: paycrypto.SignInCode(t.code).Track(),
 	}
 	if t.tls {
 		config.Host, config.TLS = c.tls, &terminal.TLS{CA: authority.PEM(publishedRoot().Raw), Certificate: authority.PEM(t.certificate().Raw), Key: secret.Take(t.keyPEM())}

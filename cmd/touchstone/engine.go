@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"touchstone/host"
@@ -63,6 +64,11 @@ type engine struct {
 	certificates sync.Mutex // one act of the certificate authority at a time; taken before any lock of the ledger
 
 	view   *sqlite.Projector
+	watch  *watch                     // live figures of effectiveness
+	canary atomic.Pointer[canaryHand] // the built-in canary, nil when there is none
+
+	stopIneffective bool // policy: sales that rest on a proof found ineffective stop
+
 	stop   context.CancelFunc
 	wait   sync.WaitGroup
 	failed chan error // the first failure of the committer; final
@@ -149,7 +155,8 @@ func (e *engine) start(o engineOptions) error {
 		}
 		sink = projected{e.store, e.view}
 	}
-	l, committer, err := ledger.Open(ctx, o.ledger, hot, hot, sink)
+	e.watch = newWatch(e.store.Reader, e.clock, o.log)
+	l, committer, err := ledger.Open(ctx, o.ledger, hot, hot, watched{sink, e.watch})
 	if err != nil {
 		stop()
 		return errors.Join(err, e.closeView())
@@ -163,6 +170,7 @@ func (e *engine) start(o engineOptions) error {
 			e.failed <- err
 		}
 	})
+	e.startWatch(ctx)
 	every := o.checkpointEvery
 	if every == 0 {
 		every = checkpointEvery
