@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"touchstone/sqlite"
+	"touchstone/terminal"
 )
 
 // canaryCmd tries a running host and lifts what it stopped.
@@ -219,6 +220,9 @@ func (l *lines) round(r *shownRound) error {
 		name := f.Proof
 		if words, ok := l.catalogue.Check(name); ok {
 			name = words.In(l.lang)
+			if f.Probe == string(terminal.ProbeWrongMAC) {
+				name = "MAC: " + f.Algorithm
+			}
 		} else if name == "service" {
 			name = l.two("service", "服务")
 		}

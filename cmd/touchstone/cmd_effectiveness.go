@@ -201,7 +201,10 @@ func percent(part, whole uint64) string {
 	case part*1000 < whole:
 		return "< 0.1 %"
 	}
-	tenths := part * 1000 / whole
+	tenths := (part*1000 + whole/2) / whole
+	if tenths == 1000 && part < whole {
+		tenths = 999
+	}
 	return fmt.Sprintf("%d.%d %%", tenths/10, tenths%10)
 }
 

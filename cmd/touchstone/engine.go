@@ -48,6 +48,8 @@ type engineOptions struct {
 
 	checkpointEvery time.Duration // 0 is checkpointEvery
 	withoutView     bool          // no projection: queries search the journal
+
+	clock func() pos.Instant // nil is the machine's, of a simulation another
 }
 
 // engine is everything that runs on one data directory: store, module, ledger, line.
@@ -127,6 +129,9 @@ func openEngine(o engineOptions) (*engine, error) {
 	e := &engine{dir: o.dir, test: isTestDirectory(o.dir), clock: monotonic(), log: o.log, failed: make(chan error, 1), module: soft.New(soft.Options{})}
 	if err := soft.Harden(); err != nil {
 		o.log.Warn("process is not hardened", slog.String("error", err.Error()))
+	}
+	if o.clock != nil {
+		e.clock = o.clock
 	}
 	o.lock.Test = e.test
 	if err := e.module.Unseal(filepath.Join(o.dir, keyringFile), o.lock); err != nil {
