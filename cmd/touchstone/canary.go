@@ -85,6 +85,7 @@ type canaryCounts struct {
 type canaryHand struct {
 	set      *canarySet
 	journal  *sqlite.Reader
+	head     func(context.Context) (uint64, error) // the newest durable entry
 	raise    func(context.Context, *findingChange) error
 	deadline time.Duration
 	log      *slog.Logger
@@ -102,7 +103,11 @@ type canaryHand struct {
 }
 
 func newCanary(set *canarySet, r *sqlite.Reader, raise func(context.Context, *findingChange) error, deadline time.Duration, log *slog.Logger) *canaryHand {
-	return &canaryHand{set: set, journal: r, raise: raise, deadline: deadline, log: log, open: map[string]*terminal.Terminal{}, bad: map[string]bool{}}
+	head := func(ctx context.Context) (uint64, error) {
+		last, _, err := r.Head(ctx)
+		return last, err
+	}
+	return &canaryHand{set: set, journal: r, head: head, raise: raise, deadline: deadline, log: log, open: map[string]*terminal.Terminal{}, bad: map[string]bool{}}
 }
 
 // counts reads the counters.
@@ -268,7 +273,7 @@ func (h *canaryHand) sendOnce(ctx context.Context, p canaryProbe, m *canaryTermi
 		return f
 	}
 	defer card.Wipe()
-	head, _, err := h.journal.Head(ctx)
+	head, err := h.head(ctx)
 	if err != nil {
 		f.got = gotNoEntry
 		return f
@@ -324,7 +329,7 @@ func (h *canaryHand) find(ctx context.Context, from uint64, out *terminal.ProbeO
 	until := time.Now().Add(canaryLook)
 	for {
 		err = h.journal.Blocks(ctx, from, func(b journal.Block) error {
-			return b.Each(func(e journal.Entry) error {
+			err := b.Each(func(e journal.Entry) error {
 				var x journal.Exchange
 				if e.Kind != journal.KindExchange || e.Seq < from || x.Parse(e) != nil {
 					return nil
@@ -335,7 +340,14 @@ func (h *canaryHand) find(ctx context.Context, from uint64, out *terminal.ProbeO
 				}
 				return nil
 			})
+			if last, headErr := h.head(ctx); err == nil && headErr == nil && found != nil && b.Last() >= last {
+				return errBeyond // nothing newer to look at
+			}
+			return err
 		})
+		if errors.Is(err, errBeyond) {
+			err = nil
+		}
 		if err != nil || found != nil || ctx.Err() != nil || time.Now().After(until) || out.Outcome == terminal.NoConnection {
 			return seq, found, err
 		}
@@ -399,6 +411,9 @@ func (f *finding) change() *findingChange {
 	return &findingChange{OK: f.ok, Proven: f.proven, Proof: f.proof(), Algorithm: f.algorithm.String(), Probe: string(f.probe.probe), Terminal: f.terminal,
 		Expected: f.want(), Got: f.got, DE39: f.de39, LatencyMS: f.latency.Milliseconds(), Seq: f.seq}
 }
+
+// durable is the newest durable entry.
+func (e *engine) durable(context.Context) (uint64, error) { return e.ledger.Durable(), nil }
 
 // finding records what a canary found, and where policy says so stops the sales that rest on the proof.
 func (e *engine) finding(ctx context.Context, c *findingChange) (changed, error) {

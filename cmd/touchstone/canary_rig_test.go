@@ -86,6 +86,7 @@ func newCanaryRig(t *testing.T, o rigOptions) *canaryRig {
 		_, err := e.finding(ctx, c)
 		return err
 	}, o.deadline, quiet)
+	r.hand.head = e.durable
 	ended := false
 	r.stop = func() {
 		if ended {

@@ -34,13 +34,14 @@ type canaryProbe struct {
 	amount pos.Amount
 }
 
-// Amounts of the probes, in fen, against the limits of the canary's card: 1.00 without a PIN, 5.00 with.
+// Amounts of the probes, in fen, against the limits of the canary's card: 2.00 without a PIN, 5.00 with.
+// An altered amount, which is 1.00 more, must not meet a limit.
 const (
 	probeSmall  = 50
-	probeMiddle = 200
+	probeMiddle = 300
 	probeLarge  = 900
 
-	canaryNoPINLimit = 100
+	canaryNoPINLimit = 200
 	canarySaleLimit  = 500
 	canaryBalance    = 10_000
 )

@@ -65,6 +65,7 @@ func TestHealthyDayGivesNoAlarm(t *testing.T) {
 	if testing.Short() {
 		t.Skip("1440 rounds of the canary")
 	}
+	t.Parallel()
 	var now atomic.Int64
 	now.Store(time.Date(2026, 11, 27, 6, 0, 0, 0, time.UTC).UnixNano())
 	r := newCanaryRig(t, rigOptions{clock: func() pos.Instant { return pos.Instant(now.Add(1000)) }})

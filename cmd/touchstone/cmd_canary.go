@@ -309,6 +309,7 @@ func (f *canaryFlags) start(ctx context.Context, a *app, e *engine, addr string,
 		_, err := e.finding(ctx, c)
 		return err
 	}, f.CanaryDeadline, e.log)
+	hand.head = e.durable
 	e.canary.Store(hand)
 	var all sync.WaitGroup
 	all.Go(func() {
