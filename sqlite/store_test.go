@@ -347,7 +347,7 @@ func TestPragmas(t *testing.T) {
 }
 
 func TestNewerSchemaIsRefused(t *testing.T) {
-	for file, right := range map[string]string{"touchstone.db": "2", "state.db": "1"} {
+	for _, file := range []string{"touchstone.db", "state.db"} {
 		dir := t.TempDir()
 		s := openStore(t, dir)
 		fill(t, s)
@@ -363,7 +363,7 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 				t.Errorf("reader: %v", err)
 			}
 		}
-		alter(t, filepath.Join(dir, file), "UPDATE schema SET version = "+right)
+		alter(t, filepath.Join(dir, file), "UPDATE schema SET version = version - 98")
 		if last, _, err := openStore(t, dir).Head(t.Context()); last != 6 || err != nil {
 			t.Errorf("%s put right: head %d, %v", file, last, err)
 		}
