@@ -181,7 +181,7 @@ func (h *canaryHand) round(ctx context.Context) *round {
 			}
 		}
 		if len(h.set.members(p.role)) == 0 {
-			r.findings = append(r.findings, finding{probe: p, notRun: "no canary terminal for it"})
+			r.findings = append(r.findings, finding{probe: p, notRun: notRunNoTerminal})
 		}
 	}
 	r.took = time.Since(r.at)

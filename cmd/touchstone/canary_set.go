@@ -104,6 +104,14 @@ type canarySet struct {
 	network   bool        // another network's address is known
 }
 
+// Why a probe is not run.
+const (
+	notRunNoTerminal = "no canary terminal for it"
+	notRunNoShop     = "no other shop is named"
+	notRunNoNetwork  = "no address of another network is named"
+	notRunNoAddress  = "no address to send from is named"
+)
+
 // members are the terminals of a role.
 func (s *canarySet) members(role string) (list []*canaryTerminal) {
 	for _, t := range s.terminals {
@@ -118,11 +126,11 @@ func (s *canarySet) members(role string) (list []*canaryTerminal) {
 func (s *canarySet) lacks(p terminal.Probe) string {
 	switch {
 	case p == terminal.ProbeOtherMerchant && !s.merchant:
-		return "no other shop is named"
+		return notRunNoShop
 	case p == terminal.ProbeOtherNetwork && !s.network:
-		return "no address of another network is named"
+		return notRunNoNetwork
 	case p == terminal.ProbeGarbage && s.from == pos.Address{}:
-		return "no address to send from is named"
+		return notRunNoAddress
 	}
 	return ""
 }

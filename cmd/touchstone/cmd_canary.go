@@ -213,7 +213,7 @@ func (l *lines) round(r *shownRound) error {
 		is, mark := l.value(f.Got), "  "
 		switch {
 		case f.NotRun != "":
-			is, mark = l.two("not run: ", "未执行: ")+f.NotRun, "- "
+			is, mark = l.two("not run: ", "未执行: ")+l.value(f.NotRun), "- "
 		case !f.OK:
 			mark = "! "
 		}
@@ -254,7 +254,7 @@ func (l *lines) roundLine(r *shownRound) string {
 	}
 	text := fmt.Sprintf(l.two("canary: %d known-bad messages refused, each for its reason; %d good ones approved", "探测: %d 条已知不良报文均按各自原因被拒绝; %d 条正常报文通过"), refused, approved)
 	if bad > 0 {
-		text = fmt.Sprintf(l.two("AUTHENTICATION INEFFECTIVE: %d messages were not judged as they must be; %d were", "认证失效: %d 条报文的判定与应有结果不符; %d 条正确"), bad, refused+approved)
+		text = fmt.Sprintf(l.two("AUTHENTICATION INEFFECTIVE: %d not judged as they must be; %d judged rightly", "认证失效: %d 条报文的判定与应有结果不符; %d 条正确"), bad, refused+approved)
 	}
 	if notRun > 0 {
 		text += fmt.Sprintf(l.two("; %d not run", "; %d 条未执行"), notRun)

@@ -296,8 +296,9 @@ func (l *lines) table(b *strings.Builder, title string, rows []effectiveness.Row
 		l.two("short of", "欠缺"))
 	for i := range rows {
 		row := &rows[i]
-		fmt.Fprintf(b, "%s%s%s  %s\n", pad(name(row), keyColumns), pad(strconv.FormatUint(row.Approvals, 10), -countColumns),
+		line := fmt.Sprintf("%s%s%s  %s", pad(name(row), keyColumns), pad(strconv.FormatUint(row.Approvals, 10), -countColumns),
 			pad(percent(row.Full, row.Approvals), -fullColumns), l.shortOf(row))
+		fmt.Fprintln(b, strings.TrimRight(line, " "))
 	}
 }
 
