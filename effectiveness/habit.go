@@ -12,7 +12,7 @@ type Trait uint8
 const (
 	TraitMAC       Trait = iota // the algorithm of its MAC
 	TraitSerial                 // the serial number: proven, stated, or not sent
-	TraitTransport              // a device certificate, or none
+	TraitTransport              // a device certificate, TLS without one, or plain TCP
 	TraitTrack                  // track 2 sealed or clear
 	TraitPIN                    // sales with a PIN or without
 	Traits
@@ -104,19 +104,26 @@ func (c *Change) Event() *journal.Event {
 // The values of the traits but the MAC's, whose are one above the algorithm's number.
 const (
 	shown    uint16 = 1 // the strongest
-	stated   uint16 = 2
+	stated   uint16 = 2 // a serial number without proof, TLS without a certificate
 	withheld uint16 = 3
 )
 
 var valueNames = [Traits][4]string{
-	TraitSerial: {"", "proven", "stated only", "not sent"}, TraitTransport: {"", "device certificate", "", "none"},
+	TraitSerial: {"", "proven", "stated only", "not sent"}, TraitTransport: {"", "device certificate", "TLS", "plain TCP"},
 	TraitTrack: {"", "sealed", "", "clear"}, TraitPIN: {"", "with a PIN", "", "without a PIN"},
 }
 
 // traits reads what one approval shows; 0 where it shows nothing of a trait.
 func traits(f *facts, p Pattern, x *journal.Exchange) (v [Traits]uint16) {
 	v[TraitMAC] = uint16(p.Algorithm()) + 1
-	v[TraitTransport] = choose(p.Of(Transport) == Proven)
+	switch {
+	case p.Of(Transport) == Proven:
+		v[TraitTransport] = shown
+	case x.Flags&journal.FlagTLS != 0:
+		v[TraitTransport] = stated
+	default:
+		v[TraitTransport] = withheld
+	}
 	if x.Flags&journal.FlagTrack2 != 0 {
 		v[TraitTrack] = choose(x.Flags&journal.FlagTrackSealed != 0)
 	}

@@ -243,6 +243,7 @@ func TestChangesAgainstOwnHistory(t *testing.T) {
 	noSerial := func(_ *journal.Exchange, s *proof.States) { s.Set(proof.Serial, proof.NotRun) }
 	noPIN := func(x *journal.Exchange, s *proof.States) { x.Flags &^= journal.FlagPIN }
 	sealed := func(x *journal.Exchange, s *proof.States) { x.Flags |= journal.FlagTrackSealed }
+	secure := func(x *journal.Exchange, _ *proof.States) { x.Flags |= journal.FlagTLS }
 	certified := func(_ *journal.Exchange, s *proof.States) { s.Set(proof.DeviceCertificate, proof.Passed) }
 	type step struct {
 		n      int
@@ -267,7 +268,9 @@ func TestChangesAgainstOwnHistory(t *testing.T) {
 			[]string{"MAC algorithm: X9.19 to UnionPay ECB DES, weaker", "MAC algorithm: UnionPay ECB DES to X9.19"}},
 		{"serial proof stopped", []step{{8, strong, plain}, {9, strong, noSerial}}, []string{"serial proof: proven to not sent, weaker"}},
 		{"track no longer sealed", []step{{8, strong, sealed}, {9, strong, plain}}, []string{"track: sealed to clear, weaker"}},
-		{"certificate gone", []step{{8, strong, certified}, {9, strong, plain}}, []string{"transport: device certificate to none, weaker"}},
+		{"certificate gone", []step{{8, strong, certified}, {9, strong, plain}}, []string{"transport: device certificate to plain TCP, weaker"}},
+		{"TLS became plain", []step{{8, strong, secure}, {9, strong, plain}}, []string{"transport: TLS to plain TCP, weaker"}},
+		{"TLS with a certificate now", []step{{8, strong, secure}, {9, strong, certified}}, []string{"transport: TLS to device certificate"}},
 		{"a few sales without a PIN", []step{{100, strong, plain}, {39, strong, noPIN}, {1, strong, plain}, {39, strong, noPIN}}, nil},
 		{"no PIN any more", []step{{100, strong, plain}, {60, strong, noPIN}}, []string{"PIN: with a PIN to without a PIN, weaker"}},
 	} {

@@ -64,8 +64,8 @@ func (f *finding) want() string {
 	return f.probe.want.String()
 }
 
-// key names a probe of one algorithm: an alarm is raised once a key.
-func (f *finding) key() string { return string(f.probe.probe) + "/" + f.algorithm.String() }
+// key names a probe of one terminal: an alarm is raised once a key.
+func (f *finding) key() string { return string(f.probe.probe) + "/" + f.terminal }
 
 // round is one pass over all probes.
 type round struct {
@@ -146,7 +146,7 @@ func (h *canaryHand) recall(ctx context.Context) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, e := range events {
-		key := e.Parameters["probe"] + "/" + e.Parameters["algorithm"]
+		key := e.Parameters["probe"] + "/" + e.Terminal
 		switch e.Name {
 		case eventIneffective:
 			h.bad[key] = true
@@ -211,7 +211,7 @@ func (h *canaryHand) prepare(ctx context.Context) {
 			}
 			t, h.open[m.role] = opened, opened
 		}
-		if m.role == roleSignedOff || m.role == roleCertified {
+		if m.role == roleSignedOff || m.role == roleCertified || m.role == roleUnshown {
 			continue
 		}
 		if _, err := t.SignIn(ctx); err != nil {

@@ -21,6 +21,7 @@ import (
 type canaryRig struct {
 	e    *engine
 	addr string
+	tls  string
 	dir  string
 	hand *canaryHand
 	stop func()
@@ -78,11 +79,22 @@ func newCanaryRig(t *testing.T, o rigOptions) *canaryRig {
 	}
 	limits := listener.DefaultLimits()
 	limits.RefusalTick = 200 * time.Microsecond
+	flags := tlsDefaults()
+	flags.TLS, flags.HandshakeTime, flags.FirstByte = "127.0.0.1:0", time.Minute, time.Minute
+	flags.bound(&limits)
+	secure, err := flags.listen(true)
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
+	doors, waitSecure, err := e.secure(ctx, &flags, secure)
+	if err != nil {
+		t.Fatal(err)
+	}
 	served := make(chan error, 1)
-	go func() { served <- listener.New(e.line, limits, quiet).Serve(ctx, ln) }()
-	r := &canaryRig{e: e, addr: ln.Addr().String(), dir: o.dir}
-	r.hand = newCanary(sampleCanarySet(r.addr, filepath.Join(o.dir, canaryState)), e.store.Reader, func(ctx context.Context, c *findingChange) error {
+	go func() { served <- listener.New(e.line, limits, quiet).Serve(ctx, ln, doors...) }()
+	r := &canaryRig{e: e, addr: ln.Addr().String(), tls: secure.Addr().String(), dir: o.dir}
+	r.hand = newCanary(sampleCanarySet(r.addr, secure.Addr().String(), filepath.Join(o.dir, canaryState)), e.store.Reader, func(ctx context.Context, c *findingChange) error {
 		_, err := e.finding(ctx, c)
 		return err
 	}, o.deadline, quiet)
@@ -100,6 +112,7 @@ func newCanaryRig(t *testing.T, o rigOptions) *canaryRig {
 		if err := <-served; err != nil {
 			t.Error(err)
 		}
+		waitSecure()
 		if err := e.close(); err != nil {
 			t.Error(err)
 		}
@@ -137,7 +150,7 @@ func (r *round) wrong() (list []finding) {
 func (r *canaryRig) shopTerminal(t *testing.T, s sampleTerminal, now func() time.Time) *terminal.Terminal {
 	t.Helper()
 	var opened *terminal.Terminal
-	cfg := (&crowdOf{host: r.addr, state: filepath.Join(r.dir, "terminals"), log: r.e.log}).config(s)
+	cfg := (&crowdOf{host: r.addr, tls: r.tls, state: filepath.Join(r.dir, "terminals"), log: r.e.log}).config(s)
 	cfg.Now, cfg.Timeout = now, 30*time.Second
 	opened, err := terminal.Open(cfg)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"touchstone/authority"
 	"touchstone/ledger"
 	"touchstone/paycrypto"
 	"touchstone/pos"
@@ -33,7 +34,8 @@ func canaries() (all []sampleCanary) {
 	add := func(role string, code pos.NetworkCode, profile registry.MACProfile) {
 		n := 95000001 + len(all)
 		all = append(all, sampleCanary{sampleTerminal{id: sampleID(n), merchant: sampleMerchant(canaryShop), code: code, profile: profile,
-			serial: sampleSerial(n), model: canaryModel, networks: []string{canaryFrom}}, role})
+			serial: sampleSerial(n), model: canaryModel, networks: []string{canaryFrom},
+			tls: role == roleCertified || role == roleUnshown || role == roleTLS}, role})
 	}
 	add(roleMain, 6, "")
 	add("mac-1", 3, registry.MACECB)
@@ -43,6 +45,8 @@ func canaries() (all []sampleCanary) {
 	add(roleGraded, 3, registry.MACECB)
 	add(roleCertified, 5, "")
 	add(roleSignedOff, 5, "")
+	add(roleUnshown, 5, "")
+	add(roleTLS, 5, "")
 	return all
 }
 
@@ -80,35 +84,44 @@ func (e *engine) seedCanaries(ctx context.Context) (records []any, err error) {
 
 // adjust makes a sample record a canary's of its role.
 func (c *sampleCanary) adjust(record any) {
-	switch r := record.(type) {
-	case *registry.Terminal:
-		r.Canary = true
-		switch c.role {
-		case roleMain:
-			// Shanghai, the People's Square.
-			r.Place = &registry.Circle{Latitude: 31_230_400, Longitude: 121_473_700, Metres: 300, Refuse: true}
-			r.Permit = registry.Permit{Sell: true, Reason: "a canary may not refund"}
-		case roleGraded:
-			r.Profile.MACStrong = true
-		}
-	case *registry.Device:
-		if c.role == roleCertified { // of a certificate that nobody has
-			r.Certificate = fmt.Sprintf("%x", published("canary certificate", 32))
-		}
+	r, ok := record.(*registry.Terminal)
+	if !ok {
+		return
+	}
+	r.Canary = true
+	switch c.role {
+	case roleMain:
+		// Shanghai, the People's Square.
+		r.Place = &registry.Circle{Latitude: 31_230_400, Longitude: 121_473_700, Metres: 300, Refuse: true}
+		r.Permit = registry.Permit{Sell: true, Reason: "a canary may not refund"}
+	case roleGraded:
+		r.Profile.MACStrong = true
 	}
 }
 
-// sampleCanarySet plays the published canary against a host.
-func sampleCanarySet(host, state string) *canarySet {
+// sampleCanarySet plays the published canary against a host; without an address for TLS those that need it
+// are left out.
+func sampleCanarySet(host, secure, state string) *canarySet {
 	s := &canarySet{merchant: true, network: true, from: must(addressOf(canaryFrom)), card: func() (terminal.Card, error) { return cardOf(canaryCard()) }}
 	for _, c := range canaries() {
+		overTLS := c.role == roleUnshown || c.role == roleTLS
+		if overTLS && secure == "" {
+			continue
+		}
 		config := func() terminal.Config {
-			return terminal.Config{
+			cfg := terminal.Config{
 				Host: host, From: canaryFrom, Terminal: c.id, Merchant: c.merchant, SignInCode: paycrypto.SignInCode(c.code), MAC: terminal.MACProfile(c.profile),
 				TMK: secret.Take(c.masterKey()), SerialKey: secret.Take(c.serialKey()), KeyLoad: 1, Serial: c.serial, Licence: sampleLicence,
 				DeviceType: sampleDeviceType, AppVersion: sampleApp, StateDir: state, Language: terminal.English, SealTrack: c.role == roleMain,
 				FaultFrom: canaryElsewhere, FaultTerminal: sampleID(canaryUnregistered), FaultMerchant: sampleMerchant(canaryOtherShop),
 			}
+			if overTLS {
+				cfg.Host, cfg.TLS = secure, &terminal.TLS{CA: authority.PEM(publishedRoot().Raw)}
+			}
+			if c.role == roleTLS {
+				cfg.TLS.Certificate, cfg.TLS.Key = authority.PEM(c.certificate().Raw), secret.Take(c.keyPEM())
+			}
+			return cfg
 		}
 		cfg := config()
 		cfg.TMK.Wipe()

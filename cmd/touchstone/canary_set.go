@@ -21,7 +21,9 @@ const (
 	roleMain      = "main"       // sealed track, serial-number key, a refusing circle, no refunds
 	roleMAC       = "mac"        // one for each further MAC algorithm; the role of the n-th is mac-n
 	roleGraded    = "graded"     // a weak MAC where its profile demands a strong one
-	roleCertified = "certified"  // its device has a certificate registered, and it calls without
+	roleCertified = "certified"  // its device has a certificate, and it calls over plain TCP
+	roleUnshown   = "unshown"    // its device has a certificate, and it calls over TLS without showing it
+	roleTLS       = "tls"        // its device has a certificate and shows it
 	roleSignedOff = "signed-off" // never signed in
 )
 
@@ -54,7 +56,8 @@ var canaryProbes = []canaryProbe{
 	{terminal.ProbeUnregistered, proof.Identity, roleMain, reason.TerminalUnknown, probeSmall},
 	{terminal.ProbeOtherMerchant, proof.Binding, roleMain, reason.BindingMismatch, probeSmall},
 	{terminal.ProbeOtherNetwork, proof.Network, roleMain, reason.NetworkNotAllowed, probeSmall},
-	{terminal.ProbeSignIn, proof.DeviceCertificate, roleCertified, reason.DeviceCertificateMismatch, 0},
+	{terminal.ProbeSignIn, proof.DeviceCertificate, roleCertified, reason.TransportRefused, 0},
+	{terminal.ProbeSignIn, proof.DeviceCertificate, roleUnshown, reason.DeviceCertificateMismatch, 0},
 	{terminal.ProbeElsewhere, proof.Place, roleMain, reason.LocationOutside, probeSmall},
 	{terminal.ProbeRefund, proof.PermitCheck, roleMain, reason.PermitRefused, probeSmall},
 	{terminal.ProbeSignedOff, proof.SignedIn, roleSignedOff, reason.NotSignedIn, probeSmall},
@@ -64,6 +67,7 @@ var canaryProbes = []canaryProbe{
 	{terminal.ProbeWrongMAC, proof.MAC, roleMain, reason.MACFailed, probeSmall},
 	{terminal.ProbeAltered, proof.MAC, roleMain, reason.MACFailed, probeSmall},
 	{terminal.ProbeWrongMAC, proof.MAC, roleMAC, reason.MACFailed, probeSmall},
+	{terminal.ProbeWrongMAC, proof.MAC, roleTLS, reason.MACFailed, probeSmall},
 	{terminal.ProbeGoodSale, proof.MACGrade, roleGraded, reason.MACGradeRefused, probeSmall},
 	{terminal.ProbeDuplicate, proof.Replay, roleMain, reason.DuplicateTrace, probeSmall},
 	{terminal.ProbeReplay, proof.Replay, roleMain, reason.Replayed, probeSmall},
@@ -85,6 +89,7 @@ var canaryProbes = []canaryProbe{
 	{terminal.ProbeSignInCode, proof.PolicyCheck, roleMain, reason.SignInCodeRefused, 0},
 	{terminal.ProbeGoodBalance, proof.PolicyCheck, roleMain, reason.None, 0},
 	{terminal.ProbeGoodSale, proof.PolicyCheck, roleMain, reason.None, probeSmall},
+	{terminal.ProbeGoodBalance, proof.PolicyCheck, roleTLS, reason.None, 0},
 }
 
 // canaryTerminal is one reserved terminal as the canary plays it.
@@ -159,6 +164,8 @@ type canaryFile struct {
 	MAC          []string `toml:"mac"`
 	Graded       string   `toml:"graded"`
 	Certified    string   `toml:"certified"`
+	Unshown      string   `toml:"unshown"`
+	TLS          string   `toml:"tls"`
 	SignedOff    string   `toml:"signed_off"`
 	From         string   `toml:"from"`
 	OtherNetwork string   `toml:"other_network"`
@@ -187,7 +194,8 @@ func readCanaryFile(a *app, name, host, state string) (*canarySet, error) {
 	if s.from, err = addressOf(f.From); err != nil {
 		return nil, fmt.Errorf("%s: from: %w", name, err)
 	}
-	files := []struct{ role, file string }{{roleMain, f.Main}, {roleGraded, f.Graded}, {roleCertified, f.Certified}, {roleSignedOff, f.SignedOff}}
+	files := []struct{ role, file string }{{roleMain, f.Main}, {roleGraded, f.Graded}, {roleCertified, f.Certified},
+		{roleUnshown, f.Unshown}, {roleTLS, f.TLS}, {roleSignedOff, f.SignedOff}}
 	for i, file := range f.MAC {
 		files = append(files, struct{ role, file string }{fmt.Sprintf("%s-%d", roleMAC, i+1), file})
 	}
@@ -217,7 +225,7 @@ func (f *canaryFile) terminal(a *app, file, role, host, state string) (*canaryTe
 		setup, err := (&terminalCmd{Config: file, Lang: "en"}).load(a)
 		setup.card.Wipe()
 		c := setup.config
-		if host != "" {
+		if host != "" && c.TLS == nil { // a terminal that speaks TLS calls where its own file says
 			c.Host = host
 		}
 		c.From, c.FaultFrom, c.StateDir = f.From, f.OtherNetwork, state

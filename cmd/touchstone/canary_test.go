@@ -368,7 +368,7 @@ func TestCanaryFromFiles(t *testing.T) {
 			t.Errorf("%s: want %s, got %s", f.probe.probe, f.want(), f.got)
 		}
 	}
-	if run < 30 || skipped != 4 {
+	if run < 30 || skipped != 7 {
 		t.Errorf("%d run, %d not run", run, skipped)
 	}
 	write("bad.toml", "from = \"x\"\n")

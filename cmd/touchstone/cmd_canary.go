@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -30,6 +32,7 @@ type canaryTry struct {
 	Data     string        `name:"data" default:"touchstone-data/demo" help:"Data directory of the running host." placeholder:"DIR"`
 	File     string        `name:"canary-file" help:"TOML file that names the reserved terminals; not needed in a test data directory." placeholder:"FILE"`
 	TCP      string        `name:"tcp" help:"Where the host hears terminals, if not where the file says or 127.0.0.1:8583." placeholder:"HOST:PORT"`
+	TLS      string        `name:"tls" help:"Where it hears them over TLS; of a test data directory." placeholder:"HOST:PORT"`
 	Once     bool          `name:"once" help:"One round; the exit code is 1 unless everything is as it must be."`
 	Every    time.Duration `name:"every" default:"1m" help:"From one round to the next."`
 	Deadline time.Duration `name:"deadline" default:"5s" help:"An answer that takes longer is late."`
@@ -141,7 +144,7 @@ func (c *canaryTry) rounds(a *app) (one func(context.Context) (shownRound, error
 			return asked(ctx)
 		}, func() {}, nil
 	}
-	set, err := canarySetOf(a, c.Data, c.File, c.TCP)
+	set, err := canarySetOf(a, c.Data, c.File, c.TCP, c.TLS)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -167,7 +170,7 @@ func (c *canaryTry) rounds(a *app) (one func(context.Context) (shownRound, error
 }
 
 // canarySetOf is the canary of a file, or the published one of a test data directory.
-func canarySetOf(a *app, data, file, host string) (*canarySet, error) {
+func canarySetOf(a *app, data, file, host, secure string) (*canarySet, error) {
 	state := filepath.Join(data, canaryState)
 	if file != "" {
 		return readCanaryFile(a, file, host, state)
@@ -176,9 +179,9 @@ func canarySetOf(a *app, data, file, host string) (*canarySet, error) {
 		return nil, errors.New("no canary: name a --canary-file; docs/operating/effectiveness.md says what is in it")
 	}
 	if host == "" {
-		host = "127.0.0.1:8583"
+		host, secure = "127.0.0.1:8583", cmp.Or(secure, "127.0.0.1:8584")
 	}
-	return sampleCanarySet(host, state), nil
+	return sampleCanarySet(host, secure, state), nil
 }
 
 func (r *shownRound) bad() (n int) {
@@ -292,13 +295,17 @@ func (f *canaryFlags) check() error {
 	return nil
 }
 
-// start runs the host's own canary against addr until ctx ends; wait returns when it has. told is given
-// every round.
-func (f *canaryFlags) start(ctx context.Context, a *app, e *engine, addr string, auto bool, told func(*round)) (wait func(), err error) {
+// start runs the host's own canary against its listeners, the second of which may be nil, until ctx ends;
+// wait returns when it has. told is given every round.
+func (f *canaryFlags) start(ctx context.Context, a *app, e *engine, ln, secure net.Listener, auto bool, told func(*round)) (wait func(), err error) {
 	if f.Canary == "off" || (f.Canary == "auto" && !auto && f.CanaryFile == "") {
 		return func() {}, nil
 	}
-	set, err := canarySetOf(a, e.dir, f.CanaryFile, addr)
+	tls := ""
+	if secure != nil {
+		tls = secure.Addr().String()
+	}
+	set, err := canarySetOf(a, e.dir, f.CanaryFile, ln.Addr().String(), tls)
 	if err != nil {
 		return nil, err
 	}

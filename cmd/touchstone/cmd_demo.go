@@ -121,7 +121,7 @@ func (c *demoCmd) play(a *app, e *engine, show *lines) error {
 			(&crowdOf{host: ln.Addr().String(), tls: secure.Addr().String(), state: filepath.Join(c.Data, "terminals"), log: e.log}).play(players)
 		}
 	}()
-	waitCanary, err := c.canaryFlags.start(players, a, e, ln.Addr().String(), !c.Quiet, s.canaryRound)
+	waitCanary, err := c.canaryFlags.start(players, a, e, ln, secure, !c.Quiet, s.canaryRound)
 	if err != nil {
 		e.log.Warn("no canary", slog.String("error", err.Error()))
 		waitCanary = func() {}

@@ -203,7 +203,7 @@ func (c *serveCmd) serve(a *app, e *engine, log *slog.Logger) error {
 		slog.Int("terminals", n.Terminals), slog.Int("merchants", n.Merchants), slog.Uint64("journal", e.ledger.Durable()))
 	canaryCtx, endCanary := context.WithCancel(a.ctx)
 	defer endCanary()
-	waitCanary, err := c.canaryFlags.start(canaryCtx, a, e, ln.Addr().String(), false, nil)
+	waitCanary, err := c.canaryFlags.start(canaryCtx, a, e, ln, tlsLn, false, nil)
 	if err != nil {
 		if tlsLn != nil {
 			err = errors.Join(err, tlsLn.Close())

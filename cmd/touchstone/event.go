@@ -43,7 +43,7 @@ var parameterWords = map[string]explain.Text{
 // valueWords are values that a person reads; a value that is not here is shown as it is.
 var valueWords = map[string]string{
 	"MAC algorithm": "MAC 算法", "serial proof": "序列号证明", "transport": "传输", "track": "磁道", "PIN": "PIN",
-	"proven": "已证明", "stated only": "仅声明", "not sent": "未上送", "device certificate": "设备证书", "none": "无", "sealed": "加密", "clear": "明文",
+	"proven": "已证明", "stated only": "仅声明", "not sent": "未上送", "device certificate": "设备证书", "none": "无", "plain TCP": "明文 TCP", "TLS": "TLS", "sealed": "加密", "clear": "明文",
 	"with a PIN": "有 PIN", "without a PIN": "无 PIN", "approved": "通过", "late": "超时", "no answer": "无应答", "not in the journal": "日志中没有",
 	notRunNoTerminal: "无此类探测终端", notRunNoShop: "未指定其他商户", notRunNoNetwork: "未指定其他网络的地址", notRunNoAddress: "未指定发出地址",
 	"money moved": "资金变动", "could not be sent": "无法发出", "refused": "拒绝",
