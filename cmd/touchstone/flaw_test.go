@@ -73,6 +73,7 @@ func TestFlawOfEachProof(t *testing.T) {
 			}
 		})
 	}
+	t.Logf("%d known-bad messages were approved without money", approved)
 	if approved < 30 {
 		t.Errorf("only %d known-bad messages were approved: the flaws do not disable the proofs", approved)
 	}
