@@ -10,7 +10,7 @@ LANGUAGE_FLAG = $(if $(filter zh%,$(LANG)),--lang zh,)
 SOURCES := $(shell find . -name '*.go' -not -name '*_test.go' -o -name '*.json' -path './explain/*') go.mod go.sum
 RACE = ./journal ./ledger ./listener ./host ./hsm/soft ./terminal ./observe ./cmd/touchstone
 
-.PHONY: run build test test-all tls-scan check unit race bench fuzz need clean
+.PHONY: run build test test-all tls-scan check unit flaw race bench fuzz need clean
 
 run: build
 	@exec bin/touchstone demo $(LANGUAGE_FLAG) $(ARGS)
@@ -20,7 +20,7 @@ build: bin/touchstone
 bin/touchstone: $(SOURCES)
 	@scripts/patient.sh "building" env CGO_ENABLED=0 $(GO) build -trimpath -o bin/touchstone ./cmd/touchstone
 
-test: need check unit race
+test: need check unit flaw race
 	@echo "make test: all passed"
 
 need:
@@ -32,6 +32,10 @@ check:
 
 unit:
 	@scripts/patient.sh "testing" $(GO) test -timeout 5m ./...
+
+flaw:
+	@$(GO) vet -tags flaw ./proof ./host ./hsm/soft ./cmd/touchstone
+	@scripts/patient.sh "switching off one proof after the other" $(GO) test -tags flaw -timeout 5m ./cmd/touchstone -run Flaw
 
 race:
 	@scripts/patient.sh "testing for races" env CGO_ENABLED=1 $(GO) test -race -short -timeout 5m $(RACE)

@@ -31,7 +31,7 @@ func (x *Exchange) askIssuer(v View) reason.Reason {
 	x.ask = issuer.Ask{
 		Op: r.Op, Amount: r.Amount, Expiry: r.Expiry, ServiceCode: r.Service, HasTrack: r.HasTrack2,
 		Chip: r.Chip(), Swiped: r.Swiped(), ChipReader: x.Snapshot.Terminal.Profile.ChipReader, PIN: pin,
-		Month: uint16(uint32(date) / 100 % 10000),
+		Month: uint16(uint32(date) / 100 % 10000), Canary: x.canary(),
 	}
 	if pin != issuer.NoPIN && (r.Card == pos.PANHash{} || (v.Card != nil && v.Card.Card != r.Card)) {
 		return reason.PINFormat // a PIN without its card
@@ -49,6 +49,9 @@ func (x *Exchange) record(v View) {
 	e.LocalDate, e.LocalTime = x.line.date(x.arrived), x.line.clock(x.arrived)
 	if x.line.Test {
 		e.Flags |= journal.FlagTest
+	}
+	if x.canary() {
+		e.Flags |= journal.FlagCanary
 	}
 	if x.verdict.Set >= 0 {
 		e.KeySet = x.claims.Sets[x.verdict.Set].Number
@@ -101,11 +104,29 @@ func (x *Exchange) financialEffect(v View) {
 		if r.Op == transaction.BalanceInquiry && v.Card != nil {
 			e.Available, e.AuthCode = v.Card.Balance, pos.AuthCode{}
 		}
+		if x.canary() {
+			e.Effect, e.Delta = moneyless(e.Effect), 0
+		}
 	case x.plan.Effect == journal.Buried:
 		e.Effect = journal.Buried
 	case x.verdict.MACVerified && r.Op != transaction.Reversal && !x.traceRefused():
 		e.Effect = journal.Recorded
 	}
+}
+
+// canary tells whether the message names a reserved terminal. Whatever is approved to it, the record is
+// kept and no money moves: a known-bad message may be approved by a host whose proofs are broken.
+func (x *Exchange) canary() bool { return x.Snapshot.Terminal != nil && x.Snapshot.Terminal.Canary }
+
+// moneyless is an effect without its money.
+func moneyless(e journal.Effect) journal.Effect {
+	switch e {
+	case journal.Sold, journal.VoidedSale, journal.Refunded:
+		return journal.Recorded
+	case journal.ReversedSale, journal.ReversedVoid:
+		return journal.ReversedNone
+	}
+	return e
 }
 
 // traceRefused: a repeat, replay or duplicate never replaces the record of the first.

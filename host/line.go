@@ -11,6 +11,7 @@ import (
 	"touchstone/pos"
 	"touchstone/proof"
 	"touchstone/reason"
+	"touchstone/transaction"
 )
 
 // Line is the transaction line of one host. Its fields are set once, before the first Begin.
@@ -83,6 +84,9 @@ func (x *Exchange) reset(now pos.Instant, peer Peer) {
 
 // judge proves, decides and commits; again when the terminal changed in between.
 func (l *Line) judge(x *Exchange) {
+	if flawLate != 0 && x.Request.Op == transaction.BalanceInquiry { // only with the build tag flaw
+		time.Sleep(flawLate)
+	}
 	for range maxTries {
 		if err := l.Ledger.Gather(&x.Request, x.arrived, &x.Snapshot); err != nil {
 			x.fail(reason.JournalUnavailable)

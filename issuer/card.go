@@ -32,6 +32,7 @@ type Opening struct {
 	SaleLimit    pos.Amount       `json:"sale_limit,omitempty"`      // of one sale; 0 none
 	NoPINLimit   pos.Amount       `json:"no_pin_limit,omitempty"`    // of a sale without PIN; 0 none
 	ChipUnproven bool             `json:"chip_unverified,omitempty"` // "chip not verified": only in a test data directory
+	Canary       bool             `json:"canary,omitempty"`          // reserved: only a canary terminal may name it, and it never pays
 }
 
 // Card is a card now.

@@ -30,6 +30,7 @@ type Ask struct {
 	ChipReader  bool // the terminal could have read the chip
 	PIN         PINResult
 	Month       uint16 // the host's business month, YYMM
+	Canary      bool   // the terminal is a canary
 }
 
 // Decide answers for a card; nil is a card this bank does not have. None approves.
@@ -41,6 +42,8 @@ func Decide(c *Card, ask *Ask) reason.Reason {
 		return reason.PINFormat
 	case c == nil:
 		return reason.CardUnknown
+	case c.Canary != ask.Canary:
+		return reason.CardRestricted // a reserved card in a shop, or a shopper's card at a canary
 	}
 	if ask.Op == transaction.Sale || ask.Op == transaction.BalanceInquiry {
 		if r := standing(c, ask); r != reason.None {

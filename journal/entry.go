@@ -23,13 +23,14 @@ const (
 	KindCard     Kind = 5 // a card of the embedded issuer opened or changed; JSON of issuer.Opening
 	KindKey      Kind = 6 // a key record entered; JSON of keys.Record
 	KindOpened   Kind = 7 // the data directory was made; JSON of Opened
+	KindEvent    Kind = 8 // something a person should know; JSON of Event
 
 	KindCertificate Kind = 9 // a certificate made, replaced or revoked; JSON of registry.Certificate
 )
 
 var kindNames = map[Kind]string{
 	KindExchange: "exchange", KindMerchant: "merchant", KindTerminal: "terminal", KindDevice: "device",
-	KindCard: "card", KindKey: "key", KindOpened: "opened",
+	KindCard: "card", KindKey: "key", KindOpened: "opened", KindEvent: "event",
 	KindCertificate: "certificate",
 }
 

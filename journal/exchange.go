@@ -69,6 +69,13 @@ const (
 	FlagOutside  // outside its registered circle, only observed
 )
 
+// Flags told apart from those above so that neither row moves the other.
+const (
+	FlagTLS         uint16 = 1 << 13 // it came over TLS
+	FlagTrackSealed uint16 = 1 << 14 // track 2 came enciphered under the track key
+	FlagCanary      uint16 = 1 << 15 // of a reserved terminal: it moves no money and counts as no sale
+)
+
 // Totals is DE48 as counted by one side: what was sold, and what was voided or refunded, domestic cards.
 type Totals struct {
 	DebitAmount  pos.Amount

@@ -12,6 +12,7 @@ import (
 	"touchstone/journal"
 	"touchstone/keys"
 	"touchstone/pos"
+	"touchstone/proof"
 	"touchstone/registry"
 	"touchstone/transaction"
 )
@@ -85,6 +86,7 @@ type Ledger struct {
 	termSlots []*terminal
 	cardSlots []*card
 	floor     Floor
+	stops     proof.Stops // sales stopped by the journal's events
 
 	checkpointing sync.Mutex // one checkpoint at a time; taken before any other lock
 	broken        bool
@@ -183,6 +185,7 @@ func (l *Ledger) restore(ctx context.Context) error {
 		Terminal: func(r *registry.Terminal) error { l.restoreTerminal(r); return nil },
 
 		Certificate: func(c *registry.Certificate) error { l.certs.put(c); return nil },
+		Event:       func(e *journal.Event) error { l.stops.Fold(e); return nil },
 	})
 }
 
@@ -225,6 +228,13 @@ func (l *Ledger) addCard(h pos.PANHash) *card {
 
 // Durable is the number of the last durable entry.
 func (l *Ledger) Durable() uint64 { return l.committer.Durable() }
+
+// Stops are the sales now stopped because a proof they rest on does not prove.
+func (l *Ledger) Stops() proof.Stops {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.stops
+}
 
 // Counts are the sizes of the hot state.
 type Counts struct{ Merchants, Terminals, Devices, Cards int }

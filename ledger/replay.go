@@ -132,6 +132,12 @@ func (l *Ledger) foldCold(e journal.Entry, enqueue func() (uint64, error)) error
 			return fail(err)
 		}
 		return l.foldCertificate(c, enqueue)
+	case journal.KindEvent:
+		event := new(journal.Event)
+		if err := json.Unmarshal(e.Body, event); err != nil {
+			return fail(err)
+		}
+		return l.listed(enqueue, func() { l.stops.Fold(event) })
 	case journal.KindOpened, journal.KindKey:
 		return l.listed(enqueue, func() {})
 	}

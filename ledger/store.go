@@ -83,7 +83,7 @@ type History interface {
 	Blocks(ctx context.Context, from uint64, f func(journal.Block) error) error
 	Entry(ctx context.Context, seq uint64) (journal.Entry, error)
 	Head(ctx context.Context) (uint64, journal.Hash, error)
-	// ColdRecords gives the newest record of every merchant, device, terminal and certificate.
+	// ColdRecords gives the newest record of every merchant, device, terminal and certificate, and every event.
 	ColdRecords(ctx context.Context, to ColdRecords) error
 }
 
@@ -94,4 +94,5 @@ type ColdRecords struct {
 	Terminal func(*registry.Terminal) error
 
 	Certificate func(*registry.Certificate) error
+	Event       func(*journal.Event) error // in the order of the journal
 }

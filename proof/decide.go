@@ -20,10 +20,13 @@ func Decide(p *Policy, r *Request, s *Snapshot, c *Claims, e *Evidence, now pos.
 	v.Set = -1
 	v.pass(Frame)
 	d := &decision{p, r, s, c, e, now, &v}
-	stages := [...]func() bool{d.form, d.identity, d.network, d.place, d.permit, d.session, d.mac, d.repeat, d.serial, d.track, d.cardholder}
+	stages := [...]func() bool{d.form, d.identity, d.network, d.place, d.permit, d.session, d.mac, d.repeat, d.serial, d.track, d.cardholder, d.effective}
 	for _, stage := range stages {
 		if !stage() || v.Repeat {
 			return v
+		}
+		if flaw == Identity && s.Terminal == nil && v.Checks.Of(Identity) == Passed {
+			break // only with the build tag flaw: nothing more can be asked of a terminal that is not known
 		}
 	}
 	v.decided = true // the proofs held; DE39 is Conclude's
@@ -286,7 +289,8 @@ func (d *decision) mac() bool {
 	grade := algorithm.Grade()
 	v.details.note(MACGrade, textOf([]byte(grade.Strength.String())), value{})
 	singleDES := set.Code == keys.SignInDES
-	if (singleDES && !d.p.AllowSingleDES) || (d.p.RefuseWeakMAC && grade.Strength != mac.Strong) {
+	weakRefused := d.p.RefuseWeakMAC || d.s.Terminal.Profile.MACStrong
+	if (singleDES && !d.p.AllowSingleDES) || (weakRefused && grade.Strength != mac.Strong) {
 		return v.fail(MACGrade, reason.MACGradeRefused)
 	}
 	v.pass(MACGrade)

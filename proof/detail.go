@@ -73,9 +73,12 @@ func (v value) append(b []byte) []byte {
 	return b
 }
 
+// anyAddress stands for a registration that takes every address.
+const anyAddress = "any address"
+
 func network(n pos.Network, anywhere bool) value {
 	if anywhere {
-		return textOf([]byte("any address"))
+		return textOf([]byte(anyAddress))
 	}
 	return value{tag: tagNetwork, b: append(n.Base[:], n.Bits)}
 }

@@ -74,7 +74,7 @@ func Prepare(p *Policy, r *Request, s *Snapshot, now pos.Instant, c *Claims) {
 	}
 	n := 0
 	for _, set := range [...]*keys.Set{&s.Session.Pending, &s.Session.InForce} {
-		if s.Session.Usable(set, p.lifetime(r), now) {
+		if s.Session.Usable(set, p.lifetime(r), now) || (flaw == SignedIn && set.Number != 0) {
 			c.Sets[n], c.Algorithms[n] = set, AlgorithmOf(s.Terminal.Profile.MAC, set.Code)
 			n++
 		}

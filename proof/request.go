@@ -132,8 +132,9 @@ type Snapshot struct {
 	Card     CardView
 	Version  uint64 // of the terminal's state; the ledger refuses a commit against another
 
-	RateLimited bool // too many sign-ins
-	SameConn    bool // the last verified message came on this connection
+	Stops       Stops // sales stopped because a proof no longer proves
+	RateLimited bool  // too many sign-ins
+	SameConn    bool  // the last verified message came on this connection
 }
 
 // CardView is the part of a card that must be known before the PIN is verified.

@@ -79,6 +79,7 @@ const (
 	CloneSuspected
 	NoCardholderVerification
 	NetworkKeyStale
+	ProofIneffective
 	count // the number of reasons, None included
 )
 
@@ -159,4 +160,5 @@ var table = [count]row{
 	CloneSuspected:            {"clone_suspected", pos.Code("58"), Security},
 	NoCardholderVerification:  {"no_cardholder_verification", pos.Code("57"), Terminal},
 	NetworkKeyStale:           {"network_key_stale", pos.Code("96"), Acquirer},
+	ProofIneffective:          {"proof_ineffective", pos.Code("96"), Security},
 }

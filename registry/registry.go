@@ -32,6 +32,7 @@ type Profile struct {
 	TrackSecret  bool            `json:"track_encrypted"`          // a clear track is refused
 	ChipReader   bool            `json:"chip_reader"`              // a swiped chip card is fallback
 	VoidNeedsPIN bool            `json:"void_needs_pin,omitempty"` // a void must carry a PIN
+	MACStrong    bool            `json:"mac_strong,omitempty"`     // a MAC graded weaker than strong is refused
 }
 
 // Circle is where a terminal stands.
@@ -65,8 +66,9 @@ const (
 // Device is one piece of hardware.
 type Device struct {
 	Serial      pos.Serial   `json:"serial"`
-	Licence     string       `json:"licence"`     // network licence (入网认证编号), one letter and 4 digits
-	DeviceType  string       `json:"device_type"` // two digits; docs/protocol/unionpay-pos.md 6.2
+	Licence     string       `json:"licence"`         // network licence (入网认证编号), one letter and 4 digits
+	DeviceType  string       `json:"device_type"`     // two digits; docs/protocol/unionpay-pos.md 6.2
+	Model       string       `json:"model,omitempty"` // maker and model, at most MaxModel bytes; "" is unknown
 	AppVersions []string     `json:"app_versions,omitempty"`
 	State       DeviceState  `json:"state"`
 	Key         keys.Wrapped `json:"serial_key,omitempty"` // absent for a terminal that holds none
@@ -106,7 +108,11 @@ type Terminal struct {
 	MasterKCV  string         `json:"master_key_kcv"`
 	Permit     Permit         `json:"permit"`
 	Visitor    bool           `json:"visitor,omitempty"` // left alone by a demonstration's own traffic
+	Canary     bool           `json:"canary,omitempty"`  // reserved for known-bad messages: it moves no money
 }
+
+// MaxModel is the most bytes of a device's model name.
+const MaxModel = 40
 
 // MaxNetworks is the most networks one registration may name.
 const MaxNetworks = 32
@@ -150,6 +156,8 @@ func (d *Device) Check() error {
 		return fmt.Errorf("%w: device state %q is not one of active, suspended, tampered", ErrRecord, d.State)
 	case len(d.DeviceType) != 2 || strings.Trim(d.DeviceType, "0123456789") != "":
 		return fmt.Errorf("%w: device type %q is not two digits", ErrRecord, d.DeviceType)
+	case len(d.Model) > MaxModel:
+		return fmt.Errorf("%w: model of %d bytes, the most is %d", ErrRecord, len(d.Model), MaxModel)
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // coldWriter keeps the latest cold records as rows. Entries of other kinds have no row.
-type coldWriter struct{ merchant, terminal, device, card, key, certificate *sql.Stmt }
+type coldWriter struct{ merchant, terminal, device, card, key, certificate, event *sql.Stmt }
 
 func (w *coldWriter) prepare(ctx context.Context, c *sql.Conn) error {
 	const upsert = "INSERT INTO %[1]s(%[2]s, seq, record) VALUES(?, ?, ?) ON CONFLICT(%[2]s) DO UPDATE SET seq = excluded.seq, record = excluded.record"
@@ -28,6 +28,7 @@ func (w *coldWriter) prepare(ctx context.Context, c *sql.Conn) error {
 		{&w.certificate, fmt.Sprintf(upsert, "certificate", "fingerprint")},
 		{&w.key, `INSERT INTO key_record(owner, usage, cipher, seq, record) VALUES(?, ?, ?, ?, ?)
 			ON CONFLICT(owner, usage, cipher) DO UPDATE SET seq = excluded.seq, record = excluded.record`},
+		{&w.event, "INSERT INTO event(seq, at, record) VALUES(?, ?, ?)"},
 	} {
 		var err error
 		if *p.stmt, err = c.PrepareContext(ctx, p.sql); err != nil {
@@ -76,6 +77,8 @@ func (w *coldWriter) one(ctx context.Context, e journal.Entry) (err error) {
 		if err = json.Unmarshal(e.Body, &r); err == nil {
 			_, err = w.certificate.ExecContext(ctx, r.Fingerprint, seq, record)
 		}
+	case journal.KindEvent:
+		_, err = w.event.ExecContext(ctx, seq, int64(e.At), record)
 	case journal.KindKey:
 		var r keys.Record
 		if err = json.Unmarshal(e.Body, &r); err != nil {
@@ -100,6 +103,7 @@ type Cold struct {
 	Key      func(seq uint64, r keys.Record) error // the latest of one owner, usage and cipher
 
 	Certificate func(seq uint64, r registry.Certificate) error
+	Event       func(seq uint64, r journal.Event) error // every one, in the order of the journal
 }
 
 // Cold calls to with every latest cold record: merchants, terminals, devices, cards, certificates, keys, each table in
@@ -121,7 +125,10 @@ func (r *Reader) Cold(ctx context.Context, to Cold) error {
 	if err := coldTable(ctx, r.db, "certificate", to.Certificate); err != nil {
 		return err
 	}
-	return coldTable(ctx, r.db, "key_record", to.Key)
+	if err := coldTable(ctx, r.db, "key_record", to.Key); err != nil {
+		return err
+	}
+	return coldTable(ctx, r.db, "event", to.Event)
 }
 
 func coldTable[T any](ctx context.Context, db *sql.DB, table string, f func(uint64, T) error) error {

@@ -89,5 +89,11 @@ func (h HotState) ColdRecords(ctx context.Context, to ledger.ColdRecords) error 
 		Terminal: func(_ uint64, r registry.Terminal) error { return to.Terminal(&r) },
 
 		Certificate: func(_ uint64, r registry.Certificate) error { return to.Certificate(&r) },
+		Event: func(_ uint64, e journal.Event) error {
+			if to.Event == nil {
+				return nil
+			}
+			return to.Event(&e)
+		},
 	})
 }

@@ -90,7 +90,8 @@ func (t *Terminal) build(r *request) ([]byte, error) {
 	putText(b, 39, r.reason)
 	terminal := t.twist.terminalID(t.cfg.Terminal)
 	b.PutText(41, terminal[:])
-	b.PutText(42, t.cfg.Merchant[:])
+	merchant := t.twist.merchantID(t.cfg.Merchant)
+	b.PutText(42, merchant[:])
 	if err := t.putTail(r, pinned); err != nil {
 		return nil, err
 	}
@@ -122,7 +123,7 @@ func (t *Terminal) putTrack(r *request) (err error) {
 		}
 		packed := packTrack(track)
 		defer clear(packed)
-		if err = paycrypto.EncryptTrack(t.keys.tdk, packed); err != nil {
+		if err = paycrypto.EncryptTrack(t.twist.tdk(t.keys.tdk), packed); err != nil {
 			err = fmt.Errorf("%w: track 2 shorter than one block", ErrCard)
 			return
 		}
@@ -190,7 +191,7 @@ func (t *Terminal) putPIN(r *request, pinned bool) (a1 []byte, err error) {
 		return nil, nil
 	}
 	algorithm := t.cfg.SignInCode.Algorithm()
-	s := iso8583.Security{Algorithm: digit53(algorithm), TracksEncrypted: t.cfg.SealTrack && r.card.Track2.Len() > 0}
+	s := iso8583.Security{Algorithm: t.twist.algorithm53(digit53(algorithm)), TracksEncrypted: t.cfg.SealTrack && r.card.Track2.Len() > 0}
 	if pinned {
 		s.Format = iso8583.PINWithPAN
 		t.showPIN()
@@ -240,7 +241,7 @@ func (t *Terminal) put59(r *request, a1 []byte) (err error) {
 			return err
 		}
 	}
-	if l := t.cfg.Location; r.serial && r.financial && l != nil {
+	if l := t.twist.location(t.cfg.Location); r.serial && r.financial && l != nil {
 		de59, err = iso8583.AppendA5(de59, iso8583.A5{Longitude: []byte(l.Longitude), Latitude: []byte(l.Latitude), System: []byte(l.System)})
 		if err != nil {
 			return fmt.Errorf("%w: location: %w", ErrConfig, err)
@@ -259,7 +260,8 @@ const factorDigits = 6
 // serial-number key; docs/protocol/unionpay-pos.md, sections 6.1, 6.4 and 9A.22.
 func (t *Terminal) appendA2(dst []byte, r *request) ([]byte, error) {
 	serial := t.twist.serialNumber(t.cfg.Serial)
-	version := t.cfg.AppVersion + strings.Repeat(" ", appVersionSize-len(t.cfg.AppVersion))
+	version := t.twist.version(t.cfg.AppVersion)
+	version += strings.Repeat(" ", appVersionSize-len(version))
 	v := iso8583.A2Values{
 		iso8583.A2DeviceType: []byte(t.cfg.DeviceType), iso8583.A2Serial: []byte(serial), iso8583.A2Version: []byte(version),
 	}
@@ -277,6 +279,7 @@ func (t *Terminal) appendA2(dst []byte, r *request) ([]byte, error) {
 			return nil, fmt.Errorf("%w: no card number for the serial's factor", ErrCard)
 		}
 		defer clear(factor)
+		t.twist.spoilFactor(factor)
 		ciphertext := mac.SerialCiphertext(t.serialKey, serial, factor)
 		t.twist.spoilCipher(&ciphertext)
 		v[iso8583.A2Factor], v[iso8583.A2Cipher] = factor, ciphertext[:]

@@ -92,9 +92,11 @@ type Config struct {
 	Screen    Screen       // nil: none
 	OnMessage func(Result) // called once for every message sent, in order; nil: none
 
-	// FaultFrom is the local address of Fault WrongNetwork; FaultTerminal the DE41 of Unregistered.
+	// FaultFrom is the local address of Fault WrongNetwork; FaultTerminal the DE41 of Unregistered;
+	// FaultMerchant the DE42 of ProbeOtherMerchant.
 	FaultFrom     string
 	FaultTerminal pos.TerminalID
+	FaultMerchant pos.MerchantID
 
 	Now    func() time.Time // the clock; time.Now
 	Random io.Reader        // nonces and Fault Garbage; crypto/rand

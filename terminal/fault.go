@@ -74,6 +74,14 @@ type twist struct {
 	laterBatch bool              // DE60.2 is the next batch
 	from       string            // local address
 	copyTo     *[]byte           // gets a copy of the frame
+
+	// Of probes only.
+	merchant    pos.MerchantID    // DE42
+	place       *Location         // A5
+	trackKey    *paycrypto.Cipher // the track sealed under this
+	otherCipher bool              // digit 2 of DE53
+	otherFactor bool              // A2 sub-tag 03 and the ciphertext of another factor
+	app         string            // A2 sub-tag 05
 }
 
 func (w *twist) terminalID(own pos.TerminalID) pos.TerminalID {

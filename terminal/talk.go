@@ -15,8 +15,8 @@ import (
 var echoed = [...]int{3, 4, 11, 41, 42}
 
 // talk sends a frame and judges what comes back. It changes no state.
-func (t *Terminal) talk(ctx context.Context, r *request, from string, frame []byte) Result {
-	res := Result{Operation: r.operation, Request: r.mti, Trace: r.trace, Batch: r.batch, Amount: r.amount}
+func (t *Terminal) talk(ctx context.Context, r *request, from string, frame []byte) (res Result) {
+	res = Result{Operation: r.operation, Request: r.mti, Trace: r.trace, Batch: r.batch, Amount: r.amount}
 	start := t.cfg.Now()
 	defer func() { res.Elapsed = t.cfg.Now().Sub(start) }()
 	if r.settlement != nil {

@@ -41,6 +41,7 @@ type Terminal struct {
 	keys      *session // nil before the first sign-in
 	former    *session // the keys before those, only while a fault wants them
 	keep      bool     // keep the former keys
+	signedOff bool     // a probe has signed off and kept the keys
 
 	link    link
 	builder iso8583.Builder

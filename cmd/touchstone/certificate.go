@@ -378,7 +378,11 @@ func (e *engine) seedCertificates(ctx context.Context) error {
 	if !bytes.Equal(root.Raw, publishedRoot().Raw) {
 		return errors.New("this test data directory has another certificate authority than the published one")
 	}
-	for _, t := range append(staffTerminals(), visitors()...) {
+	all := append(staffTerminals(), visitors()...)
+	for _, c := range canaries() {
+		all = append(all, c.sampleTerminal)
+	}
+	for _, t := range all {
 		if !t.tls {
 			continue
 		}

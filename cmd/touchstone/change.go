@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -33,7 +34,12 @@ type change struct {
 	Certificate *certificateChange `json:"certificate,omitempty"`
 	CRL         *crlChange         `json:"crl,omitempty"`
 
-	Status *statusQuery `json:"status,omitempty"` // asks, and changes nothing
+	Status  *statusQuery   `json:"status,omitempty"`  // asks, and changes nothing
+	Finding *findingChange `json:"finding,omitempty"` // of a canary outside the host
+	Resume  *resumeChange  `json:"resume,omitempty"`
+
+	Effectiveness *effectivenessQuery `json:"effectiveness,omitempty"` // asks and changes nothing
+	CanaryRound   *canaryRoundQuery   `json:"canary_round,omitempty"`
 }
 
 type merchantChange struct {
@@ -48,6 +54,7 @@ type deviceChange struct {
 	Licence    string   `json:"licence"`
 	DeviceType string   `json:"device_type"`
 	Apps       []string `json:"apps"`
+	Model      string   `json:"model"`
 	State      string   `json:"state"`
 	Components []string `json:"components"`
 }
@@ -59,11 +66,13 @@ type terminalChange struct {
 	Place                                 string // "latitude,longitude,metres"
 	PlaceRefuse, NoSales, NoRefunds       bool
 	PINWithoutPAN, VoidNeedsPIN           bool
+	MACStrong, Canary                     bool
 }
 
 type cardChange struct {
 	PANFile, PINFile, Expiry, ServiceCode, State string
-	Balance, SaleLimit                           string
+	Balance, SaleLimit, NoPINLimit               string
+	Canary                                       bool
 }
 
 type releaseChange struct {
@@ -99,6 +108,10 @@ func (e *engine) apply(ctx context.Context, c change) (changed, error) {
 		return e.changeCertificate(ctx, c.Certificate)
 	case c.CRL != nil:
 		return e.revocationList(ctx, c.CRL)
+	case c.Finding != nil:
+		return e.finding(ctx, c.Finding)
+	case c.Resume != nil:
+		return e.resume(ctx, c.Resume)
 	}
 	return changed{}, errors.New("nothing to change")
 }
@@ -146,7 +159,7 @@ func (e *engine) changeDevice(ctx context.Context, c *deviceChange) (changed, er
 	if d.State == registry.TamperedBy {
 		return changed{}, fmt.Errorf("device %s was tampered with: only touchstone device release changes it", serial)
 	}
-	d.Licence, d.DeviceType, d.AppVersions = c.Licence, c.DeviceType, c.Apps
+	d.Licence, d.DeviceType, d.AppVersions, d.Model = c.Licence, c.DeviceType, c.Apps, cmp.Or(c.Model, d.Model)
 	if c.State != "" {
 		d.State = registry.DeviceState(c.State)
 	}
@@ -180,9 +193,9 @@ func (e *engine) changeTerminal(ctx context.Context, c *terminalChange) (changed
 	if err != nil {
 		return changed{}, fmt.Errorf("sign-in code %q: want 001, 003, 004, 005 or 006", c.SignInCode)
 	}
-	t := &registry.Terminal{ID: id, Merchant: merchant, Serial: device.Serial, Permit: registry.FullPermit, Suspended: c.Suspended,
+	t := &registry.Terminal{ID: id, Merchant: merchant, Serial: device.Serial, Permit: registry.FullPermit, Suspended: c.Suspended, Canary: c.Canary,
 		Profile: registry.Profile{SignInCode: pos.NetworkCode(code), MAC: registry.MACProfile(c.MAC), ChipReader: c.ChipReader, TrackSecret: c.TrackEncrypted,
-			PINWithout: c.PINWithoutPAN, VoidNeedsPIN: c.VoidNeedsPIN}}
+			PINWithout: c.PINWithoutPAN, VoidNeedsPIN: c.VoidNeedsPIN, MACStrong: c.MACStrong}}
 	if t.Networks, t.AnyNetwork, err = networks(c.Networks); err != nil {
 		return changed{}, err
 	}
@@ -299,7 +312,7 @@ func (e *engine) changeCard(ctx context.Context, c *cardChange) (changed, error)
 	if err := pan.Set(digits); err != nil || !pan.Luhn() {
 		return changed{}, fmt.Errorf("%s: not a card number with a right check digit", c.PANFile)
 	}
-	o := &issuer.Opening{Shown: pan.Truncated(), ServiceCode: c.ServiceCode, State: issuer.CardState(c.State)}
+	o := &issuer.Opening{Shown: pan.Truncated(), ServiceCode: c.ServiceCode, State: issuer.CardState(c.State), Canary: c.Canary}
 	if o.Card, err = e.module.HashPAN(pan); err != nil {
 		return changed{}, err
 	}
@@ -314,6 +327,11 @@ func (e *engine) changeCard(ctx context.Context, c *cardChange) (changed, error)
 	if c.SaleLimit != "" {
 		if o.SaleLimit, err = pos.ParseAmount(c.SaleLimit); err != nil {
 			return changed{}, fmt.Errorf("sale limit: %w", err)
+		}
+	}
+	if c.NoPINLimit != "" {
+		if o.NoPINLimit, err = pos.ParseAmount(c.NoPINLimit); err != nil {
+			return changed{}, fmt.Errorf("no-pin limit: %w", err)
 		}
 	}
 	if err := e.setPIN(ctx, o, pan, c.PINFile); err != nil {

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"touchstone/effectiveness"
 	"touchstone/journal"
 )
 
@@ -103,7 +104,7 @@ func (c *demoCmd) play(a *app, e *engine, show *lines) error {
 		return errors.Join(err, ln.Close(), secure.Close())
 	}
 	defer e.observeOn(figures)()
-	s := &stage{engine: e, show: show, data: c.Data, from: e.ledger.Durable() + 1, figures: e.address, figuresTaken: figuresTaken}
+	s := &stage{engine: e, show: show, data: c.Data, from: e.ledger.Durable() + 1, figures: e.address, figuresTaken: figuresTaken, rounds: make(chan *round, 1)}
 	if err := s.banner(ln.Addr().String(), secure.Addr().String(), taken, tlsTaken, c); err != nil {
 		return errors.Join(err, ln.Close(), secure.Close())
 	}
@@ -125,9 +126,15 @@ func (c *demoCmd) play(a *app, e *engine, show *lines) error {
 			(&crowdOf{host: ln.Addr().String(), tls: secure.Addr().String(), state: filepath.Join(c.Data, "terminals"), log: e.log}).play(players)
 		}
 	}()
+	waitCanary, err := c.canaryFlags.start(players, a, e, ln, secure, !c.Quiet, s.canaryRound)
+	if err != nil {
+		e.log.Warn("no canary", slog.String("error", err.Error()))
+		waitCanary = func() {}
+	}
 	followErr := s.follow(a.ctx, ended)
 	stopPlayers()
 	<-crowd
+	waitCanary()
 	stopServing()
 	var serveErr error
 	if s.ended == nil {
@@ -166,14 +173,18 @@ type stage struct {
 	count  tally
 	ended  *error
 
-	figures      string // address of metrics, health and readiness, "" for none
-	figuresTaken bool   // the address asked for was taken
+	figures      string      // address of metrics, health and readiness, "" for none
+	figuresTaken bool        // the address asked for was taken
+	rounds       chan *round // of the canary, to be shown
 }
 
 // tally counts judged sales of this run.
 type tally struct{ sales, approved, bank, security, messages int }
 
 func (t *tally) add(x *journal.Exchange) {
+	if ofCanary(x) {
+		return
+	}
 	t.messages++
 	if whatOf(x) != "sale" || x.Flags&journal.FlagRepeat != 0 {
 		return
@@ -252,6 +263,10 @@ func (s *stage) follow(ctx context.Context, ended <-chan error) error {
 			if err := s.read(ctx); err != nil {
 				return notCancelled(ctx, err)
 			}
+		case r := <-s.rounds:
+			if err := s.showRound(r); err != nil {
+				return err
+			}
 		case <-sum.C:
 			if err := s.summary(); err != nil {
 				return err
@@ -268,6 +283,9 @@ func (s *stage) read(ctx context.Context) error {
 				return err
 			}
 			s.count.add(&x)
+			if ofCanary(&x) {
+				return nil
+			}
 		}
 		return s.show.entry(e)
 	})
@@ -280,7 +298,11 @@ func (s *stage) counts() string {
 }
 
 func (s *stage) summary() error {
-	_, err := fmt.Fprintf(s.show.w, " %s  ── %s\n", time.Now().In(s.show.zone).Format("15:04:05"), s.counts())
+	at := time.Now().In(s.show.zone).Format("15:04:05")
+	_, err := fmt.Fprintf(s.show.w, " %s  ── %s\n", at, s.counts())
+	if report, _ := s.engine.watch.report(effectiveness.Range{}); err == nil && report.Approvals > 0 {
+		_, err = fmt.Fprintf(s.show.w, " %s  ── %s\n", at, s.show.sentence(&report))
+	}
 	return err
 }
 

@@ -105,6 +105,7 @@ type registerDevice struct {
 	Licence    string   `name:"licence" default:"P3100" help:"Network licence (入网认证编号): a letter and 4 digits."`
 	Type       string   `name:"type" default:"04" help:"Device type, two digits; 04 is a smart POS."`
 	Apps       []string `name:"app" help:"Application versions it may run; none given: any." placeholder:"VERSION"`
+	Model      string   `name:"model" help:"Maker and model, at most 40 bytes; figures are shown by it."`
 	State      string   `name:"state" default:"" enum:",active,suspended,tampered" help:"active, suspended or tampered."`
 	Components []string `name:"component" help:"Component of its serial-number key, 16 bytes." placeholder:"FILE"`
 }
@@ -115,7 +116,7 @@ func (c *registerDevice) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return c.make(a, change{Device: &deviceChange{c.Serial, c.Licence, c.Type, c.Apps, c.State, files}})
+	return c.make(a, change{Device: &deviceChange{c.Serial, c.Licence, c.Type, c.Apps, c.Model, c.State, files}})
 }
 
 type registerTerminal struct {
@@ -132,6 +133,8 @@ type registerTerminal struct {
 	TrackEncrypted bool     `name:"track-encrypted" help:"A clear track is refused."`
 	PINWithoutPAN  bool     `name:"pin-without-pan" help:"A PIN block without the card number (DE53.1 = 1) is accepted."`
 	VoidNeedsPIN   bool     `name:"void-needs-pin" help:"A void without a PIN is refused."`
+	MACStrong      bool     `name:"mac-strong" help:"A MAC graded weaker than strong is refused."`
+	Canary         bool     `name:"canary" help:"Reserved for known-bad messages: it moves no money and counts as no sale."`
 	Place          string   `name:"place" help:"Where it stands: latitude,longitude,metres. Outside it a message is recorded, and refused with --place-refuse." placeholder:"PLACE"`
 	PlaceRefuse    bool     `name:"place-refuse" help:"Refuse it outside its place."`
 	NoSales        bool     `name:"no-sales" help:"Its permit: reversals only, no keys."`
@@ -146,7 +149,8 @@ func (c *registerTerminal) Run(a *app) error {
 	}
 	return c.make(a, change{Terminal: &terminalChange{ID: c.ID, Merchant: c.Merchant, Serial: c.Serial, SignInCode: c.SignInCode, MAC: c.MAC,
 		Networks: c.Networks, Components: files, Suspended: c.Suspended, ChipReader: c.ChipReader, TrackEncrypted: c.TrackEncrypted,
-		PINWithoutPAN: c.PINWithoutPAN, VoidNeedsPIN: c.VoidNeedsPIN, Place: c.Place, PlaceRefuse: c.PlaceRefuse, NoSales: c.NoSales, NoRefunds: c.NoRefunds}})
+		PINWithoutPAN: c.PINWithoutPAN, VoidNeedsPIN: c.VoidNeedsPIN, Place: c.Place, PlaceRefuse: c.PlaceRefuse, NoSales: c.NoSales, NoRefunds: c.NoRefunds,
+		MACStrong: c.MACStrong, Canary: c.Canary}})
 }
 
 type registerCard struct {
@@ -158,6 +162,8 @@ type registerCard struct {
 	State       string `name:"state" default:"active" enum:"active,lost,stolen,restricted" help:"active, lost, stolen or restricted."`
 	Balance     string `name:"balance" default:"0.00" help:"Of a new card, such as 1000.00."`
 	SaleLimit   string `name:"sale-limit" help:"Of one sale, such as 500.00."`
+	NoPINLimit  string `name:"no-pin-limit" help:"Of one sale without a PIN, such as 1000.00."`
+	Canary      bool   `name:"canary" help:"Reserved: only a canary terminal may name it, and it never pays."`
 }
 
 // Run registers the card, or changes it: its PIN, state, limits.
@@ -173,7 +179,7 @@ func (c *registerCard) Run(a *app) error {
 		}
 	}
 	return c.make(a, change{Card: &cardChange{PANFile: files[0], PINFile: pin, Expiry: c.Expiry, ServiceCode: c.ServiceCode, State: c.State,
-		Balance: c.Balance, SaleLimit: c.SaleLimit}})
+		Balance: c.Balance, SaleLimit: c.SaleLimit, NoPINLimit: c.NoPINLimit, Canary: c.Canary}})
 }
 
 // deviceCmd is what is done to devices.

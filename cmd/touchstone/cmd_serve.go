@@ -44,6 +44,7 @@ type hostFlags struct {
 	Idle             time.Duration `name:"idle" help:"Silence after which a connection is closed; at least 60s." default:"10m"`
 	FrameTime        time.Duration `name:"frame-time" help:"From the first byte of a frame to its last." default:"10s"`
 	tlsFlags
+	canaryFlags
 	LogLevel string `name:"log-level" help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
 
 	LogFormat     string `name:"log-format" help:"text or json, to standard error." default:"text" enum:"text,json"`
@@ -75,6 +76,9 @@ func (f *hostFlags) check() error {
 		}
 	}
 	if err := f.tlsFlags.check(); err != nil {
+		return err
+	}
+	if err := f.canaryFlags.check(); err != nil {
 		return err
 	}
 	if len(f.AcquirerID) == 0 || len(f.AcquirerID) > 11 || strings.Trim(f.AcquirerID, "0123456789") != "" {
@@ -113,7 +117,11 @@ func (f *hostFlags) open(log *slog.Logger) (*engine, error) {
 	}
 	opts := ledger.DefaultOptions()
 	opts.SignInBurst, opts.SignInEvery = f.SignInBurst, f.SignInEvery
-	return openEngine(engineOptions{dir: f.Data, lock: lock, policy: f.policy(test), ledger: opts, zone: zone, acquirerID: f.AcquirerID, issuerID: f.IssuerID, log: log})
+	e, err := openEngine(engineOptions{dir: f.Data, lock: lock, policy: f.policy(test), ledger: opts, zone: zone, acquirerID: f.AcquirerID, issuerID: f.IssuerID, log: log})
+	if err == nil {
+		e.stopIneffective = f.OnIneffective == "stop"
+	}
+	return e, err
 }
 
 func (f *hostFlags) limits() listener.Limits {
@@ -203,7 +211,18 @@ func (c *serveCmd) serve(a *app, e *engine, log *slog.Logger) error {
 	n := e.ledger.Counts()
 	log.Info("serving", slog.String("tcp", ln.Addr().String()), slog.String("tls", addressOrNone(tlsLn)), slog.String("data", c.Data), slog.Bool("test", e.test),
 		slog.Int("terminals", n.Terminals), slog.Int("merchants", n.Merchants), slog.Uint64("journal", e.ledger.Durable()), slog.String("observe", e.address))
+	canaryCtx, endCanary := context.WithCancel(a.ctx)
+	defer endCanary()
+	waitCanary, err := c.canaryFlags.start(canaryCtx, a, e, ln, tlsLn, false, nil)
+	if err != nil {
+		if tlsLn != nil {
+			err = errors.Join(err, tlsLn.Close())
+		}
+		return errors.Join(err, ln.Close())
+	}
 	err = e.serve(a.ctx, ln, c.limits(), doors...)
+	endCanary()
+	waitCanary()
 	log.Info("ended", slog.Uint64("journal", e.ledger.Durable()))
 	return err
 }
@@ -214,7 +233,7 @@ func (e *engine) serve(ctx context.Context, ln net.Listener, limits listener.Lim
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	server := listener.New(e.line, limits, e.log)
-	defer e.watch(server, ln, doors)()
+	defer e.observeServer(server, ln, doors)()
 	control, err := e.listenControl(ctx)
 	if err != nil {
 		ln.Close()
@@ -244,5 +263,6 @@ func (e *engine) serve(ctx context.Context, ln net.Listener, limits listener.Lim
 func hostDefaults() hostFlags {
 	return hostFlags{TimeZone: "Asia/Shanghai", AcquirerID: "48021000", IssuerID: "01020000", SignInLifetime: 24 * time.Hour,
 		ReversalLifetime: 24 * time.Hour, RepeatWindow: 180 * time.Second, PlaceMetres: 500, SignInBurst: 30, SignInEvery: 2 * time.Second,
-		MaxConnections: 1, MaxFromAddress: 1, Idle: time.Minute, FrameTime: time.Second, tlsFlags: tlsDefaults()}
+		MaxConnections: 1, MaxFromAddress: 1, Idle: time.Minute, FrameTime: time.Second, tlsFlags: tlsDefaults(),
+		canaryFlags: canaryFlags{Canary: "off", CanaryEvery: canaryEvery, CanaryDeadline: canaryDeadline}}
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"touchstone/effectiveness"
 	"touchstone/journal"
 	"touchstone/observe"
 	"touchstone/sqlite"
@@ -49,8 +50,14 @@ var errRequest = errors.New("control request: not one that this version knows")
 
 // respond answers one control request: a question, or a change.
 func (e *engine) respond(ctx context.Context, c change) (any, error) {
-	if c.Status != nil {
+	switch {
+	case c.Status != nil:
 		return e.status(), nil
+	case c.Effectiveness != nil:
+		report, ready := e.watch.report(effectiveness.Range{From: c.Effectiveness.From, To: c.Effectiveness.To})
+		return effectivenessAnswer{report, !ready}, nil
+	case c.CanaryRound != nil:
+		return e.canaryRound(ctx), nil
 	}
 	return e.apply(ctx, c)
 }

@@ -76,15 +76,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 
 // with opens a sample terminal for f.
 func (c *crowdOf) with(t sampleTerminal, f func(*terminal.Terminal)) {
-	config := terminal.Config{
-		Host: c.host, Terminal: t.id, Merchant: t.merchant, SignInCode: paycrypto.SignInCode(t.code), MAC: terminal.MACProfile(t.profile),
-		TMK: secret.Take(t.masterKey()), SerialKey: secret.Take(t.serialKey()), KeyLoad: 1, Serial: t.serial, Licence: sampleLicence,
-		DeviceType: sampleDeviceType, AppVersion: sampleApp, StateDir: c.state, Language: terminal.English,
-	}
-	if t.tls {
-		config.Host, config.TLS = c.tls, &terminal.TLS{CA: authority.PEM(publishedRoot().Raw), Certificate: authority.PEM(t.certificate().Raw), Key: secret.Take(t.keyPEM())}
-	}
-	reader, err := terminal.Open(config)
+	reader, err := terminal.Open(c.config(t))
 	if err != nil {
 		c.log.Warn("a demonstration terminal did not open", slog.String("terminal", t.id.String()), slog.String("error", err.Error()))
 		return
@@ -93,6 +85,19 @@ func (c *crowdOf) with(t sampleTerminal, f func(*terminal.Terminal)) {
 	if err := reader.Close(); err != nil {
 		c.log.Warn("a demonstration terminal did not close", slog.String("terminal", t.id.String()), slog.String("error", err.Error()))
 	}
+}
+
+// config is a sample terminal as it is made; one with a device certificate speaks TLS.
+func (c *crowdOf) config(t sampleTerminal) terminal.Config {
+	config := terminal.Config{
+		Host: c.host, Terminal: t.id, Merchant: t.merchant, SignInCode: paycrypto.SignInCode(t.code), MAC: terminal.MACProfile(t.profile),
+		TMK: secret.Take(t.masterKey()), SerialKey: secret.Take(t.serialKey()), KeyLoad: 1, Serial: t.serial, Licence: sampleLicence,
+		DeviceType: sampleDeviceType, AppVersion: sampleApp, StateDir: c.state, Language: terminal.English, SealTrack: paycrypto.SignInCode(t.code).Track(),
+	}
+	if t.tls {
+		config.Host, config.TLS = c.tls, &terminal.TLS{CA: authority.PEM(publishedRoot().Raw), Certificate: authority.PEM(t.certificate().Raw), Key: secret.Take(t.keyPEM())}
+	}
+	return config
 }
 
 // cardOf puts a sample card into the hand of a shopper.

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"touchstone/host"
@@ -47,6 +48,8 @@ type engineOptions struct {
 
 	checkpointEvery time.Duration // 0 is checkpointEvery
 	withoutView     bool          // no projection: queries search the journal
+
+	clock func() pos.Instant // nil is the machine's, of a simulation another
 }
 
 // engine is everything that runs on one data directory: store, module, ledger, line.
@@ -64,6 +67,11 @@ type engine struct {
 	certificates sync.Mutex // one act of the certificate authority at a time; taken before any lock of the ledger
 
 	view   *sqlite.Projector
+	watch  *watch                     // live figures of effectiveness
+	canary atomic.Pointer[canaryHand] // the built-in canary, nil when there is none
+
+	stopIneffective bool // policy: sales that rest on a proof found ineffective stop
+
 	stop   context.CancelFunc
 	wait   sync.WaitGroup
 	failed chan error // the first failure of the committer; final
@@ -123,6 +131,9 @@ func openEngine(o engineOptions) (*engine, error) {
 	if err := soft.Harden(); err != nil {
 		o.log.Warn("process is not hardened", slog.String("error", err.Error()))
 	}
+	if o.clock != nil {
+		e.clock = o.clock
+	}
 	o.lock.Test = e.test
 	if err := e.module.Unseal(filepath.Join(o.dir, keyringFile), o.lock); err != nil {
 		return nil, fmt.Errorf("the security module stays sealed: %w", err)
@@ -151,7 +162,8 @@ func (e *engine) start(o engineOptions) error {
 		}
 		sink = projected{e.store, e.view}
 	}
-	l, committer, err := ledger.Open(ctx, o.ledger, e.watchedStore(hot), hot, e.watchedSink(sink))
+	e.watch = newWatch(e.store.Reader, e.clock, o.log)
+	l, committer, err := ledger.Open(ctx, o.ledger, e.watchedStore(hot), hot, e.watchedSink(watched{sink, e.watch}))
 	if err != nil {
 		stop()
 		return errors.Join(err, e.closeView())
@@ -166,6 +178,7 @@ func (e *engine) start(o engineOptions) error {
 			e.failed <- err
 		}
 	})
+	e.startWatch(ctx)
 	every := o.checkpointEvery
 	if every == 0 {
 		every = checkpointEvery

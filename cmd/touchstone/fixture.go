@@ -55,6 +55,7 @@ type sampleTerminal struct {
 	chip     bool
 	place    *registry.Circle
 	tls      bool // has a device certificate: it is heard over TLS only
+	model    string
 }
 
 // Facts that all sample terminals share.
@@ -110,7 +111,7 @@ func visitors() []sampleTerminal {
 	for i, code := range []pos.NetworkCode{3, 3, 1, 4, 5, 6, 3, 3} {
 		n := 90000001 + i
 		all = append(all, sampleTerminal{id: sampleID(n), merchant: sampleMerchant(9000), code: code, serial: sampleSerial(n),
-			keyless: i == 6, tls: i == 7, visitor: true, networks: []string{"127.0.0.0/8", "0:0:0:0:0:0:0:1/128"}})
+			keyless: i == 6, tls: i == 7, visitor: true, model: "Sample V1", networks: []string{"127.0.0.0/8", "0:0:0:0:0:0:0:1/128"}})
 	}
 	return all
 }
@@ -122,14 +123,16 @@ func staffTerminals() []sampleTerminal {
 	for i := range sampleStaff {
 		t := sampleTerminal{id: sampleID(11 + i), merchant: sampleMerchant(1 + i%sampleShops), code: codes[i%len(codes)], serial: sampleSerial(11 + i), tls: i%3 == 1}
 		switch {
+		case t.code == 5 || t.code == 6:
+			t.model = "Sample S30"
 		case i == 7:
-			t.profile = registry.MACX919
-		case i == 22:
-			t.profile = registry.MACECB3DES
+			t.model, t.profile = "Sample S15", registry.MACX919
+		case i == 2 || i == 12: // an old model: its MAC has a key of 56 bits
+			t.model = "Sample S20"
+		default:
+			t.model, t.profile = "Sample S10", registry.MACECB3DES
 		}
-		if codes[i%len(codes)] != 3 {
-			t.profile = ""
-		}
+		t.keyless = i == 17 // states its serial number and cannot prove it
 		all = append(all, t)
 	}
 	return all

@@ -26,17 +26,20 @@ type app struct {
 
 // commands is the table of contents of the program.
 type commands struct {
-	Demo     demoCmd     `cmd:"" help:"Watch it work: a host, sample shops and their terminals, no configuration."`
-	Serve    serveCmd    `cmd:"" help:"The authentication host."`
-	Init     initCmd     `cmd:"" help:"Make a data directory."`
-	Register registerCmd `cmd:"" help:"Enter a merchant, device, terminal or card."`
-	Device   deviceCmd   `cmd:"" help:"Release a device after tampering; its certificates for TLS."`
-	Key      keyCmd      `cmd:"" help:"Draw a key component into a file."`
-	Terminal terminalTop `cmd:"" help:"A reference POS terminal: sign in, sell, void, refund, reverse, settle, or misbehave in one named way; or many, as load."`
-	Status   statusCmd   `cmd:"" help:"What the running host is doing, on one screen."`
-	Journal  journalCmd  `cmd:"" help:"Read the journal: its tail, one message's whole verdict, or verify its chain."`
-	Explain  explainCmd  `cmd:"" help:"What an answer code or a reason means, and what each person does."`
-	Calc     calcCmd     `cmd:"" help:"Compute MACs, check values, PIN blocks and SM2/SM3/SM4: JSON Lines in, JSON Lines out."`
+	Demo          demoCmd          `cmd:"" help:"Watch it work: a host, sample shops and their terminals, no configuration."`
+	Serve         serveCmd         `cmd:"" help:"The authentication host."`
+	Init          initCmd          `cmd:"" help:"Make a data directory."`
+	Register      registerCmd      `cmd:"" help:"Enter a merchant, device, terminal or card."`
+	Device        deviceCmd        `cmd:"" help:"Release a device after tampering; its certificates for TLS."`
+	Key           keyCmd           `cmd:"" help:"Draw a key component into a file."`
+	Terminal      terminalTop      `cmd:"" help:"A reference POS terminal: sign in, sell, void, refund, reverse, settle, or misbehave in one named way; or many, as load."`
+	Status        statusCmd        `cmd:"" help:"What the running host is doing, on one screen."`
+	Effectiveness effectivenessCmd `cmd:"" help:"Of all approvals: which proofs held, were weak, were not required or were waived."`
+	Events        eventsCmd        `cmd:"" help:"What a person should know that no message says: a proof that no longer proves, a terminal that changed."`
+	Canary        canaryCmd        `cmd:"" help:"Send known-bad messages from reserved terminals and see that each is refused for its reason; resume stopped sales."`
+	Journal       journalCmd       `cmd:"" help:"Read the journal: its tail, one message's whole verdict, or verify its chain."`
+	Explain       explainCmd       `cmd:"" help:"What an answer code or a reason means, and what each person does."`
+	Calc          calcCmd          `cmd:"" help:"Compute MACs, check values, PIN blocks and SM2/SM3/SM4: JSON Lines in, JSON Lines out."`
 }
 
 // exitError is an error that was told already and sets only the exit code.

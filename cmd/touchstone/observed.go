@@ -134,9 +134,9 @@ func (e *engine) transport() map[string]uint64 {
 	return ends
 }
 
-// watch takes the listener and its doors before it serves; the returned func says that it serves no more.
+// observeServer takes the listener and its doors before it serves; the returned func says that it serves no more.
 // A listener has one door of each kind.
-func (e *engine) watch(s *listener.Server, plain net.Listener, secure []listener.Secure) (ended func()) {
+func (e *engine) observeServer(s *listener.Server, plain net.Listener, secure []listener.Secure) (ended func()) {
 	s.Watch(e.live.Answered, e.clock)
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -55,6 +55,11 @@ func (e *engine) seed(ctx context.Context) error {
 		}
 		records = append(records, more...)
 	}
+	more, err := e.seedCanaries(ctx)
+	if err != nil {
+		return err
+	}
+	records = append(records, more...)
 	for _, c := range cards() {
 		opening, err := e.seedCard(ctx, c)
 		if err != nil {
@@ -91,10 +96,13 @@ func (e *engine) seedShops() (records []any) {
 }
 
 func (e *engine) seedTerminal(ctx context.Context, t sampleTerminal) ([]any, error) {
-	if _, err := e.ledger.Terminal(t.id); !errors.Is(err, ledger.ErrUnknown) {
-		return nil, err
+	if old, err := e.ledger.Terminal(t.id); !errors.Is(err, ledger.ErrUnknown) {
+		if err != nil {
+			return nil, err
+		}
+		return e.renewSample(t, old)
 	}
-	device := &registry.Device{Serial: t.serial, Licence: sampleLicence, DeviceType: sampleDeviceType, AppVersions: []string{sampleApp}, State: registry.Active, MasterTerms: 1}
+	device := &registry.Device{Serial: t.serial, Licence: sampleLicence, DeviceType: sampleDeviceType, AppVersions: []string{sampleApp}, Model: t.model, State: registry.Active, MasterTerms: 1}
 	var err error
 	if key := t.serialKey(); key != nil {
 		if device.Key, device.KeyKCV, err = e.form(ctx, keys.OfSerial(string(t.serial)), keys.SerialKey, keys.SM4, key); err != nil {
@@ -110,6 +118,26 @@ func (e *engine) seedTerminal(ctx context.Context, t sampleTerminal) ([]any, err
 		return nil, err
 	}
 	return []any{device, reg}, nil
+}
+
+// renewSample brings a sample terminal of an earlier version to this one: its model and MAC. What people
+// and devices did to it stays.
+func (e *engine) renewSample(t sampleTerminal, old *registry.Terminal) (records []any, err error) {
+	device, err := e.ledger.Device(t.serial)
+	if err != nil {
+		return nil, err
+	}
+	if device.Model != t.model {
+		renewed := *device
+		renewed.Model = t.model
+		records = append(records, &renewed)
+	}
+	if old.Profile.MAC != t.profile {
+		renewed := *old
+		renewed.Profile.MAC = t.profile
+		records = append(records, &renewed)
+	}
+	return records, nil
 }
 
 // form gives one published component to the module.
