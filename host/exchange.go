@@ -40,6 +40,9 @@ type Exchange struct {
 	shut     bool // close the connection, no answer
 	salvaged bool // only part of the message could be read
 	failed   pos.ResponseCode
+
+	inLine     bool // the gate counts it
+	suppressed bool // refused without effect, and only counted
 }
 
 // NewExchange makes an Exchange of a line.
@@ -53,6 +56,7 @@ func (x *Exchange) Buffer() []byte { return x.frame[:] }
 // Committed implements journal.Waiter.
 func (x *Exchange) Committed(r journal.Receipt) {
 	x.receipt = r
+	x.leave()
 	x.Done(x)
 }
 

@@ -24,13 +24,15 @@ const (
 	KindKey      Kind = 6 // a key record entered; JSON of keys.Record
 	KindOpened   Kind = 7 // the data directory was made; JSON of Opened
 
-	KindCertificate Kind = 9 // a certificate made, replaced or revoked; JSON of registry.Certificate
+	KindCertificate Kind = 9  // a certificate made, replaced or revoked; JSON of registry.Certificate
+	KindFlood       Kind = 10 // refusals that were only counted; JSON of Flood
 )
 
 var kindNames = map[Kind]string{
 	KindExchange: "exchange", KindMerchant: "merchant", KindTerminal: "terminal", KindDevice: "device",
 	KindCard: "card", KindKey: "key", KindOpened: "opened",
 	KindCertificate: "certificate",
+	KindFlood:       "flood",
 }
 
 // String is the kind's word.

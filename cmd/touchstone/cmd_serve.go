@@ -44,6 +44,7 @@ type hostFlags struct {
 	Idle             time.Duration `name:"idle" help:"Silence after which a connection is closed; at least 60s." default:"10m"`
 	FrameTime        time.Duration `name:"frame-time" help:"From the first byte of a frame to its last." default:"10s"`
 	tlsFlags
+	boundFlags
 	LogLevel string `name:"log-level" help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
 }
 
@@ -79,7 +80,7 @@ func (f *hostFlags) check() error {
 	if len(f.IssuerID) > 11 {
 		return fmt.Errorf("issuer-id: want at most 11 characters")
 	}
-	return nil
+	return f.boundFlags.check()
 }
 
 func (f *hostFlags) policy(test bool) proof.Policy {
@@ -109,7 +110,7 @@ func (f *hostFlags) open(log *slog.Logger) (*engine, error) {
 	}
 	opts := ledger.DefaultOptions()
 	opts.SignInBurst, opts.SignInEvery = f.SignInBurst, f.SignInEvery
-	return openEngine(engineOptions{dir: f.Data, lock: lock, policy: f.policy(test), ledger: opts, zone: zone, acquirerID: f.AcquirerID, issuerID: f.IssuerID, log: log})
+	return openEngine(engineOptions{dir: f.Data, lock: lock, policy: f.policy(test), ledger: opts, zone: zone, acquirerID: f.AcquirerID, issuerID: f.IssuerID, log: log, gate: f.gate(), rates: f.rates()})
 }
 
 func (f *hostFlags) limits() listener.Limits {
@@ -171,6 +172,10 @@ func (c *serveCmd) Run(a *app) error {
 }
 
 func (c *serveCmd) serve(a *app, e *engine, log *slog.Logger) error {
+	limits, err := c.confine(log)
+	if err != nil {
+		return err
+	}
 	ln, err := c.listen(e.test)
 	if err != nil {
 		return err
@@ -193,7 +198,7 @@ func (c *serveCmd) serve(a *app, e *engine, log *slog.Logger) error {
 	n := e.ledger.Counts()
 	log.Info("serving", slog.String("tcp", ln.Addr().String()), slog.String("tls", addressOrNone(tlsLn)), slog.String("data", c.Data), slog.Bool("test", e.test),
 		slog.Int("terminals", n.Terminals), slog.Int("merchants", n.Merchants), slog.Uint64("journal", e.ledger.Durable()))
-	err = e.serve(a.ctx, ln, c.limits(), doors...)
+	err = e.serve(a.ctx, ln, limits, doors...)
 	log.Info("ended", slog.Uint64("journal", e.ledger.Durable()))
 	return err
 }
@@ -233,5 +238,5 @@ func (e *engine) serve(ctx context.Context, ln net.Listener, limits listener.Lim
 func hostDefaults() hostFlags {
 	return hostFlags{TimeZone: "Asia/Shanghai", AcquirerID: "48021000", IssuerID: "01020000", SignInLifetime: 24 * time.Hour,
 		ReversalLifetime: 24 * time.Hour, RepeatWindow: 180 * time.Second, PlaceMetres: 500, SignInBurst: 30, SignInEvery: 2 * time.Second,
-		MaxConnections: 1, MaxFromAddress: 1, Idle: time.Minute, FrameTime: time.Second, tlsFlags: tlsDefaults()}
+		MaxConnections: 1, MaxFromAddress: 1, Idle: time.Minute, FrameTime: time.Second, tlsFlags: tlsDefaults(), boundFlags: defaultBounds()}
 }
