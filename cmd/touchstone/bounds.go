@@ -132,7 +132,11 @@ func (f *hostFlags) confine(log *slog.Logger) (listener.Limits, error) {
 		return l, fmt.Errorf("file descriptors: %d allowed, %d open and %d kept for files leave none for connections: raise ulimit -n", have, used, reservedDescriptors)
 	}
 	if l.Connections > room {
-		log.Warn("fewer connections than configured: too few file descriptors", slog.Int("max_connections", l.Connections),
+		level := slog.LevelWarn
+		if room >= enoughConnections {
+			level = slog.LevelInfo
+		}
+		log.Log(context.Background(), level, "fewer connections than configured: too few file descriptors", slog.Int("max_connections", l.Connections),
 			slog.Int("served", room), slog.Int("descriptors", have))
 		l.Connections = room
 	}
@@ -156,6 +160,9 @@ func (f *hostFlags) confine(log *slog.Logger) (listener.Limits, error) {
 // reservedDescriptors are kept for the journal, checkpoints, queries, the control socket and the moment
 // between accepting a connection and turning it away.
 const reservedDescriptors = 64
+
+// enoughConnections are so many that a host which has fewer than configured is not worth a warning.
+const enoughConnections = 10_000
 
 // raiseDescriptors raises the process's limit as far as allowed and returns it.
 func raiseDescriptors() (int, error) {

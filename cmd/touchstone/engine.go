@@ -48,6 +48,8 @@ type engineOptions struct {
 	gate       admission.Limits // zero: the defaults
 	rates      admission.Rates  // zero: the defaults
 
+	around func(journal.Sink) journal.Sink // what stands before the store; nil: nothing
+
 	checkpointEvery time.Duration // 0 is checkpointEvery
 	withoutView     bool          // no projection: queries search the journal
 }
@@ -151,6 +153,9 @@ func (e *engine) start(o engineOptions) error {
 			return err
 		}
 		sink = projected{e.store, e.view}
+	}
+	if o.around != nil {
+		sink = o.around(sink)
 	}
 	l, committer, err := ledger.Open(ctx, o.ledger, hot, hot, sink)
 	if err != nil {
