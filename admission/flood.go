@@ -37,6 +37,10 @@ type Refusal struct {
 
 // Flood is the limit. It is for many goroutines; its memory is bounded by Rates.Keys.
 type Flood struct {
+	// Exempt names what is never limited, such as the host's own probes; nil: nothing. It is set before
+	// the first use, and must not depend on anything a stranger can claim.
+	Exempt func(Refusal) bool
+
 	rates Rates
 
 	mu        sync.Mutex // guards the fields below
@@ -65,6 +69,9 @@ func NewFlood(r Rates) *Flood {
 // Admit tells whether a refusal that changes nothing may cost a journal entry. One that may not is counted
 // for exactly one summary.
 func (f *Flood) Admit(now pos.Instant, r Refusal) bool {
+	if f.Exempt != nil && f.Exempt(r) {
+		return true
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	source, gone := f.sources.touch(subnet(r.Source), now)
@@ -92,6 +99,9 @@ func (f *Flood) Admit(now pos.Instant, r Refusal) bool {
 // refused (an echo test, a query, a repeat) may be served. One that may not is counted for a summary
 // under the reason rate_limited.
 func (f *Flood) Probe(now pos.Instant, r Refusal) bool {
+	if f.Exempt != nil && f.Exempt(r) {
+		return true
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	own, gone := f.probes.touch(r.Terminal, now)

@@ -167,6 +167,21 @@ func TestProbes(t *testing.T) {
 	}
 }
 
+// TestExempt: what is exempt takes no token and leaves none for the others to miss.
+func TestExempt(t *testing.T) {
+	f := admission.NewFlood(rates)
+	f.Exempt = func(r admission.Refusal) bool { return r.Source == from(9, 9) }
+	own := admission.Refusal{from(9, 9), terminal(1), reason.MACFailed}
+	for range 5000 {
+		if !f.Admit(start, own) || !f.Probe(start, own) {
+			t.Fatal("it is limited")
+		}
+	}
+	if n := admitted(f, start, 20, func(int) admission.Refusal { return admission.Refusal{from(0, 1), terminal(1), reason.MACFailed} }); n != rates.Burst {
+		t.Errorf("%d of another were journaled, want %d", n, rates.Burst)
+	}
+}
+
 // TestFloodProperties: for any sequence of sources, terminals and times, no more is journaled than the
 // rates allow the whole host, each refusal is journaled or told exactly once, and memory stays bounded.
 func TestFloodProperties(t *testing.T) {

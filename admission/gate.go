@@ -123,12 +123,15 @@ func (g *Gate) late(now pos.Instant) bool {
 	return time.Duration(g.lastWait.Load()) > g.limits.Wait || now.Sub(pos.Instant(g.lastDone.Load())) > g.limits.Wait
 }
 
-// Leave tells that work let in at arrived is done.
+// Leave tells that work let in at arrived is done: its entry is durable.
 func (g *Gate) Leave(arrived, now pos.Instant) {
 	g.lastWait.Store(int64(now.Sub(arrived)))
 	g.lastDone.Store(int64(now))
 	g.inLine.Add(-1)
 }
+
+// Drop tells that work let in is done without the journal, which says nothing of how long that takes.
+func (g *Gate) Drop() { g.inLine.Add(-1) }
 
 // Shed counts work that was refused for want of room, here or further on.
 func (g *Gate) Shed(w Work, c Cause) { g.shed[w][c].Add(1) }

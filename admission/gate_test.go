@@ -86,6 +86,11 @@ func TestLate(t *testing.T) {
 			g.Leave(start, start.Add(3*wait))
 			g.Leave(start.Add(3*wait), start.Add(3*wait+1))
 		}, 3*wait + 2, true},
+		{"others are refused without the journal meanwhile", func(g *admission.Gate) {
+			g.Enter(start, admission.Financial)
+			g.Enter(start.Add(wait), admission.Financial)
+			g.Drop()
+		}, wait + 1, false},
 	}
 	for _, s := range steps {
 		g := admission.NewGate(admission.Limits{InFlight: 100, Wait: wait})

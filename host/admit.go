@@ -25,12 +25,17 @@ func (l *Line) admit(x *Exchange) bool {
 	return true
 }
 
-// leave tells the gate that the exchange is out of the line.
-func (x *Exchange) leave() {
-	if x.inLine {
-		x.inLine = false
+// leave tells the gate that the exchange is out of the line, durable or without the journal.
+func (x *Exchange) leave(durable bool) {
+	switch {
+	case !x.inLine:
+		return
+	case durable:
 		x.line.Gate.Leave(x.arrived, x.line.Clock())
+	default:
+		x.line.Gate.Drop()
 	}
+	x.inLine = false
 }
 
 // overloaded refuses a message that was let in and found no room further on; nothing has happened.
@@ -110,7 +115,7 @@ func (x *Exchange) suppress() bool {
 		return false
 	}
 	x.suppressed = true
-	x.leave()
+	x.leave(false)
 	x.Done(x)
 	return true
 }

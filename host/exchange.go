@@ -56,7 +56,7 @@ func (x *Exchange) Buffer() []byte { return x.frame[:] }
 // Committed implements journal.Waiter.
 func (x *Exchange) Committed(r journal.Receipt) {
 	x.receipt = r
-	x.leave()
+	x.leave(true)
 	x.Done(x)
 }
 

@@ -134,7 +134,7 @@ func (l *Line) commit(x *Exchange) {
 // fail answers 96 without any effect and without a journal entry: refused before anything happened.
 func (x *Exchange) fail(r reason.Reason) {
 	x.failed = r.DE39()
-	x.leave()
+	x.leave(false)
 	x.Done(x)
 }
 

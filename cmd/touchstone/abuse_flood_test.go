@@ -121,6 +121,7 @@ func TestConnectionAttempts(t *testing.T) {
 	if testing.Short() {
 		t.Skip("opens 2,000 connections")
 	}
+	t.Parallel()
 	attempts(t, 1000)
 }
 
@@ -252,6 +253,7 @@ func TestSlowPeers(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes 15 s")
 	}
+	t.Parallel()
 	slowPeers(t, 300, 100, 2, 2*time.Second)
 }
 
@@ -331,6 +333,7 @@ func mutate(r *rand.Rand, in []byte) []byte {
 // printed. The host answers what it answers and stays alive; it never approves a message whose MAC is not
 // right over the bytes that were sent.
 func TestMutatedSessions(t *testing.T) {
+	t.Parallel()
 	n := 400
 	if testing.Short() {
 		n = 100

@@ -169,6 +169,7 @@ func TestBadInput(t *testing.T) {
 // TestOneByteASecond: a peer that sends a frame byte by byte is cut off when the time for a frame is over,
 // however many bytes it sends; one that is quick enough is heard, in as many pieces as it likes.
 func TestOneByteASecond(t *testing.T) {
+	t.Parallel()
 	const frameTime = time.Second
 	h := abuse(t, "--frame-time", frameTime.String())
 	own := visitor()
@@ -212,6 +213,7 @@ func TestOneByteASecond(t *testing.T) {
 // TestRefusalsOfAFloodAreOnlyCounted: an attacker's refusals beyond the burst cost no entry each, are
 // answered alike, and are told in one entry that adds up.
 func TestRefusalsOfAFloodAreOnlyCounted(t *testing.T) {
+	t.Parallel()
 	const burst, n = 20, 500
 	h := abuse(t, "--refusal-burst", "20", "--refusal-every", "1h")
 	own := visitor()

@@ -298,6 +298,48 @@ func hearRefusals(t *testing.T, lanes []*lane, n int) map[*lane][]uint64 {
 	return refused
 }
 
+// TestLateDisk: with room for thousands, new sales are refused as soon as those before them have waited too
+// long for the disk; a reversal is let in; when the disk is back all is as before.
+func TestLateDisk(t *testing.T) {
+	s := strain(t, admission.Limits{InFlight: 8192, Wait: 50 * time.Millisecond}, 0)
+	gate, l := s.engine.line.Gate, s.lanes(t, 1)[0]
+	first, frame := l.sale()
+	if l.send(t, frame); l.hear(t).code != "00" {
+		t.Fatal("a sale on an idle host was refused")
+	}
+	s.valve.shut.Lock()
+	waiting := 0
+	until(t, "a sale refused because others wait", func() bool {
+		_, frame := l.sale()
+		before := gate.Counts()
+		l.send(t, frame)
+		until(t, "the sale let in or refused", func() bool {
+			c := gate.Counts()
+			return c.InFlight > before.InFlight || c.ShedTotal() > before.ShedTotal()
+		})
+		if gate.Counts().ShedTotal() == before.ShedTotal() {
+			waiting++
+		}
+		return gate.Counts().Shed[admission.Financial][admission.Late] == 1
+	})
+	if o := l.hear(t); o.code != "96" {
+		t.Errorf("answered %s", o.code)
+	}
+	l.send(t, l.reversal(t, first))
+	until(t, "the reversal let in", func() bool { return gate.Counts().Admitted[admission.Reversal] == 1 })
+	s.valve.shut.Unlock()
+	for range waiting + 1 {
+		if o := l.hear(t); o.code != "00" {
+			t.Errorf("%s was answered %s when the disk was back", o.mti, o.code)
+		}
+	}
+	if _, frame := l.sale(); waiting == 0 {
+		t.Error("no sale waited")
+	} else if l.send(t, frame); l.hear(t).code != "00" {
+		t.Error("a sale was refused when all was well")
+	}
+}
+
 // fillReserve sends reversals, one a lane and then again, until the reserve is full, and one more.
 func (s *strained) fillReserve(t *testing.T, lanes []*lane, before map[*lane]uint64, room int) (in map[*lane]int) {
 	t.Helper()
@@ -392,6 +434,7 @@ func TestThreeTimesTheCapacity(t *testing.T) {
 	if testing.Short() {
 		t.Skip("measures time")
 	}
+	t.Parallel()
 	const pace, seconds = time.Millisecond, 3
 	s := strain(t, admission.Limits{InFlight: 128, Wait: 2 * time.Second}, pace)
 	lanes := s.lanes(t, 24)
