@@ -5,7 +5,10 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"io"
+	"log/slog"
 	"net"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -261,6 +264,23 @@ func TestRefusalsOfAFloodAreOnlyCounted(t *testing.T) {
 	})
 	if told != n-burst {
 		t.Errorf("summaries tell of %d, %d were suppressed", told, n-burst)
+	}
+	// The whole journal, summaries included, is folded again when the checkpoint is gone.
+	checkpoint, err := filepath.Glob(filepath.Join(h.data, "state.db*"))
+	if err != nil || len(checkpoint) == 0 {
+		t.Fatalf("no checkpoint: %v", err)
+	}
+	for _, name := range checkpoint {
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e, err := openEngine(engineOptions{dir: h.data, lock: testLock(h.data), zone: time.UTC, log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatalf("the journal cannot be folded again: %v", err)
+	}
+	if err := e.close(); err != nil {
+		t.Error(err)
 	}
 }
 
