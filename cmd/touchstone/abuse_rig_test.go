@@ -52,7 +52,7 @@ func abuseUnder(t *testing.T, env []string, flags ...string) *abusedHost {
 	if err != nil {
 		t.Fatal(err)
 	}
-	args := append([]string{"demo", "--quiet", "--data", h.data, "--tcp", "127.0.0.1:0"}, flags...)
+	args := append([]string{"demo", "--quiet", "--data", h.data, "--tcp", "127.0.0.1:0", "--tls", "127.0.0.1:0"}, flags...)
 	if err := h.start(dir, control, env, args); err != nil {
 		t.Fatal(err)
 	}
@@ -218,11 +218,11 @@ func (h *abusedHost) verified(t testing.TB, kind journal.Kind, f func(journal.En
 }
 
 // honest are terminals of the demonstration that sign in with code 003 or 005 under the dialect's own
-// MAC, each with a card.
+// MAC over plain TCP, each with a card.
 func honest() (all []*benchTerminal) {
 	purses := cards()[7:]
 	for _, t := range staffTerminals() {
-		if (t.code == 3 || t.code == 5) && t.profile == "" {
+		if (t.code == 3 || t.code == 5) && t.profile == "" && !t.tls {
 			all = append(all, &benchTerminal{sampleTerminal: t, card: purses[len(all)%len(purses)]})
 		}
 	}

@@ -115,7 +115,7 @@ func (f *hostFlags) open(log *slog.Logger) (*engine, error) {
 
 func (f *hostFlags) limits() listener.Limits {
 	l := listener.DefaultLimits()
-	l.Connections, l.FromAddress, l.Idle, l.FrameTime = f.MaxConnections, f.MaxFromAddress, f.Idle, f.FrameTime
+	l.Connections, l.FromAddress, l.Idle, l.FrameTime, l.Shared = f.MaxConnections, f.MaxFromAddress, f.Idle, f.FrameTime, f.MaxInFlight
 	f.bound(&l)
 	return l
 }
