@@ -1,6 +1,9 @@
 package main
 
 import (
+	"log/slog"
+	"math"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -65,5 +68,32 @@ func TestMostMemory(t *testing.T) {
 	more.MaxInFlight = 16384
 	if more.most(20_000, 32<<20) <= base || f.most(20_001, 32<<20) <= base || f.most(20_000, 64<<20) <= base {
 		t.Error("a bound does not count")
+	}
+}
+
+// TestConfine: the runtime is kept to the memory asked for, or to what the bounds come to, and left alone
+// where the environment says GOMEMLIMIT; connections are as many as configured when there are descriptors.
+func TestConfine(t *testing.T) {
+	t.Cleanup(func() { debug.SetMemoryLimit(math.MaxInt64) })
+	quiet := slog.New(slog.DiscardHandler)
+	confine := func(asked byteSize, env string) int64 {
+		t.Setenv("GOMEMLIMIT", env)
+		debug.SetMemoryLimit(math.MaxInt64)
+		f := hostDefaults()
+		f.MaxConnections, f.MemoryLimit = 100, asked
+		l, err := f.confine(quiet)
+		if err != nil || l.Connections != 100 || l.Shared != f.MaxInFlight {
+			t.Fatalf("%+v, %v", l, err)
+		}
+		return debug.SetMemoryLimit(-1)
+	}
+	if got := confine(512<<20, "1GiB"); got != 512<<20 {
+		t.Errorf("asked for 512 MiB, limited to %d", got)
+	}
+	if got := confine(0, ""); got < 160<<20 || got > 2<<30 {
+		t.Errorf("limited to %d by default", got)
+	}
+	if got := confine(0, "1GiB"); got != math.MaxInt64 {
+		t.Errorf("the environment's limit was replaced by %d", got)
 	}
 }
