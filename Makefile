@@ -2,13 +2,13 @@
 # make test   everything that must hold, under six minutes
 # make bench  one table of this machine's figures, twelve minutes (QUICK=1: two, to try; ONLY=idle: one part)
 # make fuzz   every fuzz target for FUZZTIME each   (default 1m)
-# make test-all   test, the race detector everywhere, and fuzz
+# make test-all   test, the race detector everywhere, the long forms, and fuzz
 
 GO       ?= go
 FUZZTIME ?= 1m
 LANGUAGE_FLAG = $(if $(filter zh%,$(LANG)),--lang zh,)
 SOURCES := $(shell find . -name '*.go' -not -name '*_test.go' -o -name '*.json' -path './explain/*') go.mod go.sum
-RACE = ./journal ./ledger ./listener ./host ./hsm/soft ./terminal ./observe ./cmd/touchstone
+RACE = ./admission ./journal ./ledger ./listener ./host ./hsm/soft ./terminal ./observe ./cmd/touchstone
 
 .PHONY: run build test test-all tls-scan check unit flaw race bench fuzz need clean
 
@@ -42,6 +42,7 @@ race:
 
 test-all: test
 	@scripts/patient.sh "testing for races" env CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
+	@scripts/patient.sh "testing the long forms" env TOUCHSTONE_LONG=1 $(GO) test -timeout 30m ./cmd/touchstone
 	@$(MAKE) tls-scan
 	@$(MAKE) fuzz
 

@@ -43,6 +43,9 @@ type Exchange struct {
 	why      reason.Reason // of failed
 	size     int           // bytes of frame that a message was read to, 0 when unknown
 	packed   int           // bytes of answer in use, 0 when unknown
+
+	inLine     bool // the gate counts it
+	suppressed bool // refused without effect, and only counted
 }
 
 // NewExchange makes an Exchange of a line.
@@ -56,6 +59,7 @@ func (x *Exchange) Buffer() []byte { return x.frame[:] }
 // Committed implements journal.Waiter.
 func (x *Exchange) Committed(r journal.Receipt) {
 	x.receipt = r
+	x.leave(true)
 	x.Done(x)
 }
 

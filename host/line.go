@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"touchstone/admission"
 	"touchstone/iso8583"
 	"touchstone/issuer"
 	"touchstone/journal"
@@ -30,6 +31,8 @@ type Line struct {
 	Issuer   string             // DE44, up to 11 characters
 	Test     bool               // a test data directory
 	Watch    Watcher            // told of every finished message; nil is nobody
+	Gate     *admission.Gate    // nil lets everything in
+	Flood    *admission.Flood   // nil journals every refusal
 }
 
 // maxTries is how often a message is judged again because its terminal changed meanwhile.
@@ -55,7 +58,9 @@ func (l *Line) Begin(frame []byte, peer Peer, x *Exchange) {
 			l.commit(x)
 			return
 		}
-		l.judge(x)
+		if l.admit(x) {
+			l.judge(x)
+		}
 	case errors.Is(err, iso8583.ErrEnvelope), errors.Is(err, iso8583.ErrFrameLength):
 		x.verdict, x.shut = proof.RefuseFrame(false), true
 		l.commit(x)
@@ -78,7 +83,7 @@ func (x *Exchange) reset(now pos.Instant, peer Peer) {
 	x.Snapshot = proof.Snapshot{}
 	x.evidence, x.verdict, x.ask, x.card, x.question = proof.Evidence{}, proof.Verdict{}, issuer.Ask{}, proof.CardView{}, issuer.PINQuestion{}
 	x.entry, x.receipt, x.arrived = journal.Exchange{}, journal.Receipt{}, now
-	x.de62, x.shut, x.salvaged, x.failed = nil, false, false, pos.ResponseCode{}
+	x.de62, x.shut, x.salvaged, x.failed, x.suppressed = nil, false, false, pos.ResponseCode{}, false
 	x.msg.Reset()
 }
 
@@ -100,24 +105,34 @@ func (l *Line) judge(x *Exchange) {
 			x.fail(reason.ModuleUnavailable)
 			return
 		}
+		if l.spared(x) {
+			return
+		}
 		switch err := l.Ledger.Commit(x); {
 		case err == nil:
 			return
 		case errors.Is(err, ErrConflict):
 			continue
 		case errors.Is(err, journal.ErrQueueFull):
-			x.fail(reason.Overloaded)
+			x.overloaded(admission.Queue)
 		default:
 			x.fail(reason.JournalUnavailable)
 		}
 		return
 	}
-	x.fail(reason.Overloaded)
+	x.overloaded(admission.Contest)
 }
 
 // commit records a verdict that needs no terminal.
 func (l *Line) commit(x *Exchange) {
-	if err := l.Ledger.Commit(x); err != nil {
+	if !l.admit(x) || l.spared(x) {
+		return
+	}
+	switch err := l.Ledger.Commit(x); {
+	case err == nil:
+	case errors.Is(err, journal.ErrQueueFull):
+		x.overloaded(admission.Queue)
+	default:
 		x.fail(reason.JournalUnavailable)
 	}
 }
@@ -125,6 +140,7 @@ func (l *Line) commit(x *Exchange) {
 // fail answers 96 without any effect and without a journal entry: refused before anything happened.
 func (x *Exchange) fail(r reason.Reason) {
 	x.failed, x.why = r.DE39(), r
+	x.leave(false)
 	x.Done(x)
 }
 

@@ -9,7 +9,8 @@ import (
 )
 
 // Finish renders the answer, LEN included, or tells that the connection must be closed without one.
-// It refuses a receipt that does not prove the entry durable. The bytes are a view of x.
+// It refuses a receipt that does not prove the entry durable, but for a refusal without effect that was
+// only counted: its answer is the same with a reference number of zeros. The bytes are a view of x.
 func (l *Line) Finish(x *Exchange) (answer []byte, shut bool) {
 	answer, code, shut := l.finish(x)
 	x.packed = len(answer)
@@ -22,7 +23,7 @@ func (l *Line) Finish(x *Exchange) (answer []byte, shut bool) {
 // finish is Finish, and tells the code of the answer, zero without one.
 func (l *Line) finish(x *Exchange) (answer []byte, code pos.ResponseCode, shut bool) {
 	unrecorded := x.failed != pos.ResponseCode{}
-	if x.shut || (!unrecorded && !x.receipt.MayAnswer()) {
+	if x.shut || (!unrecorded && !x.suppressed && !x.receipt.MayAnswer()) {
 		return nil, pos.ResponseCode{}, true
 	}
 	code = x.entry.DE39

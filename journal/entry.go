@@ -25,13 +25,15 @@ const (
 	KindOpened   Kind = 7 // the data directory was made; JSON of Opened
 	KindEvent    Kind = 8 // something a person should know; JSON of Event
 
-	KindCertificate Kind = 9 // a certificate made, replaced or revoked; JSON of registry.Certificate
+	KindCertificate Kind = 9  // a certificate made, replaced or revoked; JSON of registry.Certificate
+	KindFlood       Kind = 10 // refusals that were only counted; JSON of Flood
 )
 
 var kindNames = map[Kind]string{
 	KindExchange: "exchange", KindMerchant: "merchant", KindTerminal: "terminal", KindDevice: "device",
 	KindCard: "card", KindKey: "key", KindOpened: "opened", KindEvent: "event",
 	KindCertificate: "certificate",
+	KindFlood:       "flood",
 }
 
 // String is the kind's word.

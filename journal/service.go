@@ -119,23 +119,23 @@ func (c *Committer) Enqueue(e Encoder, phase Phase, w Waiter) (uint64, error) {
 	var room [exchangeRoom]byte
 	if x, ok := e.(*Exchange); ok {
 		early, kind := x.AppendEntry(room[:0], 0)
-		return c.enqueue(early, kind, nil, phase, w)
+		return c.enqueue(early, kind, nil, x.Reserved(), phase, w)
 	}
-	return c.enqueue(nil, 0, e, phase, w)
+	return c.enqueue(nil, 0, e, true, phase, w)
 }
 
 // exchangeRoom is the bytes an exchange may have without being encoded elsewhere; all served have fewer.
 const exchangeRoom = 512
 
-// enqueue takes an encoded entry, or the encoder of one.
-func (c *Committer) enqueue(early []byte, kind Kind, e Encoder, phase Phase, w Waiter) (uint64, error) {
+// enqueue takes an encoded entry, or the encoder of one. What is not reserved leaves a fifth of the queue.
+func (c *Committer) enqueue(early []byte, kind Kind, e Encoder, reserved bool, phase Phase, w Waiter) (uint64, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b := c.filling
 	switch {
 	case c.stopped:
 		return 0, ErrStopped
-	case len(b.ends) >= MaxQueueEntries || len(b.body) >= maxQueueBytes:
+	case b.full(reserved):
 		return 0, ErrQueueFull
 	}
 	start, seq := len(b.body), c.next

@@ -38,13 +38,14 @@ type conn struct {
 	out    chan *job     // answers that are ready; as deep as may be in flight
 	slots  chan struct{} // one for each message in flight
 	given  []pos.Instant // when the frames of the answers not flushed yet were read; the writer's own
+	own    chan struct{} // the connection's own room for one message; see take
 	dead   atomic.Bool   // nothing more can be written
 	ending atomic.Bool
 }
 
 func newConn(s *Server, nc net.Conn, d *door) *conn {
 	c := &conn{server: s, raw: nc, net: nc, door: d, peer: host.Peer{Conn: s.nextConn.Add(1), Address: addressOf(nc.RemoteAddr())},
-		out: make(chan *job, s.limits.InFlight), slots: make(chan struct{}, s.limits.InFlight)}
+		out: make(chan *job, s.limits.InFlight), slots: make(chan struct{}, s.limits.InFlight), own: make(chan struct{}, 1)}
 	if d != nil {
 		c.epoch.Store(d.gate.Epoch()) // before the handshake judges: what happens after is asked again
 	}
@@ -148,8 +149,9 @@ func (c *conn) patience() time.Duration {
 // one reads a frame and begins its exchange; false ends the reading.
 func (c *conn) one(r *bufio.Reader) bool {
 	s := c.server
+	shared := c.take()
 	j := s.pool.Get().(*job)
-	j.from = c
+	j.from, j.shared = c, shared
 	if !whole(r) && c.deadline(s.limits.FrameTime) != nil {
 		s.recycle(j)
 		return false
@@ -194,11 +196,12 @@ func whole(r *bufio.Reader) bool {
 }
 
 func (s *Server) recycle(j *job) {
-	slots := j.from.slots
+	from, shared := j.from, j.shared
 	j.from = nil
 	j.x.Wipe()
 	s.pool.Put(j)
-	<-slots
+	from.give(shared)
+	<-from.slots
 }
 
 // write sends answers as they become ready, as many at once as there are.

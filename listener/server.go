@@ -20,6 +20,7 @@ type Limits struct {
 	Connections int           // in all
 	FromAddress int           // from one address
 	InFlight    int           // messages of one connection that have no answer yet
+	Shared      int           // messages of all connections beyond the first of each; 0 is the default
 	Idle        time.Duration // silence before a frame; at least 60 s (9A.18)
 
 	// Of a peer that has proven nothing; 0 is Idle. A peer has proven something when a message's MAC verified,
@@ -37,7 +38,7 @@ type Limits struct {
 
 // DefaultLimits are those of a fresh installation.
 func DefaultLimits() Limits {
-	return Limits{Connections: 20_000, FromAddress: 20_000, InFlight: 32, Idle: 10 * time.Minute, FrameTime: 10 * time.Second,
+	return Limits{Connections: 20_000, FromAddress: 20_000, InFlight: 32, Shared: 8192, Idle: 10 * time.Minute, FrameTime: 10 * time.Second,
 		FirstByte: time.Minute, Unproven: 90 * time.Second, HandshakeTime: 5 * time.Second,
 		WriteTime: 10 * time.Second, RefusalTick: 5 * time.Millisecond, AcceptPauses: 50 * time.Millisecond}
 }
@@ -53,7 +54,8 @@ type Server struct {
 	line   *host.Line
 	limits Limits
 	log    *slog.Logger
-	pool   sync.Pool // of *job
+	pool   sync.Pool     // of *job
+	shared chan struct{} // room for messages beyond the first of each connection; see take
 
 	kinds    [Kinds]counters
 	ends     [Handshakes]atomic.Uint64
@@ -69,13 +71,14 @@ type Server struct {
 
 // job is an Exchange on its way and the connection it came by.
 type job struct {
-	x    *host.Exchange
-	from *conn
+	x      *host.Exchange
+	from   *conn
+	shared bool // it has taken shared room
 }
 
 // New makes a server of a line.
 func New(line *host.Line, limits Limits, log *slog.Logger) *Server {
-	s := &Server{line: line, limits: limits, log: log, conns: map[*conn]struct{}{}, sources: map[pos.Address]int{}}
+	s := &Server{line: line, limits: limits, log: log, conns: map[*conn]struct{}{}, sources: map[pos.Address]int{}, shared: sharedRoom(limits)}
 	s.pool.New = func() any {
 		j := new(job)
 		j.x = line.NewExchange(func(*host.Exchange) { s.done(j) })

@@ -83,6 +83,10 @@ func (c *demoCmd) Run(a *app) error {
 }
 
 func (c *demoCmd) play(a *app, e *engine, show *lines) error {
+	limits, err := c.confine(e.log)
+	if err != nil {
+		return err
+	}
 	ln, taken, err := listenAnywhere(c.TCP, func() (net.Listener, error) { return c.listen(true) })
 	if err != nil {
 		return err
@@ -118,7 +122,7 @@ func (c *demoCmd) play(a *app, e *engine, show *lines) error {
 		stopPlayers()
 	})
 	ended := make(chan error, 1)
-	go func() { ended <- e.serve(serving, ln, c.limits(), doors...) }()
+	go func() { ended <- e.serve(serving, ln, limits, doors...) }()
 	crowd := make(chan struct{})
 	go func() {
 		defer close(crowd)

@@ -45,6 +45,7 @@ type hostFlags struct {
 	FrameTime        time.Duration `name:"frame-time" help:"From the first byte of a frame to its last." default:"10s"`
 	tlsFlags
 	canaryFlags
+	boundFlags
 	LogLevel string `name:"log-level" help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
 
 	LogFormat     string `name:"log-format" help:"text or json, to standard error." default:"text" enum:"text,json"`
@@ -87,7 +88,7 @@ func (f *hostFlags) check() error {
 	if len(f.IssuerID) > 11 {
 		return fmt.Errorf("issuer-id: want at most 11 characters")
 	}
-	return nil
+	return f.boundFlags.check()
 }
 
 func (f *hostFlags) policy(test bool) proof.Policy {
@@ -117,7 +118,7 @@ func (f *hostFlags) open(log *slog.Logger) (*engine, error) {
 	}
 	opts := ledger.DefaultOptions()
 	opts.SignInBurst, opts.SignInEvery = f.SignInBurst, f.SignInEvery
-	e, err := openEngine(engineOptions{dir: f.Data, lock: lock, policy: f.policy(test), ledger: opts, zone: zone, acquirerID: f.AcquirerID, issuerID: f.IssuerID, log: log})
+	e, err := openEngine(engineOptions{dir: f.Data, lock: lock, policy: f.policy(test), ledger: opts, zone: zone, acquirerID: f.AcquirerID, issuerID: f.IssuerID, log: log, gate: f.gate(), rates: f.rates()})
 	if err == nil {
 		e.stopIneffective = f.OnIneffective == "stop"
 	}
@@ -126,7 +127,7 @@ func (f *hostFlags) open(log *slog.Logger) (*engine, error) {
 
 func (f *hostFlags) limits() listener.Limits {
 	l := listener.DefaultLimits()
-	l.Connections, l.FromAddress, l.Idle, l.FrameTime = f.MaxConnections, f.MaxFromAddress, f.Idle, f.FrameTime
+	l.Connections, l.FromAddress, l.Idle, l.FrameTime, l.Shared = f.MaxConnections, f.MaxFromAddress, f.Idle, f.FrameTime, f.MaxInFlight
 	f.bound(&l)
 	return l
 }
@@ -183,6 +184,10 @@ func (c *serveCmd) Run(a *app) error {
 }
 
 func (c *serveCmd) serve(a *app, e *engine, log *slog.Logger) error {
+	limits, err := c.confine(log)
+	if err != nil {
+		return err
+	}
 	ln, err := c.listen(e.test)
 	if err != nil {
 		return err
@@ -220,7 +225,7 @@ func (c *serveCmd) serve(a *app, e *engine, log *slog.Logger) error {
 		}
 		return errors.Join(err, ln.Close())
 	}
-	err = e.serve(a.ctx, ln, c.limits(), doors...)
+	err = e.serve(a.ctx, ln, limits, doors...)
 	endCanary()
 	waitCanary()
 	log.Info("ended", slog.Uint64("journal", e.ledger.Durable()))
@@ -264,5 +269,5 @@ func hostDefaults() hostFlags {
 	return hostFlags{TimeZone: "Asia/Shanghai", AcquirerID: "48021000", IssuerID: "01020000", SignInLifetime: 24 * time.Hour,
 		ReversalLifetime: 24 * time.Hour, RepeatWindow: 180 * time.Second, PlaceMetres: 500, SignInBurst: 30, SignInEvery: 2 * time.Second,
 		MaxConnections: 1, MaxFromAddress: 1, Idle: time.Minute, FrameTime: time.Second, tlsFlags: tlsDefaults(),
-		canaryFlags: canaryFlags{Canary: "off", CanaryEvery: canaryEvery, CanaryDeadline: canaryDeadline}}
+		canaryFlags: canaryFlags{Canary: "off", CanaryEvery: canaryEvery, CanaryDeadline: canaryDeadline}, boundFlags: defaultBounds()}
 }

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"touchstone/admission"
 	"touchstone/host"
 	"touchstone/hsm/soft"
 	"touchstone/iso8583"
@@ -45,6 +46,10 @@ type engineOptions struct {
 	acquirerID string
 	issuerID   string
 	log        *slog.Logger
+	gate       admission.Limits // zero: the defaults
+	rates      admission.Rates  // zero: the defaults
+
+	around func(journal.Sink) journal.Sink // what stands before the store; nil: nothing
 
 	checkpointEvery time.Duration // 0 is checkpointEvery
 	withoutView     bool          // no projection: queries search the journal
@@ -162,6 +167,9 @@ func (e *engine) start(o engineOptions) error {
 		}
 		sink = projected{e.store, e.view}
 	}
+	if o.around != nil {
+		sink = o.around(sink)
+	}
 	e.watch = newWatch(e.store.Reader, e.clock, o.log)
 	l, committer, err := ledger.Open(ctx, o.ledger, e.watchedStore(hot), hot, e.watchedSink(watched{sink, e.watch}))
 	if err != nil {
@@ -173,6 +181,8 @@ func (e *engine) start(o engineOptions) error {
 	e.line = &host.Line{Dialect: &iso8583.UnionPay, Ledger: l, Prover: e.module, Sealer: e.module, Hasher: e.module, Vault: e.module,
 		Keys: e.module, Policy: &policy, Clock: e.clock, Zone: o.zone, Acquirer: o.acquirerID, Issuer: o.issuerID, Test: e.test}
 	e.finishObserved(ctx, e.line)
+	e.line.Gate, e.line.Flood = newAdmission(o)
+	e.wait.Go(func() { e.tellFloods(ctx) })
 	e.wait.Go(func() {
 		if err := committer.Run(ctx); err != nil {
 			e.failed <- err
@@ -222,6 +232,7 @@ func (p projected) Append(ctx context.Context, b journal.Block) error {
 
 // close writes a last checkpoint and closes everything; nothing may be using the line any more.
 func (e *engine) close() error {
+	e.noteFloods(context.Background(), e.line.Flood.End(e.clock()))
 	err := e.ledger.Checkpoint(context.Background())
 	if errors.Is(err, journal.ErrStopped) || errors.Is(err, ledger.ErrCheckpoint) {
 		err = nil // told already, by the committer or by the checkpoint that failed

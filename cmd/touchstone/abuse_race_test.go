@@ -1,0 +1,6 @@
+//go:build race
+
+package main
+
+// raceDetector slows everything and has memory of its own.
+const raceDetector = true
