@@ -170,13 +170,17 @@ func (t *Terminal) Totals() (sum iso8583.Totals) {
 
 // Settle closes the batch (0500, 60.3 = 201) with the totals as counted; section 2.4. Neither it nor
 // its answer carries a MAC (section 4.4). When the answer is lost the next Settle repeats the same
-// message. After an accepted one the list is empty and the next batch open; when the host's totals
-// differ the outcome is BalanceDisagrees and Approved is true: the host has closed the batch.
+// message. Reversals that were kept are tried again before it. After an accepted one the list is empty and
+// the next batch open; when the host's totals differ the outcome is BalanceDisagrees and Approved is true:
+// the host has closed the batch.
 func (t *Terminal) Settle(ctx context.Context) (Result, error) {
 	if err := t.usable(); err != nil {
 		return Result{}, err
 	}
 	if blocked, ok, err := t.prepare(ctx, "settle"); err != nil || !ok {
+		return blocked, err
+	}
+	if blocked, ok, err := t.retryKept(ctx); err != nil || !ok {
 		return blocked, err
 	}
 	r := &request{
@@ -209,6 +213,25 @@ func (t *Terminal) Settle(ctx context.Context) (Result, error) {
 	}
 	t.finish(&res)
 	return res, nil
+}
+
+// retryKept tries the kept reversals again, each with all its attempts: once the batch is closed no host
+// undoes anything in it. ok is false when the host said nothing, or nothing authentic, to one of them: then
+// the settlement waits. One that the host refused stands in its totals, and the settlement will tell.
+func (t *Terminal) retryKept(ctx context.Context) (blocked Result, ok bool, err error) {
+	for range len(t.st.Kept) {
+		rev := t.st.Kept[0]
+		rev.Tries = 0
+		t.st.Reversal, t.st.Kept = &rev, slices.Delete(t.st.Kept, 0, 1)
+		last, err := t.sendReversal(ctx)
+		if err != nil {
+			return Result{}, false, err
+		}
+		if !last.Approved && last.Outcome != Refused {
+			return t.blocked("settle", ReversalOpen, last), false, nil
+		}
+	}
+	return t.ensureKeys(ctx, "settle") // an answer may have asked for a sign-in
 }
 
 // closeBatch opens the next batch after an accepted settlement.

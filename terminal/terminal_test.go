@@ -591,6 +591,53 @@ func TestReversalLimit(t *testing.T) {
 	}
 }
 
+// TestKeptReversalGoesBeforeSettlement: once the batch is closed no host undoes anything in it, so a reversal
+// that was given up is tried again first, and the settlement waits until the host has said something.
+func TestKeptReversalGoesBeforeSettlement(t *testing.T) {
+	for _, c := range []struct {
+		name, code string // of the 0410; "" is none
+		outcome    terminal.Outcome
+		kept       int
+		sent       string
+	}{
+		{"accepted", "00", terminal.Done, 0, "0400 0500 "},
+		{"nothing to reverse", "25", terminal.Done, 0, "0400 0500 "},
+		{"refused by the host", "22", terminal.Done, 0, "0400 0400 0400 0500 "},
+		{"not answered", "", terminal.ReversalOpen, 1, "0400 0400 0400 "},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := newPeer(t)
+			term := open(t, config(t, p))
+			must(term.SignIn(t.Context()))(t)
+			p.on(func(w wire) []byte { return nil })
+			lost := must(term.Sale(t.Context(), card(t), 1850))(t)
+			must(term.Reverse(t.Context()))(t)
+			if kept := term.Kept(); len(kept) != 1 || kept[0] != lost.Trace {
+				t.Fatalf("kept %v", kept)
+			}
+			p.messages()
+			p.on(func(w wire) []byte {
+				switch {
+				case w.mti != "0400":
+					return p.approve(w)
+				case c.code == "":
+					return nil
+				}
+				return p.reply(w, c.code, p.mak)
+			})
+			if res := must(term.Settle(t.Context()))(t); res.Outcome != c.outcome {
+				t.Errorf("outcome %v, want %v", res.Outcome, c.outcome)
+			}
+			if got := p.mtis(); got != c.sent {
+				t.Errorf("sent %s, want %s", got, c.sent)
+			}
+			if len(term.Kept()) != c.kept {
+				t.Errorf("kept %v, want %d", term.Kept(), c.kept)
+			}
+		})
+	}
+}
+
 func TestUnreachableHostIsNoAttempt(t *testing.T) {
 	p := newPeer(t)
 	c := config(t, p)
