@@ -43,6 +43,9 @@ func (t *Terminal) Reverse(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	if t.st.Reversal == nil {
+		if blocked, ok, err := t.finishSettlement(ctx, "reversal"); err != nil || !ok {
+			return blocked, err
+		}
 		if err := t.reverseLast(); err != nil {
 			return Result{}, err
 		}
@@ -169,8 +172,8 @@ func (t *Terminal) Totals() (sum iso8583.Totals) {
 }
 
 // Settle closes the batch (0500, 60.3 = 201) with the totals as counted; section 2.4. Neither it nor
-// its answer carries a MAC (section 4.4). When the answer is lost the next Settle repeats the same
-// message. Reversals that were kept are tried again before it. After an accepted one the list is empty and
+// its answer carries a MAC (section 4.4). When the answer is lost the next Settle, or whatever is next
+// about money, repeats the same message first. Reversals that were kept are tried again before it. After an accepted one the list is empty and
 // the next batch open; when the host's totals differ the outcome is BalanceDisagrees and Approved is true:
 // the host has closed the batch.
 func (t *Terminal) Settle(ctx context.Context) (Result, error) {
@@ -183,6 +186,34 @@ func (t *Terminal) Settle(ctx context.Context) (Result, error) {
 	if blocked, ok, err := t.retryKept(ctx); err != nil || !ok {
 		return blocked, err
 	}
+	return t.sendSettlement(ctx)
+}
+
+// finishSettlement repeats a settlement that was not answered: it may still be on its way, and would close
+// the batch behind whatever is sent now. ok is false when it is not answered this time either.
+func (t *Terminal) finishSettlement(ctx context.Context, operation string) (blocked Result, ok bool, err error) {
+	if t.st.SettleTrace == 0 {
+		return Result{}, true, nil
+	}
+	if blocked, ok, err := t.ensureKeys(ctx, operation); err != nil || !ok {
+		return blocked, ok, err
+	}
+	if t.st.SettleTrace == 0 { // the sign-in told that the batch is closed
+		return Result{}, true, nil
+	}
+	last, err := t.sendSettlement(ctx)
+	if err != nil {
+		return Result{}, false, err
+	}
+	if t.st.SettleTrace != 0 {
+		return t.blocked(operation, SettlementOpen, last), false, nil
+	}
+	return Result{}, true, nil
+}
+
+// sendSettlement sends the settlement, or the unanswered one again.
+func (t *Terminal) sendSettlement(ctx context.Context) (Result, error) {
+	sent := t.st.SettleTrace
 	r := &request{
 		operation: "settle", mti: settlementMTI, network: settleCode, batch: t.st.Batch, trace: t.st.SettleTrace,
 		settlement: &iso8583.Settlement{Domestic: t.Totals()}, de63: []byte(t.cfg.Operator),
@@ -205,8 +236,13 @@ func (t *Terminal) Settle(ctx context.Context) (Result, error) {
 	t.showWaiting()
 	res := t.talk(ctx, r, t.cfg.From, frame)
 	t.obey(&res)
-	if res.Approved {
+	switch {
+	case res.Approved:
 		t.closeBatch(&res)
+	case res.Outcome == NoConnection:
+		t.st.SettleTrace = sent // this one never left
+	case res.Outcome == Refused:
+		t.st.SettleTrace = 0
 	}
 	if err := t.save(); err != nil {
 		return Result{}, err
@@ -248,5 +284,5 @@ func (t *Terminal) closeBatch(res *Result) {
 		next = de60.Batch
 	}
 	t.openBatch(next)
-	t.st.Kept = nil
+	t.st.SettleTrace, t.st.Kept = 0, nil
 }

@@ -700,6 +700,90 @@ func TestSettlementRepeats(t *testing.T) {
 	}
 }
 
+// TestUnansweredSettlementGoesFirst: a settlement that was not answered may still be on its way, and would
+// close the batch behind a later sale: so it is repeated, byte for byte, before anything else about money.
+func TestUnansweredSettlementGoesFirst(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		op      func(*terminal.Terminal, pos.STAN) (terminal.Result, error)
+		answers bool
+		want    terminal.Outcome
+		sent    string
+	}{
+		{"a sale", func(term *terminal.Terminal, _ pos.STAN) (terminal.Result, error) {
+			return term.Sale(t.Context(), card(t), 200)
+		}, true, terminal.Done, "0500 0200 "},
+		{"a sale, and still no answer", func(term *terminal.Terminal, _ pos.STAN) (terminal.Result, error) {
+			return term.Sale(t.Context(), card(t), 200)
+		}, false, terminal.SettlementOpen, "0500 "},
+		{"a void of what is settled", func(term *terminal.Terminal, trace pos.STAN) (terminal.Result, error) {
+			res, err := term.Void(t.Context(), trace, terminal.Card{})
+			if !errors.Is(err, terminal.ErrOriginal) {
+				t.Errorf("error %v", err)
+			}
+			return res, nil
+		}, true, terminal.None, "0500 "},
+		{"a reversal of what is settled", func(term *terminal.Terminal, _ pos.STAN) (terminal.Result, error) {
+			res, err := term.Reverse(t.Context())
+			if !errors.Is(err, terminal.ErrOriginal) {
+				t.Errorf("error %v", err)
+			}
+			return res, nil
+		}, true, terminal.None, "0500 "},
+		{"a reversal, and still no answer", func(term *terminal.Terminal, _ pos.STAN) (terminal.Result, error) {
+			return term.Reverse(t.Context())
+		}, false, terminal.SettlementOpen, "0500 "},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := newPeer(t)
+			term := open(t, config(t, p))
+			sold := must(term.Sale(t.Context(), card(t), 100))(t)
+			p.on(func(wire) []byte { return nil })
+			want(t, must(term.Settle(t.Context()))(t), terminal.NoAnswer, "")
+			lost := p.messages()
+			if c.answers {
+				p.on(p.approve)
+			}
+			if res := must(c.op(term, sold.Trace))(t); res.Outcome != c.want {
+				t.Errorf("outcome %v, want %v", res.Outcome, c.want)
+			}
+			got, sent := p.messages(), ""
+			for _, w := range got {
+				sent += w.mti + " "
+			}
+			if sent != c.sent || string(got[0].body) != string(lost[len(lost)-1].body) {
+				t.Errorf("sent %s, want %s, the settlement byte for byte", sent, c.sent)
+			}
+			if _, open := term.OpenReversal(); open {
+				t.Error("a reversal was left")
+			}
+		})
+	}
+}
+
+// TestRefusedSettlementIsOver: a host that said no has it no longer on its way, and one that was not reached never had it.
+func TestRefusedSettlementIsOver(t *testing.T) {
+	p := newPeer(t)
+	term := open(t, config(t, p))
+	must(term.Sale(t.Context(), card(t), 100))(t)
+	p.on(func(w wire) []byte {
+		if w.mti == "0500" {
+			return p.reply(w, "96", nil)
+		}
+		return p.approve(w)
+	})
+	want(t, must(term.Settle(t.Context()))(t), terminal.Refused, "96")
+	p.messages()
+	want(t, must(term.Sale(t.Context(), card(t), 100))(t), terminal.Done, "00")
+	done, cancel := context.WithCancel(t.Context())
+	cancel()
+	want(t, must(term.Settle(done))(t), terminal.NoConnection, "")
+	want(t, must(term.Sale(t.Context(), card(t), 100))(t), terminal.Done, "00")
+	if got := p.mtis(); got != "0200 0200 " {
+		t.Errorf("sent %s", got)
+	}
+}
+
 func TestSignOffDropsKeys(t *testing.T) {
 	p := newPeer(t)
 	c := config(t, p)
