@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -96,7 +97,25 @@ var chaosFlows = []chaosFlow{
 	}},
 }
 
+// randomDay is a flow of operations drawn from the schedule's seed, power cuts among them. It is no part
+// of the matrix.
+const randomDay = "a random day"
+
+func (r *chaosRun) randomDay(seed uint64) {
+	random := rand.New(rand.NewPCG(seed, 1))
+	steps := []func(){r.sell, r.sell, r.sell, r.sellSwiped, r.void, r.void, r.reverse, r.reverse, r.refund, r.settle, r.settle, r.inquire, r.signIn, r.signOff,
+		func() { r.take(terminal.Result{}, r.restart()) }}
+	for range 6 + random.IntN(10) {
+		if r.err == nil {
+			steps[random.IntN(len(steps))]()
+		}
+	}
+}
+
 func flowNamed(name string) (chaosFlow, bool) {
+	if name == randomDay {
+		return chaosFlow{name: name, frames: 12}, true
+	}
 	i := slices.IndexFunc(chaosFlows, func(f chaosFlow) bool { return f.name == name })
 	if i < 0 {
 		return chaosFlow{}, false
@@ -114,8 +133,10 @@ type chaosRun struct {
 	fired  int
 }
 
+// take notes the first failure. That there is nothing left to void or reverse is none: a settlement whose
+// answer was lost may have closed the batch.
 func (r *chaosRun) take(res terminal.Result, err error) terminal.Result {
-	if err != nil && r.err == nil {
+	if err != nil && r.err == nil && !errors.Is(err, terminal.ErrOriginal) {
 		r.err = err
 	}
 	return res
@@ -237,7 +258,11 @@ func (h *chaosHost) run(ctx context.Context, n int, c chaosCase, dir string) (*c
 		plan.Toxics = append(own.Toxics, plan.Toxics...)
 	}
 	s.proxy.Arm(plan)
-	flow.act(r)
+	if flow.act == nil {
+		r.randomDay(plan.Seed)
+	} else {
+		flow.act(r)
+	}
 	fired := s.proxy.Fired() - strings.Count(flow.always, ":")/2
 	s.proxy.Heal()
 	if r.err == nil && c.restart {
@@ -375,9 +400,12 @@ func randomCases(seed uint64, n int) (all []chaosCase) {
 	for i := range n {
 		own := seed + uint64(i)
 		random := rand.New(rand.NewPCG(own, 0))
-		f := chaosFlows[random.IntN(len(chaosFlows))]
+		f, _ := flowNamed(randomDay)
+		if i%2 == 0 {
+			f = chaosFlows[random.IntN(len(chaosFlows))]
+		}
 		s := faultproxy.Schedule{Seed: own}
-		for range 2 + random.IntN(4) {
+		for range 2 + random.IntN(f.frames+3) {
 			kinds := faultproxy.Kinds()
 			k := kinds[random.IntN(len(kinds))]
 			d := faultproxy.Direction(random.IntN(2))
