@@ -111,7 +111,7 @@ func (q *pipe) pass(unit []byte) bool {
 	for _, t := range todo {
 		switch t.Kind {
 		case Delay:
-			c.proxy.sleep(t.Wait + time.Duration(c.proxy.draw(int64(t.Spread)+1)))
+			c.proxy.sleep(t.Wait)
 		case Stall:
 			c.rest.Lock()
 			c.proxy.sleep(t.Wait)
@@ -163,7 +163,7 @@ func (q *pipe) send(unit []byte, t Toxic) bool {
 		return true
 	case Split:
 		for len(unit) > 0 {
-			n := min(len(unit), 1+int(q.conn.proxy.draw(int64(t.Bytes))))
+			n := min(len(unit), q.conn.proxy.segment(t.Bytes))
 			if !q.write(unit[:n]) {
 				return false
 			}

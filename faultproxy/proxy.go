@@ -20,10 +20,10 @@ type Config struct {
 
 // Event is something that was done.
 type Event struct {
-	Conn  int // number of the connection, from 1
-	Unit  int // number of the unit in its direction since Arm
-	Bytes int // size of the unit
-	Toxic Toxic
+	Conn  int   // number of the connection, from 1
+	Unit  int   // number of the unit in its direction since Arm
+	Bytes int   // size of the unit
+	Toxic Toxic // Wait as drawn, Spread 0
 }
 
 // maxConns bounds the connections that are open at one time.
@@ -234,6 +234,7 @@ func (p *Proxy) next(id int, d Direction, size int) (todo []Toxic) {
 	p.units[d]++
 	for _, t := range p.schedule.Toxics {
 		if t.Direction == d && t.Kind != Refuse && (t.Unit == 0 || t.Unit == p.units[d]) {
+			t.Wait, t.Spread = t.Wait+time.Duration(p.random.Int64N(int64(t.Spread)+1)), 0
 			todo = append(todo, t)
 			p.fire(Event{id, p.units[d], size, t})
 		}
@@ -241,14 +242,11 @@ func (p *Proxy) next(id int, d Direction, size int) (todo []Toxic) {
 	return todo
 }
 
-// draw is a number from 0 to below n.
-func (p *Proxy) draw(n int64) int64 {
-	if n <= 0 {
-		return 0
-	}
+// segment draws the size of the next segment, 1 to most.
+func (p *Proxy) segment(most int) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.random.Int64N(n)
+	return 1 + p.random.IntN(most)
 }
 
 // sleep waits, but no longer than until the network is healed or the proxy closed.

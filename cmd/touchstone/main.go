@@ -33,6 +33,7 @@ type commands struct {
 	Device   deviceCmd   `cmd:"" help:"Release a device after tampering; its certificates for TLS."`
 	Key      keyCmd      `cmd:"" help:"Draw a key component into a file."`
 	Terminal terminalCmd `cmd:"" help:"A reference POS terminal: sign in, sell, void, refund, reverse, settle, or misbehave in one named way."`
+	Proxy    proxyCmd    `cmd:"" help:"A bad network between terminals and a host, by plan: delay, split, repeat, reorder, drop, cut, half-open."`
 	Journal  journalCmd  `cmd:"" help:"Read the journal: its tail, one message's whole verdict, or verify its chain."`
 	Explain  explainCmd  `cmd:"" help:"What an answer code or a reason means, and what each person does."`
 	Calc     calcCmd     `cmd:"" help:"Compute MACs, check values, PIN blocks and SM2/SM3/SM4: JSON Lines in, JSON Lines out."`
