@@ -474,3 +474,22 @@ func TestSourceAddressIsKept(t *testing.T) {
 		t.Errorf("from %s", from)
 	}
 }
+
+// FuzzSchedule: what is accepted prints as a line that reads the same.
+func FuzzSchedule(f *testing.F) {
+	for _, text := range []string{"request:2:cut:bytes=7 answer:1:drop seed=4711", "answer:*:delay:wait=1s,spread=20ms", "request:1:half-open", "seed=-1", "a:b:c"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := faultproxy.ParseSchedule(text)
+		if err != nil {
+			if !errors.Is(err, faultproxy.ErrToxic) || len(s.Toxics) != 0 {
+				t.Fatalf("%v", err)
+			}
+			return
+		}
+		if back, err := faultproxy.ParseSchedule(s.String()); err != nil || back.String() != s.String() {
+			t.Fatalf("%q prints as %q, which reads as %q, %v", text, s, back, err)
+		}
+	})
+}

@@ -336,8 +336,8 @@ func livePrograms() (all [][]byte) {
 	day := func(n byte) []byte {
 		return []byte{
 			opSignIn, n, 0, fine, 0, opSale, n, 50, fine, 0, opSalePIN, n | 4, 100, fine, 0, opBalance, n, 1, fine, 0,
-			opVoid, n, 0, fine, 0, opReverseVoid, n, 0, fine, 0, opReverseSale, n, 0, fine, 0, opReverseSale, n, 0, fine, 0,
-			opRepeat, n, 6, fine, 0, opSale, n, 30, fine, 0, opRepeat, n, 0, fine, 0, opRefund, n, 2, fine, 0, opRefund, n, 2, fine, 0,
+			opVoid, n, 0, fine, 0, opVoid, n, 0, fine, 0, opReverseVoid, n, 0, fine, 0, opReverseSale, n, 0, fine, 0, opReverseSale, n, 0, fine, 0,
+			opRepeat, n, 6, fine, 0, opSale, n, 30, fine, 0, opRepeat, n, 0, fine, 0, opRefund, n, 2, fine, 0, opRefund, n, 2, fine, 0, opVoid, n, 2, fine, 0,
 			opReverseSale, n, 252, fine, 0, opSale, n, 9, fine, 0, opSale, n, 9, fine, 0, opSale, n, 9, fine, 0,
 			opEcho, n, 0, fine, 0, opSettle, n, 0, fine, 0, opRepeat, n, 0, fine, 0, opSale, n, 7, fine, 0, opRestart, 0, 0, 0, 0,
 			opSale, n, 8, fine, 0, opSignOff, n, 0, fine, 0, opSale, n, 8, fine, 0, opSignIn, n, 0, fine, 0, opSale, n, 8, fine, 0,
