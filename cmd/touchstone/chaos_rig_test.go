@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"touchstone/authority"
 	"touchstone/faultproxy"
 	"touchstone/keys"
 	"touchstone/ledger"
@@ -24,7 +25,8 @@ import (
 // chaosHost is a whole host on loopback: SQLite, the module in software, a listener.
 type chaosHost struct {
 	engine *engine
-	addr   string
+	addr   string       // plain TCP
+	tls    string       // the same over TLS
 	stop   func() error // ends the listener; everything read has been answered then
 }
 
@@ -67,11 +69,21 @@ func (h *chaosHost) listen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.addr = ln.Addr().String()
+	behind, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.addr, h.tls = ln.Addr().String(), behind.Addr().String()
 	ctx, cancel := context.WithCancel(context.Background())
+	flags := tlsDefaults()
+	doors, fresh, err := h.engine.secure(ctx, &flags, behind)
+	if err != nil {
+		cancel()
+		t.Fatal(err)
+	}
 	server := listener.New(h.engine.line, listener.DefaultLimits(), slog.New(slog.DiscardHandler))
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(ctx, ln) }()
+	go func() { served <- server.Serve(ctx, ln, doors...) }()
 	ended := false
 	h.stop = func() error {
 		if ended {
@@ -79,7 +91,9 @@ func (h *chaosHost) listen(t *testing.T) {
 		}
 		ended = true
 		cancel()
-		return <-served
+		err := <-served
+		fresh()
+		return err
 	}
 	t.Cleanup(func() {
 		if err := h.stop(); err != nil {
@@ -99,6 +113,7 @@ type chaosShop struct {
 	heard   []terminal.Result // of every message sent, in order
 	voids   map[pos.STAN]pos.STAN
 	keyLoad uint32
+	overTLS bool
 }
 
 // chaosOpening is every card's opening balance, in fen.
@@ -131,6 +146,19 @@ func (h *chaosHost) furnish(t *testing.T, cases []chaosCase) {
 	if err := h.engine.ledger.Register(t.Context(), h.engine.clock(), records...); err != nil {
 		t.Fatal(err)
 	}
+	for n, c := range cases {
+		if !c.tls {
+			continue
+		}
+		sample, _ := sampleOf(n, c.code())
+		d, err := h.engine.ledger.Device(sample.serial)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := h.engine.registerCertificate(t.Context(), *d, nil, sample.certificate(), "published", 0, false); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // chaosTimeout is how long a terminal waits for an answer while the network is bad. An honest answer that
@@ -140,14 +168,19 @@ const chaosTimeout = 250 * time.Millisecond
 func (h *chaosHost) open(n int, c chaosCase, dir string) (*chaosShop, error) {
 	sample, card := sampleOf(n, c.code())
 	s := &chaosShop{sampleTerminal: sample, card: card, opening: chaosOpening, voids: map[pos.STAN]pos.STAN{}, keyLoad: 1}
+	network := faultproxy.Config{To: h.addr}
+	if c.tls {
+		network = faultproxy.Config{To: h.tls, Units: faultproxy.Records}
+	}
 	var err error
-	if s.proxy, err = faultproxy.Listen("127.0.0.1:0", faultproxy.Config{To: h.addr}); err != nil {
+	if s.proxy, err = faultproxy.Listen("127.0.0.1:0", network); err != nil {
 		return nil, err
 	}
 	s.config = terminal.Config{Host: s.proxy.Addr(), Terminal: sample.id, Merchant: sample.merchant, SignInCode: paycrypto.SignInCode(sample.code),
 		SealTrack: c.flow == "sale with a sealed track", Serial: sample.serial, Licence: sampleLicence, DeviceType: sampleDeviceType,
-		AppVersion: sampleApp, StateDir: dir, Language: terminal.English, Timeout: chaosTimeout,
+		AppVersion: sampleApp, StateDir: dir, Language: terminal.English, Timeout: chaosTimeout, DialTimeout: 4 * chaosTimeout,
 		OnMessage: func(r terminal.Result) { s.heard = append(s.heard, r) }}
+	s.overTLS = c.tls
 	return s, s.powerOn()
 }
 
@@ -155,6 +188,9 @@ func (h *chaosHost) open(n int, c chaosCase, dir string) (*chaosShop, error) {
 func (s *chaosShop) powerOn() (err error) {
 	c := s.config
 	c.TMK, c.SerialKey, c.KeyLoad = secret.Take(s.masterKey()), secret.Take(s.serialKey()), s.keyLoad
+	if s.overTLS {
+		c.TLS = &terminal.TLS{CA: authority.PEM(publishedRoot().Raw), Certificate: authority.PEM(s.certificate().Raw), Key: secret.Take(s.keyPEM())}
+	}
 	s.pos, err = terminal.Open(c)
 	return err
 }

@@ -26,21 +26,22 @@ var chaosOne = flag.String("chaos", "", "run only this case of TestFaultProxy: t
 type chaosCase struct {
 	flow     string
 	restart  bool
+	tls      bool // the units are TLS records
 	schedule faultproxy.Schedule
 }
 
 // String is the line by which a case is run again.
 func (c chaosCase) String() string {
-	return fmt.Sprintf("%s; restart=%t; %s", c.flow, c.restart, c.schedule)
+	return fmt.Sprintf("%s; restart=%t; tls=%t; %s", c.flow, c.restart, c.tls, c.schedule)
 }
 
 func parseChaosCase(line string) (c chaosCase, err error) {
 	parts := strings.Split(line, "; ")
-	if len(parts) != 3 {
-		return c, fmt.Errorf("a case is FLOW; restart=BOOL; SCHEDULE")
+	if len(parts) != 4 {
+		return c, fmt.Errorf("a case is FLOW; restart=BOOL; tls=BOOL; SCHEDULE")
 	}
-	c.flow, c.restart = parts[0], parts[1] == "restart=true"
-	c.schedule, err = faultproxy.ParseSchedule(parts[2])
+	c.flow, c.restart, c.tls = parts[0], parts[1] == "restart=true", parts[2] == "tls=true"
+	c.schedule, err = faultproxy.ParseSchedule(parts[3])
 	return c, err
 }
 
@@ -318,9 +319,9 @@ const chaosWidth = 24
 // totals of the settlement agree. Both sides are asked, apart: what the terminal was told, and what the
 // journal says.
 func TestFaultProxy(t *testing.T) {
-	cases := matrix()
-	if testing.Short() {
-		cases = sample(cases, shortCases)
+	cases := matrix(false)
+	if !long() {
+		cases = sample(cases, shortCases())
 	}
 	if *chaosOne != "" {
 		c, err := parseChaosCase(*chaosOne)
@@ -349,8 +350,13 @@ func TestFaultProxyAtRandom(t *testing.T) {
 // long tells whether the long form was asked for; `make test-all` does.
 func long() bool { return os.Getenv("TOUCHSTONE_LONG") == "1" }
 
-// shortCases is how many cases the short form has; the whole matrix is for the long one.
-const shortCases = 160
+// shortCases is how many cases of a matrix the short form has, and the race detector's; the long one has all.
+func shortCases() int {
+	if testing.Short() {
+		return 100
+	}
+	return 300
+}
 
 // sample takes n cases, evenly.
 func sample(all []chaosCase, n int) (some []chaosCase) {
@@ -360,15 +366,39 @@ func sample(all []chaosCase, n int) (some []chaosCase) {
 	return some
 }
 
-// matrix is every flow by every toxic, either way, at each of its messages.
-func matrix() (all []chaosCase) {
+// TestFaultProxyUnderTLS: the same over TLS with device certificates, where the network holds records and not
+// messages: it breaks handshakes too, and what it doubles, alters or reorders TLS itself must notice.
+func TestFaultProxyUnderTLS(t *testing.T) {
+	if *chaosOne != "" {
+		t.Skip("one case was asked for")
+	}
+	cases := matrix(true)
+	if !long() {
+		cases = sample(cases, shortCases()/4)
+	}
+	tryAll(t, cases)
+}
+
+// handshakeRecords is how many records of a direction a handshake and a message have at most.
+const handshakeRecords = 5
+
+// matrix is every flow by every toxic, either way, at each of its messages. Under TLS it is the first records,
+// those of the handshake where the flow begins with one.
+func matrix(tls bool) (all []chaosCase) {
 	for _, f := range chaosFlows {
+		if tls && f.always != "" {
+			continue // a record that comes twice ends the connection, and no message is repeated
+		}
+		units := f.frames
+		if tls && f.before == nil {
+			units = handshakeRecords
+		}
 		for _, k := range faultproxy.Kinds() {
 			for _, d := range []faultproxy.Direction{faultproxy.Request, faultproxy.Answer} {
-				if k == faultproxy.Refuse && d == faultproxy.Answer || k == faultproxy.Alter && !maced(f.name) {
+				if k == faultproxy.Refuse && d == faultproxy.Answer || k == faultproxy.Alter && !tls && !maced(f.name) {
 					continue
 				}
-				for unit := 1; unit <= f.frames; unit++ {
+				for unit := 1; unit <= units; unit++ {
 					t := faultproxy.New(d, unit, k)
 					if k == faultproxy.Delay { // once within the terminal's patience, once beyond it
 						t.Wait, t.Spread = 20*time.Millisecond, 30*time.Millisecond
@@ -377,7 +407,7 @@ func matrix() (all []chaosCase) {
 						}
 					}
 					s := faultproxy.Schedule{Seed: uint64(len(all)), Toxics: []faultproxy.Toxic{t}}
-					all = append(all, chaosCase{f.name, len(all)%2 == 1, s})
+					all = append(all, chaosCase{f.name, len(all)%2 == 1, tls, s})
 				}
 			}
 		}
@@ -414,7 +444,7 @@ func randomCases(seed uint64, n int) (all []chaosCase) {
 			}
 			s.Toxics = append(s.Toxics, faultproxy.New(d, 1+random.IntN(f.frames+2), k))
 		}
-		all = append(all, chaosCase{f.name, random.IntN(2) == 0, s})
+		all = append(all, chaosCase{f.name, random.IntN(2) == 0, false, s})
 	}
 	return all
 }
@@ -466,10 +496,13 @@ func tryAll(t *testing.T, cases []chaosCase) {
 	}
 	t.Logf("%d cases, in %d of them the network did what was planned; %d messages at the host, %d at the terminals; sales: %d approved, %d refused, %d reversed",
 		len(cases), sum.fired, b.messages, sum.messages, sum.approved, sum.refused, sum.reversed)
-	if *chaosOne == "" && (sum.fired < len(cases)/2 || sum.approved == 0 || sum.refused == 0 || sum.reversed == 0) {
+	if len(cases) >= enoughCases && (sum.fired < len(cases)/2 || sum.approved == 0 || sum.refused == 0 || sum.reversed == 0) {
 		t.Error("the cases met too little to say anything")
 	}
 }
+
+// enoughCases is how many must have met every way in which a sale can end.
+const enoughCases = 70
 
 // chaosTally counts how the sales ended.
 type chaosTally struct{ fired, messages, approved, refused, reversed int }

@@ -72,7 +72,7 @@ func TestProxyCommand(t *testing.T) {
 	addr, stop := startProxy(t, host, "--toxic", "answer:2:drop", "--seed", "7", "--lang", "en")
 	fixture := filepath.Join(dir, "fixture.json")
 	var printed bytes.Buffer
-	if err := printFixture(&printed, addr); err != nil {
+	if err := printFixture(&printed, addr, ""); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(fixture, printed.Bytes(), 0o600); err != nil {
