@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"strconv"
 	"testing"
 	"testing/iotest"
 
@@ -11,41 +12,58 @@ import (
 	"touchstone/pos"
 )
 
-// FuzzFrame: however the bytes arrive, the frame is what LEN counts and the end is told apart.
+// FuzzFrame: however the bytes arrive, each frame of a stream is what its LEN counts and the end is told apart.
 func FuzzFrame(f *testing.F) {
+	var stream []byte
 	for _, m := range vectors(f).Messages {
 		wire := unhex(f, m.Hex)
 		f.Add(wire)
 		f.Add(wire[:len(wire)-1])
+		stream = append(stream, wire...)
 	}
+	f.Add(stream)
+	f.Add(append(bytes.Clone(stream), 0, 1))
 	f.Add([]byte{})
 	f.Add([]byte{0})
 	f.Add(framed(iso8583.MinFrame - 1))
 	f.Fuzz(func(t *testing.T, in []byte) {
-		whole, err := iso8583.ReadFrame(bytes.NewReader(in), make([]byte, iso8583.MaxFrame))
-		pieces, err2 := iso8583.ReadFrame(iotest.OneByteReader(bytes.NewReader(in)), nil)
-		if err != err2 || !bytes.Equal(whole, pieces) {
-			t.Fatalf("%v at once, %v byte by byte", err, err2)
-		}
-		size := -1
-		if len(in) >= 2 {
-			size = int(in[0])<<8 | int(in[1])
-		}
-		want := error(nil)
-		switch {
-		case len(in) == 0:
-			want = io.EOF
-		case size < 0:
-			want = iso8583.ErrFrameCut
-		case size < iso8583.MinFrame || size > iso8583.MaxFrame:
-			want = iso8583.ErrFrameLength
-		case len(in) < 2+size:
-			want = iso8583.ErrFrameCut
-		}
-		if err != want || err == nil && !bytes.Equal(whole, in[2:2+size]) {
-			t.Fatalf("%v, want %v", err, want)
+		atOnce, pieces := bytes.NewReader(in), iotest.OneByteReader(bytes.NewReader(in))
+		buf := make([]byte, iso8583.MaxFrame)
+		for rest := in; ; {
+			whole, err := iso8583.ReadFrame(atOnce, buf)
+			piece, err2 := iso8583.ReadFrame(pieces, nil)
+			if err != err2 || !bytes.Equal(whole, piece) {
+				t.Fatalf("%v at once, %v byte by byte", err, err2)
+			}
+			want, size := expectFrame(rest)
+			if err != want || err == nil && !bytes.Equal(whole, rest[2:2+size]) {
+				t.Fatalf("%v, want %v", err, want)
+			}
+			if err != nil {
+				return
+			}
+			rest = rest[2+size:]
 		}
 	})
+}
+
+// expectFrame is what must be read from the start of a stream: section 1, written again.
+func expectFrame(in []byte) (want error, size int) {
+	size = -1
+	if len(in) >= 2 {
+		size = int(in[0])<<8 | int(in[1])
+	}
+	switch {
+	case len(in) == 0:
+		return io.EOF, 0
+	case size < 0:
+		return iso8583.ErrFrameCut, 0
+	case size < iso8583.MinFrame || size > iso8583.MaxFrame:
+		return iso8583.ErrFrameLength, 0
+	case len(in) < 2+size:
+		return iso8583.ErrFrameCut, 0
+	}
+	return nil, size
 }
 
 // FuzzParse: what is accepted packs back to the same bytes; what is refused says why, and leaves
@@ -111,18 +129,14 @@ func touch(m iso8583.Message) {
 	_ = m.String()
 }
 
-// FuzzDE59: tags that are accepted are written back to the same bytes, one by one; so is an A2, and
-// an A5, of known sub-tags in ascending order.
+// FuzzDE59: tags that are accepted are written back to the same bytes, one by one.
 func FuzzDE59(f *testing.F) {
 	for _, v := range vectors(f).Vectors {
 		if v.ID == "de59-a2-1" {
 			f.Add([]byte(v.Value))
-			f.Add([]byte(v.Value)[5:])
 		}
 	}
 	f.Add([]byte("A1016\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0A\x0B\x0C\x0D\x0E\x0FA3002xyA4000"))
-	f.Add([]byte("01010+121.4835202008-31.2304030034600400200"))
-	f.Add([]byte("15001a16001b17001c18001d"))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		if x, err := iso8583.ParseDE59(in); err == nil {
 			var back []byte
@@ -144,10 +158,28 @@ func FuzzDE59(f *testing.F) {
 				t.Fatal("writes back to other bytes")
 			}
 		}
+	})
+}
+
+// FuzzTLV: the sub-tags of A2 and A5 that are accepted are those of the bytes, and an A2, or an A5, that is
+// written of them reads the same.
+func FuzzTLV(f *testing.F) {
+	for _, v := range vectors(f).Vectors {
+		if v.ID == "de59-a2-1" {
+			f.Add([]byte(v.Value)[5:])
+		}
+	}
+	f.Add([]byte("01010+121.4835202008-31.2304030034600400200"))
+	f.Add([]byte("15001a16001b17001c18001d"))
+	f.Add([]byte("0100204020201"))
+	f.Fuzz(func(t *testing.T, in []byte) {
 		if x, err := iso8583.ParseA2(in); err == nil {
 			var values iso8583.A2Values
 			for tag := iso8583.A2DeviceType; tag <= iso8583.A2Version; tag++ {
 				values[tag] = x.Value(in, tag)
+				if !bytes.Equal(values[tag], subTag(t, in, byte(tag))) {
+					t.Fatal("a sub-tag's value is not that of the bytes")
+				}
 			}
 			if whole, err := iso8583.AppendA2(nil, values); err == nil {
 				again, err := iso8583.ParseA2(whole[5:])
@@ -174,6 +206,21 @@ func FuzzDE59(f *testing.F) {
 			}
 		}
 	})
+}
+
+// subTag finds a sub-tag of two digits by walking over the bytes: section 6.1, written again.
+func subTag(t *testing.T, in []byte, n byte) []byte {
+	for len(in) > 0 {
+		size, err := strconv.Atoi(string(in[2:5]))
+		if err != nil || len(in) < 5+size {
+			t.Fatal("an accepted sub-tag cannot be walked over")
+		}
+		if in[0] == '0'+n/10 && in[1] == '0'+n%10 {
+			return in[5 : 5+size]
+		}
+		in = in[5+size:]
+	}
+	return nil
 }
 
 // FuzzPrivate: every layout inside an element that is accepted is written back to the same bytes.

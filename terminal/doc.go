@@ -26,7 +26,9 @@
 // What is durable before a byte leaves: the trace, and the record of the reversal
 // that would undo the message. So after any crash the next online transaction is
 // preceded by that reversal. The record goes when a valid answer has been
-// accepted, or when the message never left.
+// accepted, or when the message never left. A reversal that was sent as often as
+// it may be is kept, and tried again before the settlement; a settlement that was
+// not answered is repeated before anything else about money.
 //
 // The file holds working keys only as they came, wrapped under the terminal
 // master key, and a card number only where an open reversal must carry one,

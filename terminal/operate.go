@@ -201,6 +201,9 @@ func (t *Terminal) Void(ctx context.Context, trace pos.STAN, card Card) (Result,
 	if err := t.usable(); err != nil {
 		return Result{}, err
 	}
+	if blocked, ok, err := t.finishSettlement(ctx, "void"); err != nil || !ok {
+		return blocked, err
+	}
 	i := t.find(KindSale, trace)
 	if i < 0 || t.st.List[i].Voided {
 		return Result{}, ErrOriginal
@@ -307,7 +310,12 @@ func (t *Terminal) prepare(ctx context.Context, operation string) (blocked Resul
 			return t.blocked(operation, ReversalOpen, last), false, nil
 		}
 	}
-	return t.ensureKeys(ctx, operation) // the reversal's answer may have asked for a sign-in
+	if operation != "settle" {
+		if blocked, ok, err := t.finishSettlement(ctx, operation); err != nil || !ok {
+			return blocked, ok, err
+		}
+	}
+	return t.ensureKeys(ctx, operation) // an answer may have asked for a sign-in
 }
 
 // ensureKeys signs in when the terminal has no working keys or was told to sign in again: once.

@@ -23,10 +23,11 @@ const (
 	SignInFailed             // not sent: the terminal is not signed in and could not sign in
 	ReversalOpen             // not sent: an earlier reversal must go first and could not
 	BalanceDisagrees         // settled, and the host's totals differ
+	SettlementOpen           // not sent: an earlier settlement must be answered first and was not
 )
 
 var outcomeNames = [...]string{"none", "done", "refused", "no connection", "no answer", "wrong MAC", "missing MAC",
-	"key check error", "sign-in failed", "reversal open", "balance disagrees"}
+	"key check error", "sign-in failed", "reversal open", "balance disagrees", "settlement open"}
 
 // String is the outcome in words.
 func (o Outcome) String() string {

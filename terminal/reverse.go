@@ -43,6 +43,9 @@ func (t *Terminal) Reverse(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	if t.st.Reversal == nil {
+		if blocked, ok, err := t.finishSettlement(ctx, "reversal"); err != nil || !ok {
+			return blocked, err
+		}
 		if err := t.reverseLast(); err != nil {
 			return Result{}, err
 		}
@@ -169,9 +172,10 @@ func (t *Terminal) Totals() (sum iso8583.Totals) {
 }
 
 // Settle closes the batch (0500, 60.3 = 201) with the totals as counted; section 2.4. Neither it nor
-// its answer carries a MAC (section 4.4). When the answer is lost the next Settle repeats the same
-// message. After an accepted one the list is empty and the next batch open; when the host's totals
-// differ the outcome is BalanceDisagrees and Approved is true: the host has closed the batch.
+// its answer carries a MAC (section 4.4). When the answer is lost the next Settle, or whatever is next
+// about money, repeats the same message first. Reversals that were kept are tried again before it. After an accepted one the list is empty and
+// the next batch open; when the host's totals differ the outcome is BalanceDisagrees and Approved is true:
+// the host has closed the batch.
 func (t *Terminal) Settle(ctx context.Context) (Result, error) {
 	if err := t.usable(); err != nil {
 		return Result{}, err
@@ -179,6 +183,37 @@ func (t *Terminal) Settle(ctx context.Context) (Result, error) {
 	if blocked, ok, err := t.prepare(ctx, "settle"); err != nil || !ok {
 		return blocked, err
 	}
+	if blocked, ok, err := t.retryKept(ctx); err != nil || !ok {
+		return blocked, err
+	}
+	return t.sendSettlement(ctx)
+}
+
+// finishSettlement repeats a settlement that was not answered: it may still be on its way, and would close
+// the batch behind whatever is sent now. ok is false when it is not answered this time either.
+func (t *Terminal) finishSettlement(ctx context.Context, operation string) (blocked Result, ok bool, err error) {
+	if t.st.SettleTrace == 0 {
+		return Result{}, true, nil
+	}
+	if blocked, ok, err := t.ensureKeys(ctx, operation); err != nil || !ok {
+		return blocked, ok, err
+	}
+	if t.st.SettleTrace == 0 { // the sign-in told that the batch is closed
+		return Result{}, true, nil
+	}
+	last, err := t.sendSettlement(ctx)
+	if err != nil {
+		return Result{}, false, err
+	}
+	if t.st.SettleTrace != 0 {
+		return t.blocked(operation, SettlementOpen, last), false, nil
+	}
+	return Result{}, true, nil
+}
+
+// sendSettlement sends the settlement, or the unanswered one again.
+func (t *Terminal) sendSettlement(ctx context.Context) (Result, error) {
+	sent := t.st.SettleTrace
 	r := &request{
 		operation: "settle", mti: settlementMTI, network: settleCode, batch: t.st.Batch, trace: t.st.SettleTrace,
 		settlement: &iso8583.Settlement{Domestic: t.Totals()}, de63: []byte(t.cfg.Operator),
@@ -201,14 +236,38 @@ func (t *Terminal) Settle(ctx context.Context) (Result, error) {
 	t.showWaiting()
 	res := t.talk(ctx, r, t.cfg.From, frame)
 	t.obey(&res)
-	if res.Approved {
+	switch {
+	case res.Approved:
 		t.closeBatch(&res)
+	case res.Outcome == NoConnection:
+		t.st.SettleTrace = sent // this one never left
+	case res.Outcome == Refused:
+		t.st.SettleTrace = 0
 	}
 	if err := t.save(); err != nil {
 		return Result{}, err
 	}
 	t.finish(&res)
 	return res, nil
+}
+
+// retryKept tries the kept reversals again, each with all its attempts: once the batch is closed no host
+// undoes anything in it. ok is false when the host said nothing, or nothing authentic, to one of them: then
+// the settlement waits. One that the host refused stands in its totals, and the settlement will tell.
+func (t *Terminal) retryKept(ctx context.Context) (blocked Result, ok bool, err error) {
+	for range len(t.st.Kept) {
+		rev := t.st.Kept[0]
+		rev.Tries = 0
+		t.st.Reversal, t.st.Kept = &rev, slices.Delete(t.st.Kept, 0, 1)
+		last, err := t.sendReversal(ctx)
+		if err != nil {
+			return Result{}, false, err
+		}
+		if !last.Approved && last.Outcome != Refused {
+			return t.blocked("settle", ReversalOpen, last), false, nil
+		}
+	}
+	return t.ensureKeys(ctx, "settle") // an answer may have asked for a sign-in
 }
 
 // closeBatch opens the next batch after an accepted settlement.
@@ -225,5 +284,5 @@ func (t *Terminal) closeBatch(res *Result) {
 		next = de60.Batch
 	}
 	t.openBatch(next)
-	t.st.Kept = nil
+	t.st.SettleTrace, t.st.Kept = 0, nil
 }

@@ -591,6 +591,53 @@ func TestReversalLimit(t *testing.T) {
 	}
 }
 
+// TestKeptReversalGoesBeforeSettlement: once the batch is closed no host undoes anything in it, so a reversal
+// that was given up is tried again first, and the settlement waits until the host has said something.
+func TestKeptReversalGoesBeforeSettlement(t *testing.T) {
+	for _, c := range []struct {
+		name, code string // of the 0410; "" is none
+		outcome    terminal.Outcome
+		kept       int
+		sent       string
+	}{
+		{"accepted", "00", terminal.Done, 0, "0400 0500 "},
+		{"nothing to reverse", "25", terminal.Done, 0, "0400 0500 "},
+		{"refused by the host", "22", terminal.Done, 0, "0400 0400 0400 0500 "},
+		{"not answered", "", terminal.ReversalOpen, 1, "0400 0400 0400 "},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := newPeer(t)
+			term := open(t, config(t, p))
+			must(term.SignIn(t.Context()))(t)
+			p.on(func(w wire) []byte { return nil })
+			lost := must(term.Sale(t.Context(), card(t), 1850))(t)
+			must(term.Reverse(t.Context()))(t)
+			if kept := term.Kept(); len(kept) != 1 || kept[0] != lost.Trace {
+				t.Fatalf("kept %v", kept)
+			}
+			p.messages()
+			p.on(func(w wire) []byte {
+				switch {
+				case w.mti != "0400":
+					return p.approve(w)
+				case c.code == "":
+					return nil
+				}
+				return p.reply(w, c.code, p.mak)
+			})
+			if res := must(term.Settle(t.Context()))(t); res.Outcome != c.outcome {
+				t.Errorf("outcome %v, want %v", res.Outcome, c.outcome)
+			}
+			if got := p.mtis(); got != c.sent {
+				t.Errorf("sent %s, want %s", got, c.sent)
+			}
+			if len(term.Kept()) != c.kept {
+				t.Errorf("kept %v, want %d", term.Kept(), c.kept)
+			}
+		})
+	}
+}
+
 func TestUnreachableHostIsNoAttempt(t *testing.T) {
 	p := newPeer(t)
 	c := config(t, p)
@@ -650,6 +697,90 @@ func TestSettlementRepeats(t *testing.T) {
 	got := p.messages()
 	if first, second := got[len(got)-2], got[len(got)-1]; string(first.body) != string(second.body) {
 		t.Error("the settlement was not repeated byte for byte")
+	}
+}
+
+// TestUnansweredSettlementGoesFirst: a settlement that was not answered may still be on its way, and would
+// close the batch behind a later sale: so it is repeated, byte for byte, before anything else about money.
+func TestUnansweredSettlementGoesFirst(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		op      func(*terminal.Terminal, pos.STAN) (terminal.Result, error)
+		answers bool
+		want    terminal.Outcome
+		sent    string
+	}{
+		{"a sale", func(term *terminal.Terminal, _ pos.STAN) (terminal.Result, error) {
+			return term.Sale(t.Context(), card(t), 200)
+		}, true, terminal.Done, "0500 0200 "},
+		{"a sale, and still no answer", func(term *terminal.Terminal, _ pos.STAN) (terminal.Result, error) {
+			return term.Sale(t.Context(), card(t), 200)
+		}, false, terminal.SettlementOpen, "0500 "},
+		{"a void of what is settled", func(term *terminal.Terminal, trace pos.STAN) (terminal.Result, error) {
+			res, err := term.Void(t.Context(), trace, terminal.Card{})
+			if !errors.Is(err, terminal.ErrOriginal) {
+				t.Errorf("error %v", err)
+			}
+			return res, nil
+		}, true, terminal.None, "0500 "},
+		{"a reversal of what is settled", func(term *terminal.Terminal, _ pos.STAN) (terminal.Result, error) {
+			res, err := term.Reverse(t.Context())
+			if !errors.Is(err, terminal.ErrOriginal) {
+				t.Errorf("error %v", err)
+			}
+			return res, nil
+		}, true, terminal.None, "0500 "},
+		{"a reversal, and still no answer", func(term *terminal.Terminal, _ pos.STAN) (terminal.Result, error) {
+			return term.Reverse(t.Context())
+		}, false, terminal.SettlementOpen, "0500 "},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := newPeer(t)
+			term := open(t, config(t, p))
+			sold := must(term.Sale(t.Context(), card(t), 100))(t)
+			p.on(func(wire) []byte { return nil })
+			want(t, must(term.Settle(t.Context()))(t), terminal.NoAnswer, "")
+			lost := p.messages()
+			if c.answers {
+				p.on(p.approve)
+			}
+			if res := must(c.op(term, sold.Trace))(t); res.Outcome != c.want {
+				t.Errorf("outcome %v, want %v", res.Outcome, c.want)
+			}
+			got, sent := p.messages(), ""
+			for _, w := range got {
+				sent += w.mti + " "
+			}
+			if sent != c.sent || string(got[0].body) != string(lost[len(lost)-1].body) {
+				t.Errorf("sent %s, want %s, the settlement byte for byte", sent, c.sent)
+			}
+			if _, open := term.OpenReversal(); open {
+				t.Error("a reversal was left")
+			}
+		})
+	}
+}
+
+// TestRefusedSettlementIsOver: a host that said no has it no longer on its way, and one that was not reached never had it.
+func TestRefusedSettlementIsOver(t *testing.T) {
+	p := newPeer(t)
+	term := open(t, config(t, p))
+	must(term.Sale(t.Context(), card(t), 100))(t)
+	p.on(func(w wire) []byte {
+		if w.mti == "0500" {
+			return p.reply(w, "96", nil)
+		}
+		return p.approve(w)
+	})
+	want(t, must(term.Settle(t.Context()))(t), terminal.Refused, "96")
+	p.messages()
+	want(t, must(term.Sale(t.Context(), card(t), 100))(t), terminal.Done, "00")
+	done, cancel := context.WithCancel(t.Context())
+	cancel()
+	want(t, must(term.Settle(done))(t), terminal.NoConnection, "")
+	want(t, must(term.Sale(t.Context(), card(t), 100))(t), terminal.Done, "00")
+	if got := p.mtis(); got != "0200 0200 " {
+		t.Errorf("sent %s", got)
 	}
 }
 

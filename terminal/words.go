@@ -43,6 +43,7 @@ var outcomeWords = map[Outcome]Words{
 	SignInFailed:     {"签到失败", "SIGN-IN FAILED"},
 	ReversalOpen:     {"冲正未完成", "REVERSAL OPEN"},
 	BalanceDisagrees: {"对账不平", "TOTALS DISAGREE"},
+	SettlementOpen:   {"请先完成结算", "SETTLEMENT OPEN"},
 }
 
 // codeWords are the texts of the answer codes; docs/protocol/unionpay-pos.md, section 7, shortened to

@@ -381,7 +381,8 @@ func (m terminalMessage) line() string {
 
 // unsent reports an operation that was stopped before its message left, which message was not told of.
 func (p *terminalPrinter) unsent(r terminal.Result) {
-	if r.Outcome == terminal.SignInFailed || r.Outcome == terminal.ReversalOpen {
+	switch r.Outcome {
+	case terminal.SignInFailed, terminal.ReversalOpen, terminal.SettlementOpen:
 		p.message(r)
 	}
 }

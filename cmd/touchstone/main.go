@@ -33,6 +33,7 @@ type commands struct {
 	Device        deviceCmd        `cmd:"" help:"Release a device after tampering; its certificates for TLS."`
 	Key           keyCmd           `cmd:"" help:"Draw a key component into a file."`
 	Terminal      terminalTop      `cmd:"" help:"A reference POS terminal: sign in, sell, void, refund, reverse, settle, or misbehave in one named way; or many, as load."`
+	Proxy         proxyCmd         `cmd:"" help:"A bad network between terminals and a host, by plan: delay, split, repeat, reorder, drop, cut, half-open."`
 	Status        statusCmd        `cmd:"" help:"What the running host is doing, on one screen."`
 	Effectiveness effectivenessCmd `cmd:"" help:"Of all approvals: which proofs held, were weak, were not required or were waived."`
 	Events        eventsCmd        `cmd:"" help:"What a person should know that no message says: a proof that no longer proves, a terminal that changed."`
