@@ -18,7 +18,7 @@ type waiter chan journal.Receipt
 func (w waiter) Committed(r journal.Receipt) { w <- r }
 
 // Register writes cold records, each an entry, in order, and returns when they are durable. Each is a
-// *registry.Merchant, *registry.Device, *registry.Terminal, *issuer.Opening or *journal.Opened that Check
+// *registry.Merchant, *registry.Device, *registry.Terminal, *issuer.Opening, *journal.Opened or *journal.Loss that Check
 // accepts. After ErrFull, ErrStopped or ErrQueueFull those before the one refused may be in the journal.
 func (l *Ledger) Register(ctx context.Context, at pos.Instant, records ...any) error {
 	entries := make([]journal.Entry, len(records))
@@ -91,6 +91,8 @@ func kindOf(r any) (journal.Kind, error) {
 		return journal.KindCard, nil
 	case *journal.Opened:
 		return journal.KindOpened, nil
+	case *journal.Loss:
+		return journal.KindLoss, nil
 	}
 	return 0, ErrKind
 }

@@ -132,7 +132,7 @@ func (l *Ledger) foldCold(e journal.Entry, enqueue func() (uint64, error)) error
 			return fail(err)
 		}
 		return l.foldCertificate(c, enqueue)
-	case journal.KindOpened, journal.KindKey:
+	case journal.KindOpened, journal.KindKey, journal.KindLoss:
 		return l.listed(enqueue, func() {})
 	}
 	return fail(errors.New("of a later version"))
