@@ -44,6 +44,7 @@ type hostFlags struct {
 	Idle             time.Duration `name:"idle" help:"Silence after which a connection is closed; at least 60s." default:"10m"`
 	FrameTime        time.Duration `name:"frame-time" help:"From the first byte of a frame to its last." default:"10s"`
 	tlsFlags
+	guardFlags
 	LogLevel string `name:"log-level" help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
 }
 
@@ -69,6 +70,9 @@ func (f *hostFlags) check() error {
 		if n.value < 1 {
 			return fmt.Errorf("%s: %d is under 1", n.key, n.value)
 		}
+	}
+	if err := f.guardFlags.check(); err != nil {
+		return err
 	}
 	if err := f.tlsFlags.check(); err != nil {
 		return err
@@ -109,7 +113,7 @@ func (f *hostFlags) open(log *slog.Logger) (*engine, error) {
 	}
 	opts := ledger.DefaultOptions()
 	opts.SignInBurst, opts.SignInEvery = f.SignInBurst, f.SignInEvery
-	return openEngine(engineOptions{dir: f.Data, lock: lock, policy: f.policy(test), ledger: opts, zone: zone, acquirerID: f.AcquirerID, issuerID: f.IssuerID, log: log})
+	return openEngine(engineOptions{dir: f.Data, guard: f.guard(log), lock: lock, policy: f.policy(test), ledger: opts, zone: zone, acquirerID: f.AcquirerID, issuerID: f.IssuerID, log: log})
 }
 
 func (f *hostFlags) limits() listener.Limits {
@@ -148,6 +152,7 @@ func (f *hostFlags) logger(a *app) *slog.Logger {
 // serveCmd is the host without the demonstration.
 type serveCmd struct {
 	Config kong.ConfigFlag `name:"config" help:"TOML file; its keys are the flags below without the dashes before them." placeholder:"FILE"`
+	Verify bool            `name:"verify" help:"Prove the whole journal intact before serving."`
 	hostFlags
 }
 
@@ -163,6 +168,7 @@ read has been answered. A flag prevails over the configuration file.
 // Run serves until the process is told to end.
 func (c *serveCmd) Run(a *app) error {
 	log := c.logger(a)
+	c.proveFirst = c.Verify
 	e, err := c.open(log)
 	if err != nil {
 		return err
@@ -216,7 +222,10 @@ func (e *engine) serve(ctx context.Context, ln net.Listener, limits listener.Lim
 	go func() {
 		select {
 		case err := <-e.failed:
-			cancel(fmt.Errorf("the journal failed, nothing more is answered: %w", err))
+			err = failure(err)
+			e.log.Error("ending at once", slog.String("error", err.Error()))
+			cancel(err)
+			dieSoon(err)
 		case <-ctx.Done():
 		}
 	}()
@@ -233,5 +242,5 @@ func (e *engine) serve(ctx context.Context, ln net.Listener, limits listener.Lim
 func hostDefaults() hostFlags {
 	return hostFlags{TimeZone: "Asia/Shanghai", AcquirerID: "48021000", IssuerID: "01020000", SignInLifetime: 24 * time.Hour,
 		ReversalLifetime: 24 * time.Hour, RepeatWindow: 180 * time.Second, PlaceMetres: 500, SignInBurst: 30, SignInEvery: 2 * time.Second,
-		MaxConnections: 1, MaxFromAddress: 1, Idle: time.Minute, FrameTime: time.Second, tlsFlags: tlsDefaults()}
+		MaxConnections: 1, MaxFromAddress: 1, Idle: time.Minute, FrameTime: time.Second, tlsFlags: tlsDefaults(), guardFlags: guardDefaults()}
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"touchstone/host"
@@ -47,6 +48,7 @@ type engineOptions struct {
 
 	checkpointEvery time.Duration // 0 is checkpointEvery
 	withoutView     bool          // no projection: queries search the journal
+	guard           guardOptions
 }
 
 // engine is everything that runs on one data directory: store, module, ledger, line.
@@ -66,6 +68,8 @@ type engine struct {
 	stop   context.CancelFunc
 	wait   sync.WaitGroup
 	failed chan error // the first failure of the committer; final
+	dead   atomic.Bool
+	scrub  *scrub // nil: none
 }
 
 // isTestDirectory tells whether a data directory was made with published keys.
@@ -118,6 +122,9 @@ func openEngine(o engineOptions) (*engine, error) {
 	if _, err := os.Stat(filepath.Join(o.dir, keyringFile)); err != nil {
 		return nil, fmt.Errorf("%s is no data directory (no %s): make one with touchstone init", o.dir, keyringFile)
 	}
+	if err := checkRoom(o.dir, o.guard.leastFree); err != nil {
+		return nil, err
+	}
 	e := &engine{dir: o.dir, test: isTestDirectory(o.dir), clock: monotonic(), log: o.log, failed: make(chan error, 1), module: soft.New(soft.Options{})}
 	if err := soft.Harden(); err != nil {
 		o.log.Warn("process is not hardened", slog.String("error", err.Error()))
@@ -130,7 +137,11 @@ func openEngine(o engineOptions) (*engine, error) {
 	if e.store, err = sqlite.Open(o.dir, sqlite.Options{Log: o.log}); err != nil {
 		return nil, err
 	}
-	if err := e.start(o); err != nil {
+	err = e.guard(context.Background(), o.guard)
+	if err == nil {
+		err = e.start(o)
+	}
+	if err != nil {
 		return nil, errors.Join(err, e.store.Close())
 	}
 	return e, nil
@@ -160,9 +171,14 @@ func (e *engine) start(o engineOptions) error {
 		Keys: e.module, Policy: &policy, Clock: e.clock, Zone: o.zone, Acquirer: o.acquirerID, Issuer: o.issuerID, Test: e.test}
 	e.wait.Go(func() {
 		if err := committer.Run(ctx); err != nil {
-			e.failed <- err
+			e.fail(err)
 		}
 	})
+	if err := e.startGuard(ctx, o.guard); err != nil {
+		stop()
+		e.wait.Wait()
+		return errors.Join(err, e.closeView())
+	}
 	every := o.checkpointEvery
 	if every == 0 {
 		every = checkpointEvery
@@ -204,8 +220,13 @@ func (p projected) Append(ctx context.Context, b journal.Block) error {
 	return nil
 }
 
-// close writes a last checkpoint and closes everything; nothing may be using the line any more.
+// close writes a last checkpoint and closes everything; nothing may be using the line any more. After the
+// journal failed nothing is written and no file closed, which SQLite would use to write: the process ends.
 func (e *engine) close() error {
+	if e.dead.Load() {
+		e.module.Wipe()
+		return nil
+	}
 	err := e.ledger.Checkpoint(context.Background())
 	if errors.Is(err, journal.ErrStopped) || errors.Is(err, ledger.ErrCheckpoint) {
 		err = nil // told already, by the committer or by the checkpoint that failed
