@@ -101,6 +101,8 @@ func (l *Line) judge(x *Exchange) {
 			continue
 		case errors.Is(err, journal.ErrQueueFull):
 			x.fail(reason.Overloaded)
+		case errors.Is(err, journal.ErrStopped):
+			x.hangUp()
 		default:
 			x.fail(reason.JournalUnavailable)
 		}
@@ -111,9 +113,19 @@ func (l *Line) judge(x *Exchange) {
 
 // commit records a verdict that needs no terminal.
 func (l *Line) commit(x *Exchange) {
-	if err := l.Ledger.Commit(x); err != nil {
+	switch err := l.Ledger.Commit(x); {
+	case errors.Is(err, journal.ErrStopped):
+		x.hangUp()
+	case err != nil:
 		x.fail(reason.JournalUnavailable)
 	}
+}
+
+// hangUp ends the connection without an answer. After the journal failed a message may be the repeat of
+// one that reached the disk: the next start will know, and a refusal now would have been a lie.
+func (x *Exchange) hangUp() {
+	x.shut = true
+	x.Done(x)
 }
 
 // fail answers 96 without any effect and without a journal entry: refused before anything happened.
