@@ -2,6 +2,7 @@
 # make test   everything that must hold, in under nine minutes; two of them are fuzzing, FUZZSHORT a target
 # make bench  one table of this machine's figures, twelve minutes (QUICK=1: two, to try; ONLY=idle: one part)
 # make fuzz   every fuzz target for FUZZTIME each   (default 1m)
+# make crash  the long form of the crash tests: kill -9, disk faults, torn writes, flipped bytes, a day's recovery
 # make test-all   test, the race detector everywhere, the long forms, and fuzz
 
 GO       ?= go
@@ -11,7 +12,7 @@ LANGUAGE_FLAG = $(if $(filter zh%,$(LANG)),--lang zh,)
 SOURCES := $(shell find . -name '*.go' -not -name '*_test.go' -o -name '*.json' -path './explain/*') go.mod go.sum
 RACE = ./admission ./faultproxy ./journal ./ledger ./listener ./host ./hsm/soft ./terminal ./observe ./cmd/touchstone
 
-.PHONY: run build test test-all tls-scan check unit flaw race bench fuzz fuzz-short need clean
+.PHONY: run build test test-all tls-scan crash check unit flaw race bench fuzz fuzz-short need clean
 
 run: build
 	@exec bin/touchstone demo $(LANGUAGE_FLAG) $(ARGS)
@@ -25,7 +26,7 @@ test: need check unit flaw race fuzz-short
 	@echo "make test: all passed"
 
 need:
-	@scripts/need.sh gcc=gcc openssl=openssl python3=python3 sqlite3=sqlite3 xxd=xxd curl=curl sslscan=sslscan testssl=testssl.sh tshark=tshark
+	@scripts/need.sh gcc=gcc openssl=openssl python3=python3 sqlite3=sqlite3 xxd=xxd curl=curl sslscan=sslscan testssl=testssl.sh tshark=tshark strace=strace mkfs.ext4=e2fsprogs
 
 check:
 	@test -z "$$(gofmt -l .)" || { echo "gofmt -w is due:"; gofmt -l .; exit 1; }
@@ -45,7 +46,13 @@ test-all: test
 	@scripts/patient.sh "testing for races" env CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
 	@scripts/patient.sh "testing the long forms" env TOUCHSTONE_LONG=1 $(GO) test -timeout 90m ./...
 	@$(MAKE) tls-scan
+	@$(MAKE) crash
 	@$(MAKE) fuzz
+
+crash: need
+	@mkdir -p .cache/crash/tmp
+	@scripts/patient.sh "crashing" env TMPDIR=$(CURDIR)/.cache/crash/tmp TOUCHSTONE_LONG=1 $(GO) test -timeout 2h -v \
+		-run 'KillNine|KillAtEvery|DiskFault|FullDisk|RecoveryOfADay|TornWrites|Flipped' ./cmd/touchstone ./sqlite
 
 tls-scan: need build
 	@scripts/patient.sh "scanning TLS" scripts/tls-scan.sh bin/touchstone .cache/tls-scan

@@ -242,7 +242,7 @@ func TestReaderWhileWriting(t *testing.T) {
 	}
 }
 
-// The WAL is moved into the file in time: its size stays within a small multiple of checkpointBytes.
+// The WAL is moved into the file in time: its size stays within a small multiple of DefaultWALBytes.
 func TestWALIsBounded(t *testing.T) {
 	dir := t.TempDir()
 	s := openStore(t, dir)
@@ -260,5 +260,29 @@ func TestWALIsBounded(t *testing.T) {
 	}
 	if info.Size() > 100<<20 {
 		t.Errorf("WAL has %d MB after 150 MB of blocks", info.Size()>>20)
+	}
+}
+
+// TestCloseKeepsNoFile: what Close left open would keep SQLite's locks until the process ends.
+func TestCloseKeepsNoFile(t *testing.T) {
+	dir := t.TempDir()
+	for range 3 {
+		s, err := sqlite.Open(dir, sqlite.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fill(t, s)
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skipf("NOT RUN: no list of open files here: %v", err)
+	}
+	for _, fd := range list {
+		if name, err := os.Readlink("/proc/self/fd/" + fd.Name()); err == nil && strings.HasPrefix(name, dir) {
+			t.Errorf("%s is open", name)
+		}
 	}
 }

@@ -8,10 +8,10 @@ import (
 	"sync/atomic"
 )
 
-// checkpointBytes is how many bytes of bodies are written before the WAL is moved into the file. A WAL
+// DefaultWALBytes is how many bytes of bodies are written before the WAL is moved into the file. A WAL
 // that starts again from its beginning overwrites allocated blocks, so its size settles at a small
 // multiple of this.
-const checkpointBytes = 16 << 20
+const DefaultWALBytes = 16 << 20
 
 // walKeeper moves the WAL into the file behind the writer's back: first a PASSIVE checkpoint while blocks
 // are appended, which copies nearly everything; then, the writer held for a moment, another, which copies
@@ -21,26 +21,32 @@ type walKeeper struct {
 	db      *sql.DB
 	writer  *sync.Mutex
 	log     *slog.Logger
+	path    string
+	most    int64        // bytes written before a checkpoint
+	fatal   func(error)  // told of a sync that failed
 	pending atomic.Int64 // bytes since the last checkpoint began
 	wake    chan struct{}
 	cancel  context.CancelFunc
 	done    chan struct{}
 }
 
-func startKeeper(path string, writer *sync.Mutex, log *slog.Logger) (*walKeeper, error) {
+func startKeeper(path string, most int64, writer *sync.Mutex, log *slog.Logger, fatal func(error)) (*walKeeper, error) {
+	if most == 0 {
+		most = DefaultWALBytes
+	}
 	db, err := settings{path: path, conns: 1, pragmas: []string{"synchronous(full)", "wal_autocheckpoint(0)", "cache_size(-64)"}}.open()
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	k := &walKeeper{db: db, writer: writer, log: log, wake: make(chan struct{}, 1), cancel: cancel, done: make(chan struct{})}
+	k := &walKeeper{db: db, writer: writer, log: log, path: path, most: most, fatal: fatal, wake: make(chan struct{}, 1), cancel: cancel, done: make(chan struct{})}
 	go k.run(ctx)
 	return k, nil
 }
 
 // wrote counts what was appended; it never blocks.
 func (k *walKeeper) wrote(bytes int) {
-	if k.pending.Add(int64(bytes)) < checkpointBytes {
+	if k.pending.Add(int64(bytes)) < k.most {
 		return
 	}
 	select {
@@ -57,9 +63,16 @@ func (k *walKeeper) run(ctx context.Context) {
 			return
 		case <-k.wake:
 		}
-		if err := k.checkpoint(); err != nil {
+		err := k.checkpoint()
+		if isSyncError(err) {
+			// It may have been the WAL's: then blocks that were acknowledged are perhaps no longer on their
+			// way to the disk, and no later sync would tell.
+			k.fatal(&FaultError{k.path, err})
+			return
+		}
+		if err != nil {
 			// What is in the WAL stays durable there. It grows until this succeeds or Append fails.
-			k.log.Error("journal checkpoint failed", slog.String("error", err.Error()))
+			k.log.Error("journal checkpoint failed", slog.String("file", k.path), slog.String("error", err.Error()))
 		}
 	}
 }

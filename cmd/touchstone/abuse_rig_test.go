@@ -27,7 +27,7 @@ import (
 // long skips the long form of a test unless it was asked for.
 func long(t *testing.T) {
 	t.Helper()
-	if os.Getenv("TOUCHSTONE_LONG") != "1" {
+	if !inLongForm() {
 		t.Skip("NOT RUN (long form: make test-all)")
 	}
 }

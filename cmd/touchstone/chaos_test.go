@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -320,7 +319,7 @@ const chaosWidth = 24
 // journal says.
 func TestFaultProxy(t *testing.T) {
 	cases := matrix(false)
-	if !long() {
+	if !inLongForm() {
 		cases = sample(cases, shortCases())
 	}
 	if *chaosOne != "" {
@@ -339,16 +338,13 @@ func TestFaultProxyAtRandom(t *testing.T) {
 		t.Skip("one case was asked for")
 	}
 	n := 24
-	if long() {
+	if inLongForm() {
 		n = 400
 	}
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	tryAll(t, randomCases(seed, n))
 }
-
-// long tells whether the long form was asked for; `make test-all` does.
-func long() bool { return os.Getenv("TOUCHSTONE_LONG") == "1" }
 
 // shortCases is how many cases of a matrix the short form has, and the race detector's; the long one has all.
 func shortCases() int {
@@ -373,7 +369,7 @@ func TestFaultProxyUnderTLS(t *testing.T) {
 		t.Skip("one case was asked for")
 	}
 	cases := matrix(true)
-	if !long() {
+	if !inLongForm() {
 		cases = sample(cases, shortCases()/4)
 	}
 	tryAll(t, cases)

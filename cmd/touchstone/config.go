@@ -77,6 +77,10 @@ func (c configuration) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (
 	switch v.(type) {
 	case string, bool, int64, float64:
 		return v, nil
+	case []any:
+		if flag.IsSlice() { // a flag that may be given again
+			return v, nil
+		}
 	}
 	return nil, fmt.Errorf("configuration: key %q: want a text, a number or true or false", flag.Name)
 }
