@@ -5,12 +5,14 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	"touchstone/effectiveness"
 	"touchstone/journal"
 	"touchstone/reason"
+	"touchstone/terminal"
 )
 
 // updateScreens writes the golden screens anew: go test ./cmd/touchstone -run Screen -update-screens.
@@ -36,13 +38,23 @@ func sampleReport() *effectiveness.Report {
 		Cut:       true}
 }
 
+// probeNamed is the first row of a probe.
+func probeNamed(t *testing.T, p terminal.Probe) canaryProbe {
+	t.Helper()
+	at := slices.IndexFunc(canaryProbes, func(row canaryProbe) bool { return row.probe == p })
+	if at < 0 {
+		t.Fatalf("no probe %s", p)
+	}
+	return canaryProbes[at]
+}
+
 // TestScreens compares what a person reads with testdata/screen, in both languages.
 func TestScreens(t *testing.T) {
 	at := time.Date(2026, 11, 27, 23, 5, 0, 0, time.UTC)
-	bad := finding{probe: canaryProbes[13], algorithm: 3, terminal: "95000001", got: gotApproved, de39: "00", seq: 4711, latency: 12 * time.Millisecond, proven: true}
+	bad := finding{probe: probeNamed(t, terminal.ProbeWrongMAC), algorithm: 3, terminal: "95000001", got: gotApproved, de39: "00", seq: 4711, latency: 12 * time.Millisecond, proven: true}
 	round := shownRound{TookMS: 300, Findings: []shownFinding{{*bad.change(), ""},
-		{*(&finding{probe: canaryProbes[0], got: reason.FrameMalformed.String(), ok: true, latency: 5 * time.Millisecond}).change(), ""},
-		{*(&finding{probe: canaryProbes[6]}).change(), notRunNoTerminal}}}
+		{*(&finding{probe: probeNamed(t, terminal.ProbeGarbage), got: reason.FrameMalformed.String(), ok: true, latency: 5 * time.Millisecond}).change(), ""},
+		{*(&finding{probe: probeNamed(t, terminal.ProbeSignIn)}).change(), notRunNoTerminal}}}
 	changed := (&effectiveness.Change{Seq: 99, Trait: effectiveness.TraitMAC, Was: "X9.19", Is: "UnionPay ECB DES", Weaker: true, Model: "Model X"}).Event()
 	changed.Terminal, changed.Merchant = "00000011", "898310058120001"
 	f := bad.change()
