@@ -50,6 +50,8 @@ type who struct {
 type hour struct {
 	cells  map[cell]uint32
 	canary uint32 // approvals of canary terminals, which are in no cell
+
+	approvals, full uint64 // the sums of the cells
 }
 
 // terminal is what is known of one terminal.
@@ -174,6 +176,10 @@ func (s *State) approval(seq uint64, x *journal.Exchange) []Change {
 		t = &terminal{facts: facts{merchant: x.Merchant, device: &deviceFacts{keyed: true}}}
 	}
 	p := s.std.grade(&t.facts, x)
+	h.approvals++
+	if p.Full() {
+		h.full++
+	}
 	c := cell{t.index, s.whoOf(t, x.Merchant), p}
 	if n, known := h.cells[c]; !known && len(h.cells) >= s.bounds.Cells {
 		c.terminal = 0
@@ -182,6 +188,14 @@ func (s *State) approval(seq uint64, x *journal.Exchange) []Change {
 		h.cells[c] = n + 1
 	}
 	return s.changes(t, p, seq, x)
+}
+
+// Totals are the approvals that are kept and those of them that were fully proven.
+func (s *State) Totals() (approvals, full uint64) {
+	for _, h := range s.hours {
+		approvals, full = approvals+h.approvals, full+h.full
+	}
+	return approvals, full
 }
 
 // at is an hour, nil when it is older than what is kept.

@@ -347,6 +347,9 @@ func TestAnyPrefixFoldsAlike(t *testing.T) {
 				r.Fatalf("%s add up to %d and %d of %d and %d", name, approvals, full, a.Approvals, a.Full)
 			}
 		}
+		if approvals, full := one.Totals(); approvals != a.Approvals || full != a.Full {
+			r.Fatalf("totals are %d and %d of %d and %d", approvals, full, a.Approvals, a.Full)
+		}
 		if approvals, _ := sum(a.Terminals); approvals+a.Unplaced != a.Approvals {
 			r.Fatalf("terminals add up to %d and %d of %d", approvals, a.Unplaced, a.Approvals)
 		}

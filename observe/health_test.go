@@ -140,7 +140,11 @@ func TestNeeds(t *testing.T) {
 		"never a checkpoint": {func(r *rig) { r.Started = time.Now().Add(-time.Hour) }, NeedCheckpointOld},
 		"sealed":             {func(r *rig) { r.module.Sealed = true }, NeedSealed},
 		"journal failed":     {func(r *rig) { r.journal.Failed = true }, NeedJournalFailed},
-		"overloaded":         {func(r *rig) { r.overloaded = true }, NeedOverloaded},
+		"proof broken": {func(r *rig) {
+			r.Proving = func() Proving { return Proving{Ineffective: 1, Stopped: 1} }
+		}, NeedIneffective + " " + NeedStopped},
+		"proofs hold": {func(r *rig) { r.Proving = func() Proving { return Proving{Rounds: 9} } }, ""},
+		"overloaded":  {func(r *rig) { r.overloaded = true }, NeedOverloaded},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, time.Now())

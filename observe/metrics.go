@@ -33,6 +33,7 @@ type exporter struct {
 	sealed, cacheHits, cacheMisses, cacheKept, cacheN *prometheus.Desc
 	registered, build, test, singleDES, started       *prometheus.Desc
 	overloaded, clockDrift, diskFree, diskSize        *prometheus.Desc
+	proving                                           provingDescs
 }
 
 var _ prometheus.Collector = (*exporter)(nil)
@@ -44,6 +45,7 @@ func newExporter(s *Sources) *exporter {
 		e.all = append(e.all, desc)
 		return desc
 	}
+	e.proving = newProvingDescs(d)
 	e.messages = d("messages_total", "Messages that ended, by what they asked for, the answer code (none: no answer) and the reason (none: approved).", "function", "de39", "reason")
 	e.decided = d("decision_seconds", "From a frame read to its decision.")
 	e.answered = d("answer_seconds", "From a frame read to its answer handed to the connection, durable by then.")
@@ -129,6 +131,7 @@ func (e *exporter) Collect(out chan<- prometheus.Metric) {
 	e.collectJournal(s)
 	e.collectListeners(s)
 	e.collectHost(s)
+	e.collectProving(s)
 }
 
 func (e *exporter) collectMessages(s sender) {

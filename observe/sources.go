@@ -26,6 +26,8 @@ type Sources struct {
 	SelfTest func() error
 	// Overloaded tells whether new work is being refused before it is accepted.
 	Overloaded func() bool
+	// Proving tells whether authentication works; nil where nothing watches it.
+	Proving func() Proving
 }
 
 // Registered are the sizes of the register.

@@ -114,6 +114,8 @@ const (
 	NeedClockStep     = "clock_step"  // seconds
 	NeedClockDrift    = "clock_drift" // seconds
 	NeedOverloaded    = "overloaded"
+	NeedIneffective   = "authentication_ineffective" // canary messages not judged as they must be
+	NeedStopped       = "sales_stopped"              // proofs
 )
 
 // Bounds beyond which a person is needed.
@@ -206,6 +208,9 @@ func (s *Sources) needs(now time.Time, st *Status) []Need {
 	step, at, drift := s.Live.ClockStep()
 	add(s.Journal().Failed, NeedJournalFailed, 0)
 	add(!st.Module.Unsealed, NeedSealed, 0)
+	proving := s.proving()
+	add(proving.Ineffective > 0, NeedIneffective, float64(proving.Ineffective))
+	add(proving.Stopped > 0, NeedStopped, float64(proving.Stopped))
 	if st.Disk != nil && st.Disk.Size > 0 {
 		free := float64(st.Disk.Free) / float64(st.Disk.Size)
 		add(free < diskLow, NeedDiskLow, free)
@@ -227,6 +232,6 @@ func (s *Sources) needs(now time.Time, st *Status) []Need {
 
 // NeedCodes are all codes of Need.
 func NeedCodes() []string {
-	return []string{NeedJournalFailed, NeedSealed, NeedDiskLow, NeedOverloaded, NeedCheckpoint, NeedCheckpointOld, NeedViewLag, NeedClockStep,
+	return []string{NeedJournalFailed, NeedSealed, NeedIneffective, NeedStopped, NeedDiskLow, NeedOverloaded, NeedCheckpoint, NeedCheckpointOld, NeedViewLag, NeedClockStep,
 		NeedClockDrift, NeedSingleDES, NeedTestData}
 }

@@ -11,7 +11,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"touchstone/admission"
 	"touchstone/journal"
+	"touchstone/observe"
 	"touchstone/paycrypto/mac"
 	"touchstone/pos"
 	"touchstone/proof"
@@ -30,6 +32,7 @@ const (
 	canarySkips    = 200             // traces left out at the start: more than one round uses
 	canaryTries    = 3               // a message turned away for want of room is sent so often
 	settleRounds   = 500             // rounds in a batch
+	canarySpare    = 200             // refusals of one round that are journaled whatever else is refused
 )
 
 // finding is what became of one probe.
@@ -100,6 +103,7 @@ type canaryHand struct {
 	last time.Time
 
 	done, messages, alarms atomic.Uint64
+	spare                  atomic.Int64 // refusals of this round that the flood limit lets be
 }
 
 func newCanary(set *canarySet, r *sqlite.Reader, raise func(context.Context, *findingChange) error, deadline time.Duration, log *slog.Logger) *canaryHand {
@@ -165,6 +169,7 @@ func (h *canaryHand) round(ctx context.Context) *round {
 	h.turn.Lock()
 	defer h.turn.Unlock()
 	r := &round{at: time.Now()}
+	h.spare.Store(canarySpare)
 	h.prepare(ctx)
 	for _, p := range canaryProbes {
 		if h.only != nil && !slices.Contains(h.only, p.probe) {
@@ -410,6 +415,27 @@ type findingChange struct {
 func (f *finding) change() *findingChange {
 	return &findingChange{OK: f.ok, Proven: f.proven, Proof: f.proof(), Algorithm: f.algorithm.String(), Probe: string(f.probe.probe), Terminal: f.terminal,
 		Expected: f.want(), Got: f.got, DE39: f.de39, LatencyMS: f.latency.Milliseconds(), Seq: f.seq}
+}
+
+// exempt tells the flood limit which refusals are the host's own canary's: a flood from elsewhere must not
+// keep its verdicts out of the journal. Nobody else gains much by calling from its address: so many a round.
+func (e *engine) exempt(r admission.Refusal) bool {
+	hand := e.canary.Load()
+	if hand == nil || r.Source == (pos.Address{}) || (r.Source != hand.set.from && r.Source != hand.set.elsewhere) {
+		return false
+	}
+	return hand.spare.Add(-1) >= 0
+}
+
+// proving is what /metrics and the status show of the watches.
+func (e *engine) proving() observe.Proving {
+	p := observe.Proving{Stopped: len(e.ledger.Stops().Names())}
+	p.Approvals, p.Full = e.watch.totals()
+	if hand := e.canary.Load(); hand != nil {
+		c := hand.counts()
+		p.Rounds, p.Messages, p.Alarms, p.Ineffective, p.LastRound = c.Rounds, c.Messages, c.Alarms, c.Ineffective, c.Last
+	}
+	return p
 }
 
 // durable is the newest durable entry.

@@ -99,6 +99,7 @@ func newCanaryRig(t *testing.T, o rigOptions) *canaryRig {
 		return err
 	}, o.deadline, quiet)
 	r.hand.head = e.durable
+	e.canary.Store(r.hand)
 	ended := false
 	r.stop = func() {
 		if ended {

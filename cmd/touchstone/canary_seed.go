@@ -102,7 +102,8 @@ func (c *sampleCanary) adjust(record any) {
 // sampleCanarySet plays the published canary against a host; without an address for TLS those that need it
 // are left out.
 func sampleCanarySet(host, secure, state string) *canarySet {
-	s := &canarySet{merchant: true, network: true, from: must(addressOf(canaryFrom)), card: func() (terminal.Card, error) { return cardOf(canaryCard()) }}
+	s := &canarySet{merchant: true, network: true, from: must(addressOf(canaryFrom)), elsewhere: must(addressOf(canaryElsewhere)),
+		card: func() (terminal.Card, error) { return cardOf(canaryCard()) }}
 	for _, c := range canaries() {
 		overTLS := c.role == roleUnshown || c.role == roleTLS
 		if overTLS && secure == "" {

@@ -105,6 +105,7 @@ type canarySet struct {
 	terminals []*canaryTerminal
 	card      func() (terminal.Card, error)
 	from      pos.Address // where the messages come from; zero when that is left to the system
+	elsewhere pos.Address // where that of another network comes from
 	merchant  bool        // another shop's number is known
 	network   bool        // another network's address is known
 }
@@ -193,6 +194,9 @@ func readCanaryFile(a *app, name, host, state string) (*canarySet, error) {
 	s := &canarySet{merchant: f.OtherShop != "", network: f.OtherNetwork != ""}
 	if s.from, err = addressOf(f.From); err != nil {
 		return nil, fmt.Errorf("%s: from: %w", name, err)
+	}
+	if s.elsewhere, err = addressOf(f.OtherNetwork); err != nil {
+		return nil, fmt.Errorf("%s: other_network: %w", name, err)
 	}
 	files := []struct{ role, file string }{{roleMain, f.Main}, {roleGraded, f.Graded}, {roleCertified, f.Certified},
 		{roleUnshown, f.Unshown}, {roleTLS, f.TLS}, {roleSignedOff, f.SignedOff}}

@@ -106,8 +106,8 @@ func TestHealthyDayGivesNoAlarm(t *testing.T) {
 	if sold != simulatedHours*60 {
 		t.Errorf("%d of %d sales approved", sold, simulatedHours*60)
 	}
-	<-again.e.effect.ready
-	report, _ := again.e.effect.report(effectiveness.Range{})
+	<-again.e.watch.ready
+	report, _ := again.e.watch.report(effectiveness.Range{})
 	if report.Approvals != uint64(sold) || report.Canary == 0 || len(report.Hours) < simulatedHours {
 		t.Errorf("rebuilt: %d approvals in %d hours, %d of the canary", report.Approvals, len(report.Hours), report.Canary)
 	}
@@ -171,7 +171,7 @@ func TestChangeOfATerminalIsOneEvent(t *testing.T) {
 	changes(r, 2)
 	r.stop()
 	again := newCanaryRig(t, rigOptions{dir: r.dir})
-	<-again.e.effect.ready
+	<-again.e.watch.ready
 	if n := len(again.events(t, effectiveness.EventChanged)); n != 2 {
 		t.Errorf("%d changes after a restart", n)
 	}
@@ -180,8 +180,8 @@ func TestChangeOfATerminalIsOneEvent(t *testing.T) {
 // TestWatchMakesGoodWhatItDropped: blocks that the watch had no room for are read from the journal.
 func TestWatchMakesGoodWhatItDropped(t *testing.T) {
 	r := newCanaryRig(t, rigOptions{})
-	<-r.e.effect.ready
-	w := r.e.effect
+	<-r.e.watch.ready
+	w := r.e.watch
 	w.queued.Add(watchBytes) // no room
 	shop := r.shopTerminal(t, staffTerminals()[0], time.Now)
 	card, err := cardOf(cards()[7])

@@ -192,6 +192,7 @@ func (e *engine) start(o engineOptions) error {
 		Keys: e.module, Policy: &policy, Clock: e.clock, Zone: o.zone, Acquirer: o.acquirerID, Issuer: o.issuerID, Test: e.test}
 	e.finishObserved(ctx, e.line)
 	e.line.Gate, e.line.Flood = newAdmission(o)
+	e.line.Flood.Exempt = e.exempt
 	e.wait.Go(func() { e.tellFloods(ctx) })
 	e.wait.Go(func() {
 		if err := committer.Run(ctx); err != nil {

@@ -84,6 +84,7 @@ func (e *engine) finishObserved(ctx context.Context, line *host.Line) {
 		},
 		SelfTest:   e.module.Check,
 		Overloaded: func() bool { return false },
+		Proving:    e.proving,
 	}
 	e.wait.Go(func() { e.live.Run(ctx) })
 }

@@ -214,6 +214,10 @@ func (l *lines) need(n observe.Need) string {
 		return fmt.Sprintf(l.two("the machine's clock was set by %+.1f s; the host keeps its own until a restart", "本机时钟被调整 %+.1f 秒; 主机在重启前沿用原时钟"), n.Value)
 	case observe.NeedClockDrift:
 		return fmt.Sprintf(l.two("the host's clock is %+.1f s from the machine's; restart when no sales are made", "主机时钟与本机相差 %+.1f 秒; 请在无交易时重启"), -n.Value)
+	case observe.NeedIneffective:
+		return fmt.Sprintf(l.two("AUTHENTICATION INEFFECTIVE: %.0f canary messages are not judged as they must be; see touchstone events", "认证失效: %.0f 条探测报文的判定与应有结果不符; 请查看 touchstone events"), n.Value)
+	case observe.NeedStopped:
+		return fmt.Sprintf(l.two("sales stopped on account of %.0f proofs; a person lifts it: touchstone canary resume", "因 %.0f 项证明失效, 相关消费已停止; 由人解除: touchstone canary resume"), n.Value)
 	case observe.NeedOverloaded:
 		return l.two("overloaded: new work is being refused", "过载: 正在拒绝新请求")
 	}

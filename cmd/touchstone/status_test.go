@@ -37,7 +37,7 @@ func statusAt() *observe.Status {
 			{Kind: "tls", Address: "10.1.2.3:8584", Open: 9984, Accepted: 10500}},
 		InFlight: 31, Module: observe.ModuleState{Unsealed: true, Keys: 20466, HitRatio: 0.9981}, Memory: observe.Memory{Bytes: 412 << 20, Heap: 203 << 20, Goroutines: 20520},
 		Disk: &observe.Disk{Free: 8 << 30, Size: 100 << 30}, ObserveAddr: "127.0.0.1:9584",
-		Needs: []observe.Need{{Code: observe.NeedJournalFailed}, {Code: observe.NeedSealed}, {Code: observe.NeedDiskLow, Value: 0.08}, {Code: observe.NeedOverloaded},
+		Needs: []observe.Need{{Code: observe.NeedJournalFailed}, {Code: observe.NeedSealed}, {Code: observe.NeedIneffective, Value: 2}, {Code: observe.NeedStopped, Value: 1}, {Code: observe.NeedDiskLow, Value: 0.08}, {Code: observe.NeedOverloaded},
 			{Code: observe.NeedCheckpoint}, {Code: observe.NeedCheckpointOld, Value: 301}, {Code: observe.NeedViewLag, Value: 151203},
 			{Code: observe.NeedClockStep, Value: -3600}, {Code: observe.NeedClockDrift, Value: -3600}, {Code: observe.NeedSingleDES}, {Code: observe.NeedTestData}},
 	}

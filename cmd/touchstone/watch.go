@@ -273,6 +273,13 @@ func (w *watch) report(r effectiveness.Range) (report effectiveness.Report, read
 	return w.state.Report(r), ready
 }
 
+// totals are the approvals kept and those fully proven.
+func (w *watch) totals() (approvals, full uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.state.Totals()
+}
+
 // errWatch ends a watch whose journal cannot be read; the host goes on without live figures.
 var errWatch = errors.New("no live figures of effectiveness until the next start")
 
