@@ -37,13 +37,10 @@ type Refusal struct {
 
 // Flood is the limit. It is for many goroutines; its memory is bounded by Rates.Keys.
 type Flood struct {
-	// Exempt names what is never limited, such as the host's own probes; nil: nothing. It is set before
-	// the first use, and must not depend on anything a stranger can claim.
-	Exempt func(Refusal) bool
-
 	rates Rates
 
 	mu        sync.Mutex // guards the fields below
+	spared    map[pos.Address]bool
 	sources   *table[pos.Address]
 	terminals *table[pos.TerminalID]
 	probes    *table[pos.TerminalID]
@@ -66,14 +63,29 @@ func NewFlood(r Rates) *Flood {
 		probes: newTable[pos.TerminalID](r.Keys), rest: new(tally)}
 }
 
+// Spare exempts sources: what comes from them is never limited, whatever it claims. They are addresses of
+// the host itself, from which its own probes come; a stranger cannot send from them.
+func (f *Flood) Spare(sources ...pos.Address) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.spared == nil {
+		f.spared = map[pos.Address]bool{}
+	}
+	for _, a := range sources {
+		if a != (pos.Address{}) {
+			f.spared[a] = true
+		}
+	}
+}
+
 // Admit tells whether a refusal that changes nothing may cost a journal entry. One that may not is counted
 // for exactly one summary.
 func (f *Flood) Admit(now pos.Instant, r Refusal) bool {
-	if f.Exempt != nil && f.Exempt(r) {
-		return true
-	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.spared[r.Source] {
+		return true
+	}
 	source, gone := f.sources.touch(subnet(r.Source), now)
 	f.rest.merge(gone)
 	over := &source.tally
@@ -99,11 +111,11 @@ func (f *Flood) Admit(now pos.Instant, r Refusal) bool {
 // refused (an echo test, a query, a repeat) may be served. One that may not is counted for a summary
 // under the reason rate_limited.
 func (f *Flood) Probe(now pos.Instant, r Refusal) bool {
-	if f.Exempt != nil && f.Exempt(r) {
-		return true
-	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.spared[r.Source] {
+		return true
+	}
 	own, gone := f.probes.touch(r.Terminal, now)
 	f.rest.merge(gone)
 	if own.bucket.take(now, f.rates, 1) {

@@ -167,10 +167,10 @@ func TestProbes(t *testing.T) {
 	}
 }
 
-// TestExempt: what is exempt takes no token and leaves none for the others to miss.
-func TestExempt(t *testing.T) {
+// TestSpared: a source that is spared takes no token and leaves none for the others to miss.
+func TestSpared(t *testing.T) {
 	f := admission.NewFlood(rates)
-	f.Exempt = func(r admission.Refusal) bool { return r.Source == from(9, 9) }
+	f.Spare(from(9, 9), pos.Address{})
 	own := admission.Refusal{from(9, 9), terminal(1), reason.MACFailed}
 	for range 5000 {
 		if !f.Admit(start, own) || !f.Probe(start, own) {
@@ -179,6 +179,9 @@ func TestExempt(t *testing.T) {
 	}
 	if n := admitted(f, start, 20, func(int) admission.Refusal { return admission.Refusal{from(0, 1), terminal(1), reason.MACFailed} }); n != rates.Burst {
 		t.Errorf("%d of another were journaled, want %d", n, rates.Burst)
+	}
+	if n := admitted(f, start, 20, func(int) admission.Refusal { return admission.Refusal{Reason: reason.MACFailed} }); n != rates.Burst {
+		t.Errorf("%d of a source that is not known were journaled, want %d", n, rates.Burst)
 	}
 }
 

@@ -26,6 +26,7 @@ type Sources struct {
 	SelfTest func() error
 	// Overloaded tells whether new work is being refused before it is accepted.
 	Overloaded func() bool
+	Admission  func() Admission
 }
 
 // Registered are the sizes of the register.

@@ -139,7 +139,7 @@ func TestConnectionAttempts(t *testing.T) {
 }
 
 func TestConnectionAttemptsLong(t *testing.T) {
-	long(t)
+	longForm(t)
 	attempts(t, 10_000)
 }
 
@@ -274,7 +274,7 @@ func TestSlowPeers(t *testing.T) {
 // windows of their 99th percentile stays within twice what it was without the peers, with 10 ms for the
 // noise of a shared machine.
 func TestSlowPeersLong(t *testing.T) {
-	long(t)
+	longForm(t)
 	usual, with := slowPeers(t, 2000, 500, 7, 3*time.Second)
 	if with > 2*usual+10*time.Millisecond && !raceDetector {
 		t.Errorf("p99 %s with slow peers, %s without", with, usual)
@@ -355,7 +355,7 @@ func TestMutatedSessions(t *testing.T) {
 }
 
 func TestMutatedSessionsLong(t *testing.T) {
-	long(t)
+	longForm(t)
 	mutations(t, 20_000, uint64(time.Now().UnixNano()))
 }
 

@@ -41,7 +41,7 @@ func capped(t *testing.T) (procs string) {
 // 5,900 connections that each pipeline 32 messages a second and do not read. It is far beyond its capacity
 // and may refuse honest sales; it stays alive, and approves every one when the attack is over.
 func TestUnderAMemoryCap(t *testing.T) {
-	long(t)
+	longForm(t)
 	procs := capped(t)
 	h := abuse(t, "--memory-limit", "400MiB", "--max-connections", "6000", "--max-in-flight", "4096")
 	if err := os.WriteFile(procs, []byte(strconv.Itoa(h.cmd.Process.Pid)), 0o644); err != nil {

@@ -317,6 +317,7 @@ func (f *canaryFlags) start(ctx context.Context, a *app, e *engine, ln, secure n
 		return err
 	}, f.CanaryDeadline, e.log)
 	hand.head = e.durable
+	e.spareCanary(set)
 	e.canary.Store(hand)
 	var all sync.WaitGroup
 	all.Go(func() {
