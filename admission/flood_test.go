@@ -180,6 +180,9 @@ func TestExempt(t *testing.T) {
 	if n := admitted(f, start, 20, func(int) admission.Refusal { return admission.Refusal{from(0, 1), terminal(1), reason.MACFailed} }); n != rates.Burst {
 		t.Errorf("%d of another were journaled, want %d", n, rates.Burst)
 	}
+	if n := admitted(f, start, 20, func(int) admission.Refusal { return admission.Refusal{Reason: reason.MACFailed} }); n != rates.Burst {
+		t.Errorf("%d of a source that is not known were journaled, want %d", n, rates.Burst)
+	}
 }
 
 // TestFloodProperties: for any sequence of sources, terminals and times, no more is journaled than the

@@ -78,6 +78,7 @@ type Gate struct {
 	inLine   atomic.Int64
 	high     atomic.Int64
 	lastDone atomic.Int64 // pos.Instant at which the line last moved or ceased to be empty
+	lastShed atomic.Int64 // pos.Instant at which ordinary work was last refused here
 	lastWait atomic.Int64 // time.Duration which the message that left last was in the line
 
 	admitted [works]atomic.Uint64
@@ -95,12 +96,14 @@ func (g *Gate) Enter(now pos.Instant, w Work) bool {
 	if w.Reserved() {
 		limit = int64(g.limits.InFlight)
 	} else if g.late(now) {
+		g.lastShed.Store(int64(now))
 		g.Shed(w, Late)
 		return false
 	}
 	n := g.inLine.Add(1)
 	if n > limit {
 		g.inLine.Add(-1)
+		g.lastShed.Store(int64(now))
 		g.Shed(w, Room)
 		return false
 	}
@@ -112,6 +115,16 @@ func (g *Gate) Enter(now pos.Instant, w Work) bool {
 	}
 	g.admitted[w].Add(1)
 	return true
+}
+
+// stillRefusing is how long after a refusal the host counts as one that refuses: at its bound it lets
+// some in between.
+const stillRefusing = time.Second
+
+// Refusing tells whether ordinary work is being refused: it would be now, or was a moment ago.
+func (g *Gate) Refusing(now pos.Instant) bool {
+	last := g.lastShed.Load()
+	return g.inLine.Load() >= g.ordinary || g.late(now) || last != 0 && now.Sub(pos.Instant(last)) < stillRefusing
 }
 
 // late tells whether the line is not empty and moves too slowly: the last to leave had waited too long,

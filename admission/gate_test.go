@@ -137,3 +137,30 @@ func TestGateOfMany(t *testing.T) {
 		t.Errorf("%d of %d were counted", sum, 128*500)
 	}
 }
+
+// TestRefusing: an idle host does not refuse; a full or late one does; one that refused does for a second more.
+func TestRefusing(t *testing.T) {
+	g := admission.NewGate(admission.Limits{InFlight: 10, Wait: time.Minute})
+	check := func(what string, at time.Duration, want bool) {
+		t.Helper()
+		if g.Refusing(start.Add(at)) != want {
+			t.Errorf("%s: refusing %v", what, !want)
+		}
+	}
+	check("idle", 0, false)
+	for range 8 {
+		g.Enter(start, admission.Financial)
+	}
+	check("full of ordinary work", 0, true)
+	g.Leave(start, start)
+	check("one left and nobody was refused", 0, false)
+	g.Enter(start, admission.Financial)
+	g.Enter(start, admission.Financial) // refused
+	for range 8 {
+		g.Leave(start, start)
+	}
+	check("just refused", time.Second-1, true)
+	check("a second later", time.Second, false)
+	g.Enter(start, admission.Financial)
+	check("one waits too long", time.Minute+1, true)
+}

@@ -30,7 +30,7 @@ func (l *Line) watch(x *Exchange, code pos.ResponseCode) {
 	switch {
 	case x.failed != pos.ResponseCode{}:
 		s.Reason, s.Decided = x.why, 0
-	case !x.receipt.MayAnswer(): // the journal did not take it
+	case !x.receipt.MayAnswer() && !x.suppressed: // the journal did not take it
 		s.Reason = reason.JournalUnavailable
 	case code == reason.ReversedBeforeArrival.DE39() && s.Reason == reason.None:
 		s.Reason = reason.ReversedBeforeArrival

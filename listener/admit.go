@@ -1,5 +1,7 @@
 package listener
 
+import "runtime"
+
 // Memory for messages. Each connection has room of its own for one message, and what it sends beyond,
 // while that one has no answer yet, takes room that all connections share. When the shared room is full a
 // connection is read again when its own message is answered: TCP holds its peer back. So there are at
@@ -21,6 +23,9 @@ func (c *conn) take() (shared bool) {
 		return false
 	default:
 	}
+	// Who pipelines lets all others have a turn, message by message; else a connection would be read until
+	// its 32 places are taken before the next one is.
+	runtime.Gosched()
 	select {
 	case c.own <- struct{}{}:
 		return false

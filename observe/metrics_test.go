@@ -134,9 +134,9 @@ func TestMetricsAreWellNamed(t *testing.T) {
 // TestEveryMetricIsExplained: the page for operators has a row for each, and no other.
 func TestEveryMetricIsExplained(t *testing.T) {
 	page := readPage(t)
-	e := newExporter(newRig(t, time.Now()).Sources)
+	rig := newRig(t, time.Now())
 	var names []string
-	for _, d := range e.all {
+	for _, d := range slices.Concat(newExporter(rig.Sources).all, newAdmissionExporter(rig.Sources).all) {
 		_, rest, _ := strings.Cut(d.String(), `fqName: "`)
 		name, _, _ := strings.Cut(rest, `"`)
 		names = append(names, name)

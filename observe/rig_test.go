@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"touchstone/admission"
 	"touchstone/host"
 	"touchstone/journal"
 	"touchstone/pos"
@@ -41,6 +42,11 @@ func newRig(t *testing.T, start time.Time) *rig {
 		Module:     func() Module { return r.module },
 		SelfTest:   func() error { return r.selfTest },
 		Overloaded: func() bool { return r.overloaded },
+		Admission: func() Admission {
+			return Admission{SharedTaken: 3, SharedMost: 8192, Flood: admission.FloodCounts{Journaled: 5, Suppressed: 6, Summaries: 7, Keys: 8},
+				Gate: admission.Counts{InFlight: 1, High: 2, Limit: 9, Admitted: map[admission.Work]uint64{admission.Financial: 10},
+					Shed: map[admission.Work]map[admission.Cause]uint64{admission.SignIn: {admission.Late: 11}}}}
+		},
 	}
 	return r
 }

@@ -27,7 +27,8 @@ type Sources struct {
 	// Overloaded tells whether new work is being refused before it is accepted.
 	Overloaded func() bool
 	// Proving tells whether authentication works; nil where nothing watches it.
-	Proving func() Proving
+	Proving   func() Proving
+	Admission func() Admission
 }
 
 // Registered are the sizes of the register.

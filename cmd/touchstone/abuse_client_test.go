@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -182,12 +183,15 @@ func (t *benchTerminal) putPIN(w iso8583.Builder, pik *paycrypto.Cipher) (de59 [
 	return de59, err
 }
 
+// errNotApproved is a sale that was answered, and not 00.
+var errNotApproved = errors.New("a sale was not approved")
+
 // judge looks at an answer: DE39 of every one, all of one in verifyOneIn.
 func (t *benchTerminal) judge(answer []byte) error {
 	t.seen++
 	if t.de39 != 0 && t.seen%verifyOneIn != 0 {
 		if len(answer) < t.de39+2 || string(answer[t.de39:t.de39+2]) != "00" {
-			return fmt.Errorf("a sale was not approved")
+			return errNotApproved
 		}
 		return nil
 	}
@@ -197,7 +201,7 @@ func (t *benchTerminal) judge(answer []byte) error {
 	}
 	code := m.Raw(39)
 	if trace, _ := m.Number(11); m.MTI() != 0x0210 || string(code) != "00" || trace != t.trace {
-		return fmt.Errorf("a sale was answered %s %s", m.MTI(), code)
+		return fmt.Errorf("%w: answered %s %s", errNotApproved, m.MTI(), code)
 	}
 	if !t.mak.Verify(m.MAB(), m.Raw(64)) {
 		return fmt.Errorf("an answer's MAC is wrong")

@@ -24,8 +24,8 @@ import (
 // The abuse tests are an outside client against the shipped program: another process, loopback TCP. The
 // long forms run under make test-all, which sets TOUCHSTONE_LONG=1.
 
-// long skips the long form of a test unless it was asked for.
-func long(t *testing.T) {
+// longForm skips the long form of a test unless it was asked for.
+func longForm(t *testing.T) {
 	t.Helper()
 	if !inLongForm() {
 		t.Skip("NOT RUN (long form: make test-all)")

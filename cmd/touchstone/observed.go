@@ -83,10 +83,22 @@ func (e *engine) finishObserved(ctx context.Context, line *host.Line) {
 			return observe.Module{Sealed: c.Sealed, Hits: c.Hits, Misses: c.Misses, Kept: c.Kept, Most: c.Most}
 		},
 		SelfTest:   e.module.Check,
-		Overloaded: func() bool { return false },
 		Proving:    e.proving,
+		Overloaded: func() bool { return line.Gate.Refusing(e.clock()) },
+		Admission:  e.admission,
 	}
 	e.wait.Go(func() { e.live.Run(ctx) })
+}
+
+// admission are the figures of what was let in, refused for want of room, and only counted.
+func (e *engine) admission() observe.Admission {
+	a := observe.Admission{Gate: e.line.Gate.Counts(), Flood: e.line.Flood.Counts()}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.server != nil {
+		a.SharedTaken, a.SharedMost = e.server.Shared()
+	}
+	return a
 }
 
 // leastRoom is the free space below which the data directory's disk counts as full: a few blocks.
