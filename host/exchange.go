@@ -1,6 +1,8 @@
 package host
 
 import (
+	"sync/atomic"
+
 	"touchstone/iso8583"
 	"touchstone/issuer"
 	"touchstone/journal"
@@ -12,7 +14,8 @@ import (
 )
 
 // Exchange is one message on its way through the line. It owns every buffer the message needs and is
-// used again and again: New once, then Begin, Done, Finish. Only one goroutine has it at a time.
+// used again and again: New once, then Begin, Done, Finish. Only one goroutine has it at a time, but for the
+// ledger and the journal between Commit and Done.
 type Exchange struct {
 	Request  proof.Request
 	Snapshot proof.Snapshot
@@ -33,6 +36,7 @@ type Exchange struct {
 	card     proof.CardView
 	entry    journal.Exchange
 	receipt  journal.Receipt
+	users    atomic.Int32 // see release
 	arrived  pos.Instant
 	wrapped  [keys.SetSize]byte
 	de62     []byte
@@ -59,8 +63,17 @@ func (x *Exchange) Buffer() []byte { return x.frame[:] }
 // Committed implements journal.Waiter.
 func (x *Exchange) Committed(r journal.Receipt) {
 	x.receipt = r
-	x.leave(true)
-	x.Done(x)
+	x.release()
+}
+
+// release ends one of the two uses of an Exchange that was enqueued: by the ledger, which folds its entry
+// after enqueuing it, and by the journal, which may have made it durable before that. The last of them calls
+// Done: what is done is used again, and the ledger would fold another message's entry.
+func (x *Exchange) release() {
+	if x.users.Add(-1) == 0 {
+		x.leave(true)
+		x.Done(x)
+	}
 }
 
 // Refused tells whether a proof did not hold; such answers leave on a common tick (9A.16).

@@ -108,7 +108,7 @@ func (l *Line) judge(x *Exchange) {
 		if l.spared(x) {
 			return
 		}
-		switch err := l.Ledger.Commit(x); {
+		switch err := l.enqueue(x); {
 		case err == nil:
 			return
 		case errors.Is(err, ErrConflict):
@@ -130,7 +130,7 @@ func (l *Line) commit(x *Exchange) {
 	if !l.admit(x) || l.spared(x) {
 		return
 	}
-	switch err := l.Ledger.Commit(x); {
+	switch err := l.enqueue(x); {
 	case err == nil:
 	case errors.Is(err, journal.ErrQueueFull):
 		x.overloaded(admission.Queue)
@@ -147,6 +147,17 @@ func (x *Exchange) hangUp() {
 	x.shut = true
 	x.leave(false)
 	x.Done(x)
+}
+
+// enqueue commits x. Whoever is last calls Done: the journal when the entry is durable, or this when the
+// ledger has folded it.
+func (l *Line) enqueue(x *Exchange) error {
+	x.users.Store(2)
+	err := l.Ledger.Commit(x)
+	if err == nil {
+		x.release()
+	}
+	return err
 }
 
 // fail answers 96 without any effect and without a journal entry: refused before anything happened.

@@ -147,6 +147,35 @@ func TestConflict(t *testing.T) {
 	}
 }
 
+// TestNotDoneWhileTheLedgerFolds: the journal may make an entry durable while the ledger, which enqueued it,
+// has not folded it yet. The exchange is not done before both are: once done it carries another message, whose
+// entry would be folded in place of this one.
+func TestNotDoneWhileTheLedgerFolds(t *testing.T) {
+	for _, function := range []string{"sale", "sign-in"} {
+		g := newRig(t)
+		g.healthyFor(function)
+		g.ledger.commit = func(x *host.Exchange) error {
+			view := g.view
+			view.Card = g.card
+			g.entry = *x.Conclude(view)
+			durable := make(chan struct{})
+			go func() { // the committer
+				defer close(durable)
+				x.Committed(g.receipt)
+			}()
+			<-durable
+			if g.done > 0 {
+				t.Errorf("%s: done before the ledger has folded the entry", function)
+			}
+			return nil
+		}
+		mti, f := message(t, function)
+		if a := unpack(t, must(t, g.say(t, pack(t, mti, f)))); a.fields[39] != "00" {
+			t.Errorf("%s: DE39 %s", function, a.fields[39])
+		}
+	}
+}
+
 // TestNothingIsApprovedWithoutTheMoneySide: a ledger that lends nothing cannot have an approval.
 func TestNothingIsApprovedWithoutTheMoneySide(t *testing.T) {
 	for function, s := range served {

@@ -119,6 +119,9 @@ func (c *loadCmd) load(a *app, crew []load.Member) (*load.Result, error) {
 
 // explainLoad adds what to do about an error that a reader of --help makes first.
 func explainLoad(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return errors.New("ended before anything was measured")
+	}
 	if errors.Is(err, load.ErrRefused) {
 		return fmt.Errorf("%w\nAre as many load terminals registered? touchstone init --test --data DIR --load-terminals ecb=N,sm4=N,x9.19=N", err)
 	}

@@ -3,7 +3,7 @@
 // the host and the generator as processes of their own, as an operator would. It is a tool of the
 // repository and no part of the product.
 //
-//	go run ./scripts/bench -binary bin/touchstone -dir .cache/bench          about twelve minutes
+//	go run ./scripts/bench -binary bin/touchstone -dir .cache/bench          about ten minutes
 //	go run ./scripts/bench -binary bin/touchstone -dir .cache/bench -quick   about two
 //
 // docs/design/014-load.md says how each figure is made.

@@ -30,7 +30,7 @@ func (r *Result) WriteSVG(w io.Writer, l terminal.Language) error {
 			p.note(l)
 		}
 		p.curve(r.Percentile)
-		p.marks(r)
+		p.marks(r, l)
 	}
 	p.b.WriteString("</svg>\n")
 	_, err := io.WriteString(w, p.b.String())
@@ -146,12 +146,12 @@ func (p *picture) curve(points []Point) {
 }
 
 // marks names the values that people ask for.
-func (p *picture) marks(r *Result) {
+func (p *picture) marks(r *Result, l terminal.Language) {
 	for _, m := range []struct {
 		name    string
 		percent float64
 		at      time.Duration
-	}{{"p50", 50, r.Latency.P50}, {"p99", 99, r.Latency.P99}, {"p99.9", 99.9, r.Latency.P999}, {"max", 100, r.Latency.Max}} {
+	}{{"p50", 50, r.Latency.P50}, {"p99", 99, r.Latency.P99}, {"p99.9", 99.9, r.Latency.P999}, {two(l, "max", "最大"), 100, r.Latency.Max}} {
 		if tail := -math.Log10(math.Max(1-m.percent/100, 1e-12)); m.percent < 100 && tail > p.nines {
 			continue
 		}
@@ -164,6 +164,6 @@ func (p *picture) marks(r *Result) {
 				dx, dy = -4, -24
 			}
 		}
-		p.text(x+dx, math.Max(y+dy, fieldTop+12), 13, inkColour, anchor, m.name+" "+Milliseconds(m.at)+" ms")
+		p.text(x+dx, math.Max(y+dy, fieldTop+12), 13, inkColour, anchor, m.name+" "+Milliseconds(m.at)+two(l, " ms", " 毫秒"))
 	}
 }
