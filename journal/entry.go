@@ -27,6 +27,7 @@ const (
 
 	KindCertificate Kind = 9  // a certificate made, replaced or revoked; JSON of registry.Certificate
 	KindFlood       Kind = 10 // refusals that were only counted; JSON of Flood
+	KindLoss        Kind = 11 // entries that a witness saw are gone and two people accepted it; JSON of Loss
 )
 
 var kindNames = map[Kind]string{
@@ -34,6 +35,7 @@ var kindNames = map[Kind]string{
 	KindCard: "card", KindKey: "key", KindOpened: "opened", KindEvent: "event",
 	KindCertificate: "certificate",
 	KindFlood:       "flood",
+	KindLoss:        "loss",
 }
 
 // String is the kind's word.
@@ -49,6 +51,18 @@ type Opened struct {
 	Test    bool   `json:"test"`    // a test data directory with published keys
 	ID      string `json:"id"`      // 32 hexadecimal digits drawn at random
 	Version string `json:"version"` // the program that made it
+}
+
+// Loss records that the journal is older than what a witness saw and that two people chose to go on. The
+// numbers up to Resumed are then never given to a message again, since terminals hold them as RRNs: each is
+// a Loss of its own, and only the first says more than that.
+type Loss struct {
+	After     uint64   `json:"after"`               // the last entry that was still there
+	Resumed   uint64   `json:"resumed"`             // the last number that is not used again
+	Witnessed uint64   `json:"witnessed,omitempty"` // what the witness saw
+	Head      string   `json:"head,omitempty"`      // its chain value, hexadecimal
+	Reason    string   `json:"reason,omitempty"`
+	People    []string `json:"people,omitempty"`
 }
 
 // Bounds of one entry.

@@ -18,8 +18,8 @@ type waiter chan journal.Receipt
 func (w waiter) Committed(r journal.Receipt) { w <- r }
 
 // Register writes cold records, each an entry, in order, and returns when they are durable. Each is a
-// *registry.Merchant, *registry.Device, *registry.Terminal, *issuer.Opening, *journal.Event, *journal.Flood or
-// *journal.Opened that Check accepts. After ErrFull, ErrStopped or ErrQueueFull those before the one refused may be in the journal.
+// *registry.Merchant, *registry.Device, *registry.Terminal, *issuer.Opening, *journal.Event, *journal.Flood,
+// *journal.Loss or *journal.Opened that Check accepts. After ErrFull, ErrStopped or ErrQueueFull those before the one refused may be in the journal.
 func (l *Ledger) Register(ctx context.Context, at pos.Instant, records ...any) error {
 	entries := make([]journal.Entry, len(records))
 	for i, r := range records {
@@ -95,6 +95,8 @@ func kindOf(r any) (journal.Kind, error) {
 		return journal.KindEvent, r.Check()
 	case *journal.Flood:
 		return journal.KindFlood, r.Check()
+	case *journal.Loss:
+		return journal.KindLoss, nil
 	}
 	return 0, ErrKind
 }

@@ -138,7 +138,7 @@ func (l *Ledger) foldCold(e journal.Entry, enqueue func() (uint64, error)) error
 			return fail(err)
 		}
 		return l.listed(enqueue, func() { l.stops.Fold(event) })
-	case journal.KindOpened, journal.KindKey, journal.KindFlood:
+	case journal.KindOpened, journal.KindKey, journal.KindFlood, journal.KindLoss:
 		return l.listed(enqueue, func() {})
 	}
 	return fail(errors.New("of a later version"))

@@ -106,20 +106,34 @@ func (r *Reader) Blocks(ctx context.Context, from uint64, f func(journal.Block) 
 		return err
 	}
 	for {
-		batch, err := r.batch(ctx, next)
-		if err != nil {
-			return err
-		}
-		if len(batch) == 0 {
-			return nil
-		}
+		batch, failed := r.batch(ctx, next)
+		broken := next
 		for _, b := range batch {
 			if err := f(b); err != nil {
 				return err
 			}
+			next, broken = b.First+1, b.Last()+1
 		}
-		next = batch[len(batch)-1].First + 1
+		if failed != nil {
+			return unreadable(broken, failed)
+		}
+		if len(batch) == 0 {
+			return nil
+		}
 	}
+}
+
+// unreadable names the first entry that cannot be read where SQLite found the file damaged or the row is
+// no block; any other err is returned as it is.
+func unreadable(next uint64, err error) error {
+	var chain *journal.ChainError
+	switch {
+	case errors.As(err, &chain):
+		return &journal.ChainError{Seq: next, What: chain.What}
+	case isCorrupt(err):
+		return &journal.ChainError{Seq: next, What: fmt.Sprintf("its block cannot be read: %s", err)}
+	}
+	return err
 }
 
 // start is the first entry of the block that holds from, or from itself where none does.
@@ -142,7 +156,8 @@ func (r *Reader) start(ctx context.Context, from uint64) (uint64, error) {
 
 const selectBlock = "SELECT first, n, prev, head, body FROM block "
 
-// batch reads blocks that begin at or after entry next, in one short read transaction.
+// batch reads blocks that begin at or after entry next, in one short read transaction. With an error it
+// returns those before it.
 func (r *Reader) batch(ctx context.Context, next uint64) ([]journal.Block, error) {
 	list, err := r.db.QueryContext(ctx, selectBlock+"WHERE first >= ? ORDER BY first LIMIT ?", int64(next), batchBlocks)
 	if err != nil {
@@ -153,12 +168,12 @@ func (r *Reader) batch(ctx context.Context, next uint64) ([]journal.Block, error
 	for bytes := 0; bytes < batchBytes && list.Next(); {
 		b, err := scanBlock(list)
 		if err != nil {
-			return nil, err
+			return blocks, err
 		}
 		blocks, bytes = append(blocks, b), bytes+len(b.Body)
 	}
 	if err := list.Err(); err != nil {
-		return nil, fmt.Errorf("read blocks from entry %d: %w", next, err)
+		return blocks, fmt.Errorf("read blocks from entry %d: %w", next, err)
 	}
 	return blocks, nil
 }
@@ -167,6 +182,9 @@ func scanBlock(list *sql.Rows) (journal.Block, error) {
 	var first, n int64
 	var prev, head, body []byte
 	if err := list.Scan(&first, &n, &prev, &head, &body); err != nil {
+		if primaryCode(err) == 0 && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+			return journal.Block{}, malformed(first) // a column of another type
+		}
 		return journal.Block{}, fmt.Errorf("read block: %w", err)
 	}
 	if first <= 0 || n <= 0 || n > int64(len(body)) || len(prev) != journal.HashSize || len(head) != journal.HashSize {

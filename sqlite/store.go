@@ -40,9 +40,10 @@ type Store struct {
 	mu     sync.Mutex // guards the fields below and the writer's connection
 	last   uint64
 	head   journal.Hash
-	broken error // the first error of Append; no block is accepted after it
+	broken error // the first error of Append or of a sync; no block is accepted after it
 
 	keeper *walKeeper
+	failed chan error // an error that came while nothing was appended; see Failed
 }
 
 var _ journal.Sink = (*Store)(nil)
@@ -80,7 +81,7 @@ func Open(dir string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{log: o.Log, lock: lock}
+	s := &Store{log: o.Log, lock: lock, failed: make(chan error, 1)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -101,8 +102,14 @@ func (s *Store) open(ctx context.Context, dir string, o Options) error {
 	if err := s.openWriter(ctx, path, o.PageSize); err != nil {
 		return err
 	}
+	if err := s.rewrite(ctx, path); err != nil {
+		return err
+	}
 	var err error
 	if s.Reader, err = openReader(ctx, dir); err != nil {
+		return err
+	}
+	if err := s.Reader.checkColdRows(ctx); err != nil {
 		return err
 	}
 	if s.last, s.head, err = s.Head(ctx); err != nil {
@@ -114,9 +121,37 @@ func (s *Store) open(ctx context.Context, dir string, o Options) error {
 	if err := s.discardForeignState(ctx); err != nil {
 		return err
 	}
-	s.keeper, err = startKeeper(path, &s.mu, s.log)
+	s.keeper, err = startKeeper(path, &s.mu, s.log, s.breakDown)
 	return err
 }
+
+// rewrite moves what is in the WAL into the file and begins a new WAL. What this process reads of a WAL
+// that another left behind may be in the kernel's memory alone: after an fsync that failed, pages that
+// never reached the disk can be called clean, and blocks appended after them would be lost with them. So
+// every page of it is written and synced again, elsewhere, before a block is accepted.
+func (s *Store) rewrite(ctx context.Context, path string) error {
+	var busy, frames, copied int
+	if err := s.conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &copied); err != nil {
+		return &FaultError{path, err}
+	}
+	if busy != 0 {
+		return fmt.Errorf("open %s: a reader kept the recovery from ending: end what reads it and start again", path)
+	}
+	return nil
+}
+
+// breakDown ends the acceptance of blocks for an error that did not come of Append.
+func (s *Store) breakDown(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.broken == nil {
+		s.broken = err
+		s.failed <- err
+	}
+}
+
+// Failed gives the error, once, that ended the acceptance of blocks while none was appended.
+func (s *Store) Failed() <-chan error { return s.failed }
 
 // openWriter opens the one connection that writes blocks and prepares its statements.
 func (s *Store) openWriter(ctx context.Context, path string, pageSize int) (err error) {
@@ -146,8 +181,8 @@ func (s *Store) openWriter(ctx context.Context, path string, pageSize int) (err 
 }
 
 // Append makes one block durable with the rows of its cold entries in one transaction; journal.Sink. It
-// must follow the stored head in number and chain value. Any error is final and is returned as SQLite
-// gave it; every later call returns ErrBroken.
+// must follow the stored head in number and chain value. Any error is final; one of SQLite is a
+// *FaultError. Every later call returns ErrBroken.
 func (s *Store) Append(ctx context.Context, b journal.Block) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -156,6 +191,9 @@ func (s *Store) Append(ctx context.Context, b journal.Block) error {
 	}
 	err := s.append(ctx, b)
 	if err != nil {
+		if primaryCode(err) != 0 {
+			err = &FaultError{filepath.Join(s.dir, journalFile), err}
+		}
 		s.broken = err
 		return err
 	}
@@ -194,7 +232,7 @@ func (s *Store) insertBlock(ctx context.Context, b journal.Block) error {
 }
 
 // Close ends the background work, closes every file and gives the directory free. Nothing may be under
-// way; a second Close is harmless.
+// way; a second Close is harmless. After an error of Append a process that can end without it does.
 func (s *Store) Close() error {
 	var errs []error
 	if s.keeper != nil {

@@ -21,19 +21,21 @@ type walKeeper struct {
 	db      *sql.DB
 	writer  *sync.Mutex
 	log     *slog.Logger
+	path    string
+	fatal   func(error) // told of a sync that failed
 	pending atomic.Int64 // bytes since the last checkpoint began
 	wake    chan struct{}
 	cancel  context.CancelFunc
 	done    chan struct{}
 }
 
-func startKeeper(path string, writer *sync.Mutex, log *slog.Logger) (*walKeeper, error) {
+func startKeeper(path string, writer *sync.Mutex, log *slog.Logger, fatal func(error)) (*walKeeper, error) {
 	db, err := settings{path: path, conns: 1, pragmas: []string{"synchronous(full)", "wal_autocheckpoint(0)", "cache_size(-64)"}}.open()
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	k := &walKeeper{db: db, writer: writer, log: log, wake: make(chan struct{}, 1), cancel: cancel, done: make(chan struct{})}
+	k := &walKeeper{db: db, writer: writer, log: log, path: path, fatal: fatal, wake: make(chan struct{}, 1), cancel: cancel, done: make(chan struct{})}
 	go k.run(ctx)
 	return k, nil
 }
@@ -57,9 +59,16 @@ func (k *walKeeper) run(ctx context.Context) {
 			return
 		case <-k.wake:
 		}
-		if err := k.checkpoint(); err != nil {
+		err := k.checkpoint()
+		if isSyncError(err) {
+			// It may have been the WAL's: then blocks that were acknowledged are perhaps no longer on their
+			// way to the disk, and no later sync would tell.
+			k.fatal(&FaultError{k.path, err})
+			return
+		}
+		if err != nil {
 			// What is in the WAL stays durable there. It grows until this succeeds or Append fails.
-			k.log.Error("journal checkpoint failed", slog.String("error", err.Error()))
+			k.log.Error("journal checkpoint failed", slog.String("file", k.path), slog.String("error", err.Error()))
 		}
 	}
 }
