@@ -22,7 +22,7 @@ type walKeeper struct {
 	writer  *sync.Mutex
 	log     *slog.Logger
 	path    string
-	fatal   func(error) // told of a sync that failed
+	fatal   func(error)  // told of a sync that failed
 	pending atomic.Int64 // bytes since the last checkpoint began
 	wake    chan struct{}
 	cancel  context.CancelFunc

@@ -63,6 +63,9 @@ func (c *demoCmd) Run(a *app) error {
 		return err
 	}
 	log := newLog(a.stderr, c.LogFormat, slog.LevelWarn)
+	if err := c.witnessBeside(); err != nil {
+		return err
+	}
 	if err := makeTestDirectory(c.Data, log); err != nil {
 		return err
 	}
@@ -80,6 +83,23 @@ func (c *demoCmd) Run(a *app) error {
 		return errors.Join(err, e.close())
 	}
 	return errors.Join(c.play(a, e, show), e.close())
+}
+
+// witnessBeside keeps a witness beside the data directory unless others are named. One that outlived its
+// data directory is removed: the demonstration's may be deleted at will.
+func (c *demoCmd) witnessBeside() error {
+	if len(c.Witness) > 0 {
+		return nil
+	}
+	path := filepath.Clean(c.Data) + ".witness"
+	c.Witness = []string{path}
+	if _, err := os.Stat(filepath.Join(c.Data, keyringFile)); !errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 func (c *demoCmd) play(a *app, e *engine, show *lines) error {

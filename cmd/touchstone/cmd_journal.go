@@ -23,6 +23,8 @@ type journalCmd struct {
 	Tail   journalTail   `cmd:"" help:"The newest entries, and with --follow those to come."`
 	Show   journalShow   `cmd:"" help:"One message: every check, what was presented and what was expected."`
 	Verify journalVerify `cmd:"" help:"Recompute the hash chain and name the first broken entry."`
+
+	AcceptLoss journalAcceptLoss `cmd:"" name:"accept-loss" help:"Go on with a journal of which a witness saw more."`
 }
 
 type journalDirectory struct {
@@ -307,16 +309,27 @@ func (c *journalVerify) Run(a *app) error {
 		return err
 	}
 	next := time.Now().Add(time.Second)
-	err = r.Verify(a.ctx, c.From, func(seq uint64) {
+	progress := func(seq uint64) {
 		if time.Now().After(next) {
 			next = time.Now().Add(time.Second)
 			fmt.Fprintf(a.stderr, "verified %d of %d entries\n", seq, last)
 		}
-	})
+	}
+	if c.From > 1 {
+		err = r.Verify(a.ctx, c.From, progress)
+	} else {
+		var p sqlite.Proven
+		p, err = r.Prove(a.ctx, func(b journal.Block) error { progress(b.Last()); return nil })
+		last, head = p.Last, p.Head
+	}
 	var broken *journal.ChainError
+	var row *sqlite.RowError
 	switch {
 	case errors.As(err, &broken):
 		fmt.Fprintf(a.stdout, "BROKEN at entry %d: %s\n", broken.Seq, broken.What)
+		return exitError{1}
+	case errors.As(err, &row):
+		fmt.Fprintf(a.stdout, "BROKEN: %s\n", row)
 		return exitError{1}
 	case err != nil:
 		return err

@@ -46,6 +46,7 @@ type hostFlags struct {
 	tlsFlags
 	canaryFlags
 	boundFlags
+	guardFlags
 	LogLevel string `name:"log-level" help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
 
 	LogFormat     string `name:"log-format" help:"text or json, to standard error." default:"text" enum:"text,json"`
@@ -75,6 +76,9 @@ func (f *hostFlags) check() error {
 		if n.value < 1 {
 			return fmt.Errorf("%s: %d is under 1", n.key, n.value)
 		}
+	}
+	if err := f.guardFlags.check(); err != nil {
+		return err
 	}
 	if err := f.tlsFlags.check(); err != nil {
 		return err
@@ -118,7 +122,7 @@ func (f *hostFlags) open(log *slog.Logger) (*engine, error) {
 	}
 	opts := ledger.DefaultOptions()
 	opts.SignInBurst, opts.SignInEvery = f.SignInBurst, f.SignInEvery
-	e, err := openEngine(engineOptions{dir: f.Data, lock: lock, policy: f.policy(test), ledger: opts, zone: zone, acquirerID: f.AcquirerID, issuerID: f.IssuerID, log: log, gate: f.gate(), rates: f.rates()})
+	e, err := openEngine(engineOptions{dir: f.Data, guard: f.guard(log), lock: lock, policy: f.policy(test), ledger: opts, zone: zone, acquirerID: f.AcquirerID, issuerID: f.IssuerID, log: log, gate: f.gate(), rates: f.rates()})
 	if err == nil {
 		e.stopIneffective = f.OnIneffective == "stop"
 	}
@@ -161,6 +165,7 @@ func (f *hostFlags) logger(a *app) *slog.Logger {
 // serveCmd is the host without the demonstration.
 type serveCmd struct {
 	Config kong.ConfigFlag `name:"config" help:"TOML file; its keys are the flags below without the dashes before them." placeholder:"FILE"`
+	Verify bool            `name:"verify" help:"Prove the whole journal intact before serving."`
 	hostFlags
 }
 
@@ -176,6 +181,7 @@ read has been answered. A flag prevails over the configuration file.
 // Run serves until the process is told to end.
 func (c *serveCmd) Run(a *app) error {
 	log := c.logger(a)
+	c.proveFirst = c.Verify
 	e, err := c.open(log)
 	if err != nil {
 		return err
@@ -251,7 +257,10 @@ func (e *engine) serve(ctx context.Context, ln net.Listener, limits listener.Lim
 	go func() {
 		select {
 		case err := <-e.failed:
-			cancel(fmt.Errorf("the journal failed, nothing more is answered: %w", err))
+			err = failure(err)
+			e.log.Error("ending at once", slog.String("error", err.Error()))
+			cancel(err)
+			dieSoon(err)
 		case <-ctx.Done():
 		}
 	}()
@@ -269,5 +278,5 @@ func hostDefaults() hostFlags {
 	return hostFlags{TimeZone: "Asia/Shanghai", AcquirerID: "48021000", IssuerID: "01020000", SignInLifetime: 24 * time.Hour,
 		ReversalLifetime: 24 * time.Hour, RepeatWindow: 180 * time.Second, PlaceMetres: 500, SignInBurst: 30, SignInEvery: 2 * time.Second,
 		MaxConnections: 1, MaxFromAddress: 1, Idle: time.Minute, FrameTime: time.Second, tlsFlags: tlsDefaults(),
-		canaryFlags: canaryFlags{Canary: "off", CanaryEvery: canaryEvery, CanaryDeadline: canaryDeadline}, boundFlags: defaultBounds()}
+		canaryFlags: canaryFlags{Canary: "off", CanaryEvery: canaryEvery, CanaryDeadline: canaryDeadline}, boundFlags: defaultBounds(), guardFlags: guardDefaults()}
 }

@@ -77,6 +77,8 @@ func (c configuration) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (
 	switch v.(type) {
 	case string, bool, int64, float64:
 		return v, nil
+	case []any:
+		return v, nil // of a flag that may be given again
 	}
 	return nil, fmt.Errorf("configuration: key %q: want a text, a number or true or false", flag.Name)
 }

@@ -53,6 +53,7 @@ type engineOptions struct {
 
 	checkpointEvery time.Duration // 0 is checkpointEvery
 	withoutView     bool          // no projection: queries search the journal
+	guard           guardOptions
 
 	clock func() pos.Instant // nil is the machine's, of a simulation another
 }
@@ -80,6 +81,8 @@ type engine struct {
 	stop   context.CancelFunc
 	wait   sync.WaitGroup
 	failed chan error // the first failure of the committer; final
+	dead   atomic.Bool
+	scrub  *scrub // nil: none
 }
 
 // isTestDirectory tells whether a data directory was made with published keys.
@@ -132,6 +135,9 @@ func openEngine(o engineOptions) (*engine, error) {
 	if _, err := os.Stat(filepath.Join(o.dir, keyringFile)); err != nil {
 		return nil, fmt.Errorf("%s is no data directory (no %s): make one with touchstone init", o.dir, keyringFile)
 	}
+	if err := checkRoom(o.dir, o.guard.leastFree); err != nil {
+		return nil, err
+	}
 	e := &engine{dir: o.dir, test: isTestDirectory(o.dir), clock: monotonic(), log: o.log, failed: make(chan error, 1), module: soft.New(soft.Options{})}
 	if err := soft.Harden(); err != nil {
 		o.log.Warn("process is not hardened", slog.String("error", err.Error()))
@@ -147,7 +153,11 @@ func openEngine(o engineOptions) (*engine, error) {
 	if e.store, err = sqlite.Open(o.dir, sqlite.Options{Log: o.log}); err != nil {
 		return nil, err
 	}
-	if err := e.start(o); err != nil {
+	err = e.guard(context.Background(), o.guard)
+	if err == nil {
+		err = e.start(o)
+	}
+	if err != nil {
 		return nil, errors.Join(err, e.store.Close())
 	}
 	return e, nil
@@ -185,10 +195,15 @@ func (e *engine) start(o engineOptions) error {
 	e.wait.Go(func() { e.tellFloods(ctx) })
 	e.wait.Go(func() {
 		if err := committer.Run(ctx); err != nil {
-			e.failed <- err
+			e.fail(err)
 		}
 	})
 	e.startWatch(ctx)
+	if err := e.startGuard(ctx, o.guard); err != nil {
+		stop()
+		e.wait.Wait()
+		return errors.Join(err, e.closeView())
+	}
 	every := o.checkpointEvery
 	if every == 0 {
 		every = checkpointEvery
@@ -230,8 +245,13 @@ func (p projected) Append(ctx context.Context, b journal.Block) error {
 	return nil
 }
 
-// close writes a last checkpoint and closes everything; nothing may be using the line any more.
+// close writes a last checkpoint and closes everything; nothing may be using the line any more. After the
+// journal failed nothing is written and no file closed, which SQLite would use to write: the process ends.
 func (e *engine) close() error {
+	if e.dead.Load() {
+		e.module.Wipe()
+		return nil
+	}
 	e.noteFloods(context.Background(), e.line.Flood.End(e.clock()))
 	err := e.ledger.Checkpoint(context.Background())
 	if errors.Is(err, journal.ErrStopped) || errors.Is(err, ledger.ErrCheckpoint) {
