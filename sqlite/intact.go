@@ -16,15 +16,15 @@ import (
 	"touchstone/registry"
 )
 
-// RowError names a row of a cold record that is not what its journal entry says.
-type RowError struct {
+// ColdError names a row of a cold record that is not what its journal entry says.
+type ColdError struct {
 	Table string
 	Key   string
 	Seq   uint64 // the entry that the row, or the journal for it, names
 	What  string
 }
 
-func (e *RowError) Error() string {
+func (e *ColdError) Error() string {
 	return fmt.Sprintf("row %q of table %s, journal entry %d: %s", e.Key, e.Table, e.Seq, e.What)
 }
 
@@ -86,14 +86,14 @@ func (r *Reader) coldRows(ctx context.Context) ([]coldRow, error) {
 			var record []byte
 			if err := list.Scan(&row.key, &seq, &record); err != nil {
 				list.Close()
-				return nil, &RowError{t.table, row.key, 0, "malformed"}
+				return nil, &ColdError{t.table, row.key, 0, "malformed"}
 			}
 			row.seq, row.sum = uint64(seq), sha256.Sum256(record)
 			all = append(all, row)
 		}
 		if err := errors.Join(list.Err(), list.Close()); err != nil {
 			if isCorrupt(err) {
-				return nil, &RowError{t.table, "", 0, fmt.Sprintf("the table cannot be read: %s", err)}
+				return nil, &ColdError{t.table, "", 0, fmt.Sprintf("the table cannot be read: %s", err)}
 			}
 			return nil, fmt.Errorf("read table %s: %w", t.table, err)
 		}
@@ -117,7 +117,7 @@ func (r *Reader) compareRows(ctx context.Context, rows []coldRow) error {
 	for len(rows) > 0 {
 		block, err := r.blockOf(ctx, rows[0].seq)
 		if errors.Is(err, ErrNoEntry) {
-			return &RowError{rows[0].table, rows[0].key, rows[0].seq, "the journal has no such entry"}
+			return &ColdError{rows[0].table, rows[0].key, rows[0].seq, "the journal has no such entry"}
 		}
 		if err != nil {
 			return unreadable(rows[0].seq, err)
@@ -144,16 +144,16 @@ func compareBlock(b journal.Block, rows []coldRow) error {
 			row := rows[0]
 			table, key, err := coldKey(e)
 			if err != nil || table != row.table || key != row.key {
-				return &RowError{row.table, row.key, row.seq, "the entry is about something else"}
+				return &ColdError{row.table, row.key, row.seq, "the entry is about something else"}
 			}
 			if sha256.Sum256(e.Body) != row.sum {
-				return &RowError{row.table, row.key, row.seq, "the record differs from the entry's"}
+				return &ColdError{row.table, row.key, row.seq, "the record differs from the entry's"}
 			}
 		}
 		return nil
 	})
 	if err == nil && len(rows) > 0 {
-		err = &RowError{rows[0].table, rows[0].key, rows[0].seq, "the journal has no such entry"}
+		err = &ColdError{rows[0].table, rows[0].key, rows[0].seq, "the journal has no such entry"}
 	}
 	return err
 }
@@ -167,7 +167,7 @@ type Proven struct {
 
 // Prove recomputes the chain from the journal's first entry to its head, then compares the rows of cold
 // records with the newest entry of each: none differs, none is missing. after is called after each block
-// and may wait; an error of it ends the proof. The error is a *journal.ChainError or a *RowError where the
+// and may wait; an error of it ends the proof. The error is a *journal.ChainError or a *ColdError where the
 // journal cannot be proven intact. It cannot see that blocks are missing at the end.
 func (r *Reader) Prove(ctx context.Context, after func(journal.Block) error) (Proven, error) {
 	v := journal.NewVerifier(0, journal.Hash{})
@@ -214,15 +214,15 @@ func (r *Reader) proveRows(ctx context.Context, last uint64, newest map[string]c
 		case row.seq > last:
 			later = append(later, row)
 		case !ok:
-			return 0, &RowError{row.table, row.key, row.seq, "the journal never registered it"}
+			return 0, &ColdError{row.table, row.key, row.seq, "the journal never registered it"}
 		case row.seq != want.seq:
-			return 0, &RowError{row.table, row.key, want.seq, fmt.Sprintf("the row is of entry %d", row.seq)}
+			return 0, &ColdError{row.table, row.key, want.seq, fmt.Sprintf("the row is of entry %d", row.seq)}
 		case !bytes.Equal(row.sum[:], want.sum[:]):
-			return 0, &RowError{row.table, row.key, row.seq, "the record differs from the entry's"}
+			return 0, &ColdError{row.table, row.key, row.seq, "the record differs from the entry's"}
 		}
 	}
 	for _, missing := range newest {
-		return 0, &RowError{missing.table, missing.key, missing.seq, "the row is missing"}
+		return 0, &ColdError{missing.table, missing.key, missing.seq, "the row is missing"}
 	}
 	return len(rows), r.compareRows(ctx, later)
 }

@@ -323,7 +323,7 @@ func (c *journalVerify) Run(a *app) error {
 		last, head = p.Last, p.Head
 	}
 	var broken *journal.ChainError
-	var row *sqlite.RowError
+	var row *sqlite.ColdError
 	switch {
 	case errors.As(err, &broken):
 		fmt.Fprintf(a.stdout, "BROKEN at entry %d: %s\n", broken.Seq, broken.What)
