@@ -115,6 +115,8 @@ func (l *Line) judge(x *Exchange) {
 			continue
 		case errors.Is(err, journal.ErrQueueFull):
 			x.overloaded(admission.Queue)
+		case errors.Is(err, journal.ErrStopped):
+			x.hangUp()
 		default:
 			x.fail(reason.JournalUnavailable)
 		}
@@ -132,9 +134,19 @@ func (l *Line) commit(x *Exchange) {
 	case err == nil:
 	case errors.Is(err, journal.ErrQueueFull):
 		x.overloaded(admission.Queue)
+	case errors.Is(err, journal.ErrStopped):
+		x.hangUp()
 	default:
 		x.fail(reason.JournalUnavailable)
 	}
+}
+
+// hangUp ends the connection without an answer. After the journal failed a message may be the repeat of
+// one that reached the disk: the next start will know, and a refusal now would have been a lie.
+func (x *Exchange) hangUp() {
+	x.shut = true
+	x.leave(false)
+	x.Done(x)
 }
 
 // fail answers 96 without any effect and without a journal entry: refused before anything happened.

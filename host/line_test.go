@@ -67,7 +67,6 @@ func TestFailedBeforeAnyEffect(t *testing.T) {
 		}},
 		{"the journal refuses", sale, always(broken)},
 		{"the queue is full", sale, always(journal.ErrQueueFull)},
-		{"the journal has stopped", sale, always(journal.ErrStopped)},
 		{"the terminal never stands still", sale, always(host.ErrConflict)},
 		{"the journal refuses after the conclusion", sale, func(g *rig) {
 			g.ledger.commit = func(x *host.Exchange) error { x.Conclude(g.view); return broken }
@@ -103,6 +102,20 @@ func TestFailedBeforeAnyEffect(t *testing.T) {
 	always(broken)(g)
 	if g.say(t, pack(t, "0210", saleFields())) != nil || g.say(t, []byte{1}) != nil {
 		t.Error("what is no request was answered because the journal failed")
+	}
+}
+
+// TestNoAnswerAfterTheJournalStopped: what is sent again may be in the journal, so a refusal could be false.
+func TestNoAnswerAfterTheJournalStopped(t *testing.T) {
+	for name, frame := range map[string][]byte{
+		"a sale": pack(t, "0200", saleFields()), "a sign-in": pack(t, "0800", management("0800", "003")), "a damaged message": pack(t, "0200", saleFields())[:60],
+	} {
+		g := newRig(t)
+		g.ledger.commit = func(*host.Exchange) error { return fmt.Errorf("enqueue: %w", journal.ErrStopped) }
+		g.line.Begin(g.x.Buffer()[:copy(g.x.Buffer(), frame)], peer, g.x)
+		if out, shut := g.line.Finish(g.x); out != nil || !shut {
+			t.Errorf("%s: answered, or the connection stays open: %t", name, shut)
+		}
 	}
 }
 

@@ -242,7 +242,7 @@ func TestReaderWhileWriting(t *testing.T) {
 	}
 }
 
-// The WAL is moved into the file in time: its size stays within a small multiple of checkpointBytes.
+// The WAL is moved into the file in time: its size stays within a small multiple of DefaultWALBytes.
 func TestWALIsBounded(t *testing.T) {
 	dir := t.TempDir()
 	s := openStore(t, dir)

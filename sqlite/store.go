@@ -23,6 +23,7 @@ const DefaultPageSize = 8192
 type Options struct {
 	Log      *slog.Logger // nil is silent
 	PageSize int          // of a new touchstone.db, a power of two from 4096 to 65536; 0 is DefaultPageSize
+	WALBytes int64        // bytes of blocks written before the WAL is moved into the file; 0 is DefaultWALBytes
 }
 
 // Store is the owner of a data directory. Append is called by one goroutine at a time; the rest by many.
@@ -121,7 +122,7 @@ func (s *Store) open(ctx context.Context, dir string, o Options) error {
 	if err := s.discardForeignState(ctx); err != nil {
 		return err
 	}
-	s.keeper, err = startKeeper(path, &s.mu, s.log, s.breakDown)
+	s.keeper, err = startKeeper(path, o.WALBytes, &s.mu, s.log, s.breakDown)
 	return err
 }
 

@@ -8,10 +8,10 @@ import (
 	"sync/atomic"
 )
 
-// checkpointBytes is how many bytes of bodies are written before the WAL is moved into the file. A WAL
+// DefaultWALBytes is how many bytes of bodies are written before the WAL is moved into the file. A WAL
 // that starts again from its beginning overwrites allocated blocks, so its size settles at a small
 // multiple of this.
-const checkpointBytes = 16 << 20
+const DefaultWALBytes = 16 << 20
 
 // walKeeper moves the WAL into the file behind the writer's back: first a PASSIVE checkpoint while blocks
 // are appended, which copies nearly everything; then, the writer held for a moment, another, which copies
@@ -22,6 +22,7 @@ type walKeeper struct {
 	writer  *sync.Mutex
 	log     *slog.Logger
 	path    string
+	most    int64        // bytes written before a checkpoint
 	fatal   func(error)  // told of a sync that failed
 	pending atomic.Int64 // bytes since the last checkpoint began
 	wake    chan struct{}
@@ -29,20 +30,23 @@ type walKeeper struct {
 	done    chan struct{}
 }
 
-func startKeeper(path string, writer *sync.Mutex, log *slog.Logger, fatal func(error)) (*walKeeper, error) {
+func startKeeper(path string, most int64, writer *sync.Mutex, log *slog.Logger, fatal func(error)) (*walKeeper, error) {
+	if most == 0 {
+		most = DefaultWALBytes
+	}
 	db, err := settings{path: path, conns: 1, pragmas: []string{"synchronous(full)", "wal_autocheckpoint(0)", "cache_size(-64)"}}.open()
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	k := &walKeeper{db: db, writer: writer, log: log, path: path, fatal: fatal, wake: make(chan struct{}, 1), cancel: cancel, done: make(chan struct{})}
+	k := &walKeeper{db: db, writer: writer, log: log, path: path, most: most, fatal: fatal, wake: make(chan struct{}, 1), cancel: cancel, done: make(chan struct{})}
 	go k.run(ctx)
 	return k, nil
 }
 
 // wrote counts what was appended; it never blocks.
 func (k *walKeeper) wrote(bytes int) {
-	if k.pending.Add(int64(bytes)) < checkpointBytes {
+	if k.pending.Add(int64(bytes)) < k.most {
 		return
 	}
 	select {

@@ -165,7 +165,7 @@ func (b *crashBed) serve(data string, strace []string, flags ...string) (*crashH
 	script := "#!/bin/sh\nexec " + binary + " \"$@\"\n"
 	if len(strace) > 0 {
 		// -D: strace is the grandchild, so that the process started is the host itself.
-		script = "#!/bin/sh\nexec strace -D -f -qq -ttt -o " + h.log + " " + strings.Join(strace, " ") + " " + binary + " \"$@\"\n"
+		script = "#!/bin/sh\nexec strace -D -f -q -ttt -o " + h.log + " " + strings.Join(strace, " ") + " " + binary + " \"$@\"\n"
 	}
 	if err := os.WriteFile(filepath.Join(dir, "touchstone"), []byte(script), 0o700); err != nil {
 		b.t.Fatal(err)
@@ -177,7 +177,7 @@ func (b *crashBed) serve(data string, strace []string, flags ...string) (*crashH
 	b.t.Cleanup(h.kill)
 	env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "PATH=") })
 	env = append(env, "PATH="+dir+":"+os.Getenv("PATH"))
-	return h, h.start(dir, control, env, append([]string{"serve", "--data", data, "--tcp", "127.0.0.1:0"}, flags...))
+	return h, h.start(dir, control, env, append([]string{"serve", "--data", data, "--tcp", "127.0.0.1:0", "--least-free", "1"}, flags...))
 }
 
 // output is what the host said so far.
@@ -292,6 +292,8 @@ type crashTill struct {
 	conn    *benchConn
 	acks    []ack
 	pending []byte // a frame that has no answer
+
+	answered, lost time.Time // of the last approval, and when the connection was found lost
 }
 
 // tillAmount is the template's DE4.
@@ -318,7 +320,7 @@ func (c *crashTill) sell() error {
 		return &wrongAnswer{"an answer's MAC is wrong"}
 	}
 	c.acks = append(c.acks, ack{saleKeyOf{c.id, c.batch, pos.STAN(c.trace)}, string(m.Raw(37)), string(m.Raw(38)), tillAmount})
-	c.pending = nil
+	c.pending, c.answered = nil, time.Now()
 	return nil
 }
 
@@ -328,4 +330,4 @@ type wrongAnswer struct{ what string }
 func (e *wrongAnswer) Error() string { return e.what }
 
 // injected is when strace says it injected a fault, seconds since 1970; strace -ttt.
-var injected = regexp.MustCompile(`(?m)^\d+ (\d+\.\d+) .*\(INJECTED\)`)
+var injected = regexp.MustCompile(`(?m)^\d+ +(\d+\.\d+) .*\(INJECTED\)`)

@@ -146,6 +146,7 @@ func sellUntilDead(t *testing.T, addr string, tills []*crashTill) {
 					t.Error(err)
 				}
 				if err != nil {
+					till.lost = time.Now()
 					return
 				}
 			}

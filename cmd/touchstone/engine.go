@@ -150,7 +150,7 @@ func openEngine(o engineOptions) (*engine, error) {
 		return nil, fmt.Errorf("the security module stays sealed: %w", err)
 	}
 	var err error
-	if e.store, err = sqlite.Open(o.dir, sqlite.Options{Log: o.log}); err != nil {
+	if e.store, err = sqlite.Open(o.dir, sqlite.Options{Log: o.log, WALBytes: o.guard.walBytes}); err != nil {
 		return nil, err
 	}
 	err = e.guard(context.Background(), o.guard)
