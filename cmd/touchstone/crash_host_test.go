@@ -32,8 +32,8 @@ func inLongForm() bool { return os.Getenv("TOUCHSTONE_LONG") == "1" }
 // skipInShort leaves a test out of the race detector's run: the binary under test has none.
 func skipInShort(t *testing.T) {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("left out of -short: it tests the shipped binary, which has no race detector")
+	if testing.Short() || underRace {
+		t.Skip("left out of -short and -race: it tests the shipped binary, which has no race detector")
 	}
 }
 

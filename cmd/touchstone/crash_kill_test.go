@@ -101,23 +101,28 @@ func signInTills(t *testing.T, bed *crashBed, data string, tills []*crashTill) {
 		if err := till.call(h.addr); err != nil {
 			t.Fatal(err)
 		}
-		if err := till.signIn(till.conn); err != nil {
+		if err := signInTill(till); err != nil {
 			t.Fatal(err)
 		}
-		var m iso8583.Message
-		if err := iso8583.UnionPay.Parse(&m, till.frame[iso8583.LengthSize:]); err != nil {
-			t.Fatal(err)
-		}
-		sale, err := m.DE60()
-		if err != nil {
-			t.Fatal(err)
-		}
-		till.batch = sale.Batch
 		till.conn.net.Close()
 	}
 	if err := h.stop(); err != nil {
 		t.Fatalf("SIGINT: %v", err)
 	}
+}
+
+// signInTill gives a connected till its working keys and its batch.
+func signInTill(till *crashTill) error {
+	if err := till.signIn(till.conn); err != nil {
+		return err
+	}
+	var m iso8583.Message
+	if err := iso8583.UnionPay.Parse(&m, till.frame[iso8583.LengthSize:]); err != nil {
+		return err
+	}
+	sale, err := m.DE60()
+	till.batch = sale.Batch
+	return err
 }
 
 // call connects a till.
