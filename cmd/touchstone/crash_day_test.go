@@ -37,6 +37,7 @@ type scriptedDay struct {
 	merchant bool       // its registration was acknowledged
 	tampered bool       // so was the report
 	settled  terminal.Outcome
+	told     []string // every message's end, for a failure
 }
 
 // The day's registration.
@@ -91,6 +92,7 @@ func approved(res terminal.Result, err error) (bool, error) { return res.Approve
 
 // heard enters what a terminal was told into the shop's ledger.
 func (d *scriptedDay) heard(r terminal.Result) {
+	d.told = append(d.told, fmt.Sprintf("%s %s: %s %s", r.Operation, r.Trace, r.Outcome, r.DE39))
 	if !r.Approved {
 		return
 	}
@@ -167,15 +169,22 @@ func (d *scriptedDay) register(context.Context) (bool, error) {
 	return d.merchant, nil
 }
 
+// stepTries is how often a step is tried again: a terminal that spoke a moment ago finds only by a message
+// without an answer that the host is another process now.
+const stepTries = 2
+
 // run goes on with the day until it is over, true, or the host is gone, false.
 func (d *scriptedDay) run(ctx context.Context, addr string) (bool, error) {
 	d.addr = addr
-	for steps := d.steps(); d.at < len(steps); d.at++ {
+	steps := d.steps()
+	for tries := 0; d.at < len(steps); tries++ {
 		done, err := steps[d.at](ctx)
-		if err != nil {
+		switch {
+		case err != nil:
 			return false, fmt.Errorf("step %d: %w", d.at+1, err)
-		}
-		if !done {
+		case done:
+			d.at, tries = d.at+1, -1
+		case tries == stepTries:
 			return false, nil
 		}
 	}
@@ -400,7 +409,8 @@ func dayKilledAt(ctx context.Context, bed *crashBed, name string, p killPoint) (
 		over, code, said, err = serveDay(ctx, bed, day, nil, witness)
 	}
 	if err != nil || !over || code != 0 {
-		return hit, fmt.Errorf("killed %t, day over %t, exit code %d: %w; the host said: %s", hit, over, code, err, said.output())
+		return hit, fmt.Errorf("killed %t, day over %t at step %d, exit code %d, error %v; the day: %q; the host said: %s", hit, over, day.at+1, code, err,
+			day.told, said.output())
 	}
 	return hit, day.check(ctx)
 }
@@ -414,8 +424,11 @@ func serveDay(ctx context.Context, bed *crashBed, day *scriptedDay, strace []str
 		h.kill()
 		return over, -1, h, err
 	}
-	if over {
+	switch {
+	case over:
 		_ = h.cmd.Process.Signal(os.Interrupt)
+	case len(strace) == 0:
+		h.kill() // it lives, and does not answer as it should
 	}
 	return over, waitEnd(h), h, nil
 }
