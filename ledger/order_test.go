@@ -275,7 +275,7 @@ func TestSinkFails(t *testing.T) {
 	s.ran <- nil
 	defer s.mustClose(t)
 	appends := s.store.appends
-	if a := s.send(aSale(1, 3, 100)); a.code != "96" || a.sealed {
+	if a := s.send(aSale(1, 3, 100)); a != (answer{}) { // it may be the repeat of one that is on the disk
 		t.Errorf("after it a sale was answered %q, with a MAC %t", a.code, a.sealed)
 	}
 	if err := s.ledger.Register(context.Background(), began, &journal.Opened{}); !errors.Is(err, journal.ErrStopped) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"touchstone/issuer"
@@ -36,6 +37,22 @@ func (w *coldWriter) prepare(ctx context.Context, c *sql.Conn) error {
 		}
 	}
 	return nil
+}
+
+func (w *coldWriter) close() error {
+	return closeStatements(w.merchant, w.terminal, w.device, w.card, w.key, w.certificate)
+}
+
+// closeStatements finalizes statements; one that was never prepared is nil. A connection with an open
+// statement would never be closed: database/sql reports success and the driver keeps its files.
+func closeStatements(statements ...*sql.Stmt) error {
+	var errs []error
+	for _, s := range statements {
+		if s != nil {
+			errs = append(errs, s.Close())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // write upserts the rows of a block's cold entries in their order, inside the transaction under way.

@@ -28,6 +28,9 @@ const (
 // ErrNewer is returned for a file whose schema is newer than this program.
 var ErrNewer = errors.New("written by a newer version of the program")
 
+// errSchema is a schema version that no program wrote.
+var errSchema = errors.New("schema is damaged")
+
 // busyTimeoutMS is how long a connection waits for a lock of another. The owner has no rival writer; the
 // wait is for the recovery of a WAL that another process runs when it opens the file first.
 const busyTimeoutMS = 5000
@@ -151,6 +154,9 @@ func schemaVersion(ctx context.Context, db rows, file string, newest int) (int, 
 	if err := db.QueryRowContext(ctx, "SELECT coalesce(max(version), 0) FROM schema").Scan(&have); err != nil {
 		return 0, fmt.Errorf("read schema of %s: %w", file, err)
 	}
+	if have < 0 {
+		return 0, fmt.Errorf("%s: %w: %d", file, errSchema, have)
+	}
 	if have > newest {
 		return 0, fmt.Errorf("%s: schema %d, this program knows %d: %w", file, have, newest, ErrNewer)
 	}
@@ -159,6 +165,7 @@ func schemaVersion(ctx context.Context, db rows, file string, newest int) (int, 
 
 // Primary result codes; sqlite.org/rescode.html.
 const (
+	codeError   = 1 // an SQL statement that does not fit the schema
 	codeCorrupt = 11
 	codeNotADB  = 26
 )
@@ -167,4 +174,10 @@ const (
 func isCorrupt(err error) bool {
 	var e *driver.Error
 	return errors.As(err, &e) && (e.Code()&0xff == codeCorrupt || e.Code()&0xff == codeNotADB)
+}
+
+// isDamaged tells whether a file cannot be used as what it should be: no database, or one whose schema is
+// not what a program wrote. Of a file that can be made again it is enough to set it aside.
+func isDamaged(err error) bool {
+	return isCorrupt(err) || primaryCode(err) == codeError || errors.Is(err, errSchema)
 }

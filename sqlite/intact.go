@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,7 +31,7 @@ func (e *ColdError) Error() string {
 
 // coldTables are the tables of cold records with the expression of their key.
 var coldTables = [...]struct{ table, key string }{
-	{"merchant", "id"}, {"terminal", "id"}, {"device", "serial"}, {"card", "hash"},
+	{"merchant", "id"}, {"terminal", "id"}, {"device", "serial"}, {"card", "hash"}, {"certificate", "fingerprint"},
 	{"key_record", "owner || '/' || usage || '/' || cipher"},
 }
 
@@ -54,6 +55,10 @@ func coldKey(e journal.Entry) (table, key string, err error) {
 		var r issuer.Opening
 		err = json.Unmarshal(e.Body, &r)
 		return "card", r.Card.String(), err
+	case journal.KindCertificate:
+		var r registry.Certificate
+		err = json.Unmarshal(e.Body, &r)
+		return "certificate", r.Fingerprint, err
 	case journal.KindKey:
 		var r keys.Record
 		if err := json.Unmarshal(e.Body, &r); err != nil {
@@ -105,11 +110,28 @@ func (r *Reader) coldRows(ctx context.Context) ([]coldRow, error) {
 // of the blocks in which the newest records stand. It does not see that a row is missing, or an older one
 // put back: Prove does.
 func (r *Reader) checkColdRows(ctx context.Context) error {
+	if err := r.checkBlockNumbers(ctx); err != nil {
+		return err
+	}
 	rows, err := r.coldRows(ctx)
 	if err != nil {
 		return err
 	}
 	return r.compareRows(ctx, rows)
+}
+
+// checkBlockNumbers refuses a block whose number is none: it lies before the first and no reading from there
+// would meet it.
+func (r *Reader) checkBlockNumbers(ctx context.Context) error {
+	var first, last int64
+	err := r.db.QueryRowContext(ctx, "SELECT coalesce(min(first), 1), coalesce(max(first + n - 1), 0) FROM (SELECT first, n FROM block ORDER BY first LIMIT 1)").Scan(&first, &last)
+	if err != nil {
+		return unreadable(1, fmt.Errorf("find first block: %w", err))
+	}
+	if first < 1 {
+		return &journal.ChainError{Seq: uint64(max(last, 1)), What: fmt.Sprintf("a block has the number %d", first)}
+	}
+	return nil
 }
 
 func (r *Reader) compareRows(ctx context.Context, rows []coldRow) error {
@@ -170,10 +192,16 @@ type Proven struct {
 // and may wait; an error of it ends the proof. The error is a *journal.ChainError or a *ColdError where the
 // journal cannot be proven intact. It cannot see that blocks are missing at the end.
 func (r *Reader) Prove(ctx context.Context, after func(journal.Block) error) (Proven, error) {
+	if err := r.checkBlockNumbers(ctx); err != nil {
+		return Proven{}, err
+	}
 	v := journal.NewVerifier(0, journal.Hash{})
 	newest := map[string]coldRow{}
 	err := r.Blocks(ctx, 1, func(b journal.Block) error {
 		if err := v.Block(b); err != nil {
+			return err
+		}
+		if err := r.checkSearch(ctx, b); err != nil {
 			return err
 		}
 		err := b.Each(func(e journal.Entry) error {
@@ -197,6 +225,29 @@ func (r *Reader) Prove(ctx context.Context, after func(journal.Block) error) (Pr
 	last, head := v.Head()
 	rows, err := r.proveRows(ctx, last, newest)
 	return Proven{last, head, rows}, err
+}
+
+// checkSearch wants a search for the block's entries, upwards and downwards, to find this block: messages
+// ask for entries by number.
+func (r *Reader) checkSearch(ctx context.Context, b journal.Block) error {
+	for _, q := range [...]struct {
+		query string
+		at    uint64
+	}{
+		{"SELECT first FROM block WHERE first >= ? ORDER BY first LIMIT 1", b.First},
+		{"SELECT first FROM block WHERE first <= ? ORDER BY first DESC LIMIT 1", b.First},
+		{"SELECT first FROM block WHERE first <= ? ORDER BY first DESC LIMIT 1", b.Last()},
+	} {
+		var first int64
+		err := r.db.QueryRowContext(ctx, q.query, int64(q.at)).Scan(&first)
+		switch {
+		case errors.Is(err, sql.ErrNoRows) || err == nil && uint64(first) != b.First:
+			return lostBlock(b.First)
+		case err != nil:
+			return unreadable(b.First, fmt.Errorf("find block of entry %d: %w", q.at, err))
+		}
+	}
+	return nil
 }
 
 // proveRows compares the rows with the newest entries up to last; a row of a later entry was written

@@ -262,3 +262,27 @@ func TestWALIsBounded(t *testing.T) {
 		t.Errorf("WAL has %d MB after 150 MB of blocks", info.Size()>>20)
 	}
 }
+
+// TestCloseKeepsNoFile: what Close left open would keep SQLite's locks until the process ends.
+func TestCloseKeepsNoFile(t *testing.T) {
+	dir := t.TempDir()
+	for range 3 {
+		s, err := sqlite.Open(dir, sqlite.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fill(t, s)
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skipf("NOT RUN: no list of open files here: %v", err)
+	}
+	for _, fd := range list {
+		if name, err := os.Readlink("/proc/self/fd/" + fd.Name()); err == nil && strings.HasPrefix(name, dir) {
+			t.Errorf("%s is open", name)
+		}
+	}
+}

@@ -107,7 +107,7 @@ func (r *Reader) Blocks(ctx context.Context, from uint64, f func(journal.Block) 
 	}
 	for {
 		batch, failed := r.batch(ctx, next)
-		broken := next
+		broken := max(next, from)
 		for _, b := range batch {
 			if err := f(b); err != nil {
 				return err
@@ -212,6 +212,12 @@ func (r *Reader) Entry(ctx context.Context, seq uint64) (journal.Entry, error) {
 	return found, nil
 }
 
+// lostBlock is the error for a block that a search by number does not find where the file has it: the index
+// over the numbers is damaged.
+func lostBlock(seq uint64) error {
+	return &journal.ChainError{Seq: seq, What: "a search by number does not find its block"}
+}
+
 // blockOf reads the block that holds entry seq.
 func (r *Reader) blockOf(ctx context.Context, seq uint64) (journal.Block, error) {
 	list, err := r.db.QueryContext(ctx, selectBlock+"WHERE first <= ? ORDER BY first DESC LIMIT 1", int64(min(seq, maxSeq)))
@@ -224,7 +230,10 @@ func (r *Reader) blockOf(ctx context.Context, seq uint64) (journal.Block, error)
 		if err != nil {
 			return journal.Block{}, err
 		}
-		if seq <= b.Last() {
+		switch {
+		case b.First > seq:
+			return journal.Block{}, lostBlock(seq)
+		case seq <= b.Last():
 			return b, nil
 		}
 	}

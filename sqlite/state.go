@@ -102,7 +102,13 @@ CREATE TABLE record(seq INTEGER PRIMARY KEY, body BLOB NOT NULL, sum BLOB NOT NU
 CREATE TABLE run(terminal BLOB NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, body BLOB NOT NULL, sum BLOB NOT NULL,
 	PRIMARY KEY(terminal, first)) STRICT, WITHOUT ROWID;
 CREATE TABLE stray(terminal BLOB NOT NULL, key INTEGER NOT NULL, seq INTEGER NOT NULL, sum BLOB NOT NULL,
-	PRIMARY KEY(terminal, key)) STRICT, WITHOUT ROWID;`}
+	PRIMARY KEY(terminal, key)) STRICT, WITHOUT ROWID;`, `
+DELETE FROM floor;
+DELETE FROM slab;
+DELETE FROM record;
+DELETE FROM run;
+DELETE FROM stray;
+CREATE TABLE seal(id INTEGER PRIMARY KEY, rows INTEGER NOT NULL, sum INTEGER NOT NULL) STRICT;`}
 
 // state is state.db: one connection that writes and a pool that reads.
 type state struct {
@@ -117,7 +123,7 @@ type state struct {
 func openState(ctx context.Context, dir string, log *slog.Logger) (*state, error) {
 	path := filepath.Join(dir, stateFile)
 	s, err := tryState(ctx, path)
-	if !isCorrupt(err) {
+	if !isDamaged(err) {
 		return s, err
 	}
 	log.Error("checkpoint file is corrupt and was set aside", slog.String("file", path), slog.String("error", err.Error()))
@@ -201,6 +207,9 @@ func (s *Store) Checkpoint(ctx context.Context, b CheckpointBatch) error {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	defer tx.Rollback()
+	if err := reseal(ctx, tx, &b); err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
 	err = each(ctx, tx, "INSERT OR REPLACE INTO slab(kind, id, applied, body, sum) VALUES(?, ?, ?, ?, ?)", len(b.Slabs), func(i int) []any {
 		slab := &b.Slabs[i]
 		sum := slab.sum()
@@ -315,7 +324,7 @@ func (s *Store) ResetState(ctx context.Context) error {
 		return fmt.Errorf("reset checkpoint: %w", err)
 	}
 	defer tx.Rollback()
-	for _, table := range []string{"slab", "record", "run", "stray", "floor"} {
+	for _, table := range []string{"slab", "record", "run", "stray", "floor", "seal"} {
 		if _, err := tx.ExecContext(ctx, "DELETE FROM "+table); err != nil {
 			return fmt.Errorf("reset checkpoint: %w", err)
 		}

@@ -122,6 +122,9 @@ func (s *Store) open(ctx context.Context, dir string, o Options) error {
 	if err := s.discardForeignState(ctx); err != nil {
 		return err
 	}
+	if err := s.discardBrokenState(ctx); err != nil {
+		return err
+	}
 	s.keeper, err = startKeeper(path, o.WALBytes, &s.mu, s.log, s.breakDown)
 	return err
 }
@@ -175,10 +178,14 @@ func (s *Store) openWriter(ctx context.Context, path string, pageSize int) (err 
 	if err != nil {
 		return fmt.Errorf("open %s: %w", path, err)
 	}
-	if s.insert, err = s.conn.PrepareContext(ctx, "INSERT INTO block(first, n, prev, head, body) VALUES(?, ?, ?, ?, ?)"); err != nil {
-		return err
+	s.insert, err = s.conn.PrepareContext(ctx, "INSERT INTO block(first, n, prev, head, body) VALUES(?, ?, ?, ?, ?)")
+	if err == nil {
+		err = s.cold.prepare(ctx, s.conn)
 	}
-	return s.cold.prepare(ctx, s.conn)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", path, err)
+	}
+	return nil
 }
 
 // Append makes one block durable with the rows of its cold entries in one transaction; journal.Sink. It
@@ -250,7 +257,7 @@ func (s *Store) Close() error {
 			_, err := s.conn.ExecContext(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)")
 			errs = append(errs, err)
 		}
-		errs = append(errs, s.conn.Close())
+		errs = append(errs, s.cold.close(), closeStatements(s.insert), s.conn.Close())
 	}
 	if s.db != nil {
 		errs = append(errs, s.db.Close())

@@ -212,7 +212,7 @@ func checkBalances(t *testing.T, bed *crashBed, data string, tills []*crashTill)
 		e := openForTest(t, data, nil)
 		for _, till := range tills {
 			want := bed.opening - tillAmount*pos.Amount(len(till.acks))
-			if got := balanceOf(t, e, till.card); got != want {
+			if got := cardBalance(t, e, till.card); got != want {
 				t.Errorf("by the %s: card of terminal %s has %s, its ledger says %s", how, till.id, got, want)
 			}
 		}
@@ -231,8 +231,8 @@ func removeState(t *testing.T, data string) {
 	}
 }
 
-// balanceOf is what the embedded bank has of a sample card.
-func balanceOf(t *testing.T, e *engine, c sampleCard) pos.Amount {
+// cardBalance is what the embedded bank has of a sample card.
+func cardBalance(t *testing.T, e *engine, c sampleCard) pos.Amount {
 	t.Helper()
 	pan, err := pos.ParsePAN(c.pan())
 	if err != nil {
