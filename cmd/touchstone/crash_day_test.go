@@ -340,18 +340,20 @@ func TestKillAtEveryCallOfADay(t *testing.T) {
 		t.Fatal(err)
 	}
 	var killed atomic.Int64
+	var places sync.Map // "call n-th of the process"
 	points := make(chan killPoint)
 	var all sync.WaitGroup
 	var missed sync.Map // call -> *atomic.Int64, points in a row that were not reached
 	for worker := range dayWorkers {
 		all.Go(func() {
 			for p := range points {
-				hit, err := dayKilledAt(t.Context(), bed, fmt.Sprintf("day%d", worker), p)
+				hit, place, err := dayKilledAt(t.Context(), bed, fmt.Sprintf("day%d", worker), p)
 				if err != nil {
 					t.Errorf("killed at %s %d: %v", p.call, p.n, err)
 				}
 				row, _ := missed.LoadOrStore(p.call, new(atomic.Int64))
 				if hit {
+					places.Store(fmt.Sprintf("%s %d", p.call, place), true)
 					killed.Add(1)
 					row.(*atomic.Int64).Store(0)
 				} else {
@@ -367,11 +369,14 @@ func TestKillAtEveryCallOfADay(t *testing.T) {
 			}
 			continue
 		}
-		for n := 1; n <= c.most; n++ {
-			if row, ok := missed.Load(c.call); ok && row.(*atomic.Int64).Load() >= unreached || t.Failed() {
-				break
+		for range dayPasses {
+			missed.Delete(c.call)
+			for n := 1; n <= c.most; n++ {
+				if row, ok := missed.Load(c.call); ok && row.(*atomic.Int64).Load() >= unreached || t.Failed() {
+					break
+				}
+				points <- killPoint{c.call, n}
 			}
-			points <- killPoint{c.call, n}
 		}
 	}
 	close(points)
@@ -379,40 +384,48 @@ func TestKillAtEveryCallOfADay(t *testing.T) {
 	if killed.Load() == 0 {
 		t.Error("no trial was killed")
 	}
-	t.Logf("killed at %d points: 0 lost, 0 doubled, every chain verifies", killed.Load())
+	different := 0
+	places.Range(func(any, any) bool { different++; return true })
+	t.Logf("killed %d times, at %d different calls of the whole process: 0 lost, 0 doubled, every chain verifies", killed.Load(), different)
 }
 
-// dayKilledAt runs one day with one kill; hit tells whether the call was reached.
-func dayKilledAt(ctx context.Context, bed *crashBed, name string, p killPoint) (hit bool, err error) {
+// dayPasses is how often the long form counts through all calls. Go moves work between threads, so that the
+// n-th call of a thread is each time another call of the process.
+const dayPasses = 6
+
+// dayKilledAt runs one day with one kill; hit tells whether the call was reached, and place the how many-th
+// of the whole process it was.
+func dayKilledAt(ctx context.Context, bed *crashBed, name string, p killPoint) (hit bool, place int, err error) {
 	data := bed.copyOf(name)
 	state := filepath.Join(bed.root, name+"-terminals")
 	if err := os.RemoveAll(state); err != nil {
-		return false, err
+		return false, 0, err
 	}
 	day, err := newDay(bed, data, state)
 	if err != nil {
-		return false, err
+		return false, 0, err
 	}
 	defer func() { err = errors.Join(err, day.close()) }()
 	strace := []string{"-e", "signal=none", "-e", "trace=" + p.call, "-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", p.call, p.n)}
 	witness := filepath.Join(bed.root, name+".witness")
 	if err := os.RemoveAll(witness); err != nil {
-		return false, err
+		return false, 0, err
 	}
 	over, code, said, err := serveDay(ctx, bed, day, strace, witness)
 	text, readErr := os.ReadFile(said.log)
 	if readErr != nil {
-		return false, readErr
+		return false, 0, errors.Join(err, readErr)
 	}
 	hit = code == -1 && strings.HasSuffix(strings.TrimSpace(string(text)), "= ?") // the call that never returned
+	place = strings.Count(string(text), " "+p.call+"(")
 	if hit {
 		over, code, said, err = serveDay(ctx, bed, day, nil, witness)
 	}
 	if err != nil || !over || code != 0 {
-		return hit, fmt.Errorf("killed %t, day over %t at step %d, exit code %d, error %v; the day: %q; the host said: %s", hit, over, day.at+1, code, err,
+		return hit, place, fmt.Errorf("killed %t, day over %t at step %d, exit code %d, error %v; the day: %q; the host said: %s", hit, over, day.at+1, code, err,
 			day.told, said.output())
 	}
-	return hit, day.check(ctx)
+	return hit, place, day.check(ctx)
 }
 
 // serveDay serves, goes on with the day, and ends the host in order when the day is over.

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -167,7 +168,10 @@ func (b *crashBed) serve(data string, strace []string, flags ...string) (*crashH
 		// -D: strace is the grandchild, so that the process started is the host itself.
 		script = "#!/bin/sh\nexec strace -D -f -q -ttt -o " + h.log + " " + strings.Join(strace, " ") + " " + binary + " \"$@\"\n"
 	}
-	if err := os.WriteFile(filepath.Join(dir, "touchstone"), []byte(script), 0o700); err != nil {
+	syscall.ForkLock.RLock() // a child forked meanwhile would hold the script open, and exec find it busy
+	err = os.WriteFile(filepath.Join(dir, "touchstone"), []byte(script), 0o700)
+	syscall.ForkLock.RUnlock()
+	if err != nil {
 		b.t.Fatal(err)
 	}
 	control, err := controlPath(data)
