@@ -196,11 +196,14 @@ func (h *runningHost) reach(control string) error {
 }
 
 // stop sends SIGINT and wants exit code 0.
-func (h *runningHost) stop() error {
+func (h *runningHost) stop() error { return h.end(os.Interrupt) }
+
+// end sends a signal and wants exit code 0.
+func (h *runningHost) end(with os.Signal) error {
 	if h.cmd == nil {
 		return errors.New("host: none is running")
 	}
-	if err := h.cmd.Process.Signal(os.Interrupt); err != nil {
+	if err := h.cmd.Process.Signal(with); err != nil {
 		return err
 	}
 	timer := time.AfterFunc(hostEnds, func() { _ = h.cmd.Process.Kill() })
@@ -228,7 +231,7 @@ func scriptHost(ts *testscript.TestScript, neg bool, args []string) {
 	h := ts.Value(hostKey{}).(*runningHost)
 	usage := func(ok bool) {
 		if !ok {
-			ts.Fatalf("usage: host start demo|serve DATA [FLAG...] | await REGEXP [N] | freeze | stop | kill")
+			ts.Fatalf("usage: host start demo|serve DATA [FLAG...] | await REGEXP [N] | freeze | stop | terminate | kill")
 		}
 	}
 	usage(len(args) > 0)
@@ -254,6 +257,8 @@ func scriptHost(ts *testscript.TestScript, neg bool, args []string) {
 		err = h.cmd.Process.Signal(syscall.SIGSTOP)
 	case "stop":
 		err = h.stop()
+	case "terminate":
+		err = h.end(syscall.SIGTERM)
 	case "kill":
 		usage(h.cmd != nil)
 		h.kill()

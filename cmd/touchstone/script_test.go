@@ -27,6 +27,7 @@ const scriptsEnd = 4 * time.Minute
 //	host await REGEXP [N]                 wait until N lines of the host's output match
 //	host freeze                           stop the host's process without ending it
 //	host stop                             Ctrl-C: it must end with exit code 0
+//	host terminate                        SIGTERM: likewise
 //	host kill                             kill -9
 //	flip DATA ENTRY COLUMN                change one bit of the journal block that holds an entry
 //	occupy                                take a loopback port; its address is $TAKEN
