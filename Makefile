@@ -2,6 +2,7 @@
 # make test   everything that must hold, under six minutes
 # make bench  one table of this machine's figures, twelve minutes (QUICK=1: two, to try; ONLY=idle: one part)
 # make fuzz   every fuzz target for FUZZTIME each   (default 1m)
+# make crash  the crash tests in their long form: kill -9, disk faults, torn writes, flipped bytes, a day's recovery
 # make test-all   test, the race detector everywhere, the long forms, and fuzz
 
 GO       ?= go
@@ -10,7 +11,7 @@ LANGUAGE_FLAG = $(if $(filter zh%,$(LANG)),--lang zh,)
 SOURCES := $(shell find . -name '*.go' -not -name '*_test.go' -o -name '*.json' -path './explain/*') go.mod go.sum
 RACE = ./admission ./journal ./ledger ./listener ./host ./hsm/soft ./terminal ./observe ./cmd/touchstone
 
-.PHONY: run build test test-all tls-scan check unit flaw race bench fuzz need clean
+.PHONY: run build test test-all tls-scan crash check unit flaw race bench fuzz need clean
 
 run: build
 	@exec bin/touchstone demo $(LANGUAGE_FLAG) $(ARGS)
@@ -24,7 +25,7 @@ test: need check unit flaw race
 	@echo "make test: all passed"
 
 need:
-	@scripts/need.sh gcc=gcc openssl=openssl python3=python3 sqlite3=sqlite3 xxd=xxd curl=curl sslscan=sslscan testssl=testssl.sh
+	@scripts/need.sh gcc=gcc openssl=openssl python3=python3 sqlite3=sqlite3 xxd=xxd curl=curl sslscan=sslscan testssl=testssl.sh strace=strace mkfs.ext4=e2fsprogs
 
 check:
 	@test -z "$$(gofmt -l .)" || { echo "gofmt -w is due:"; gofmt -l .; exit 1; }
@@ -42,9 +43,14 @@ race:
 
 test-all: test
 	@scripts/patient.sh "testing for races" env CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
-	@scripts/patient.sh "testing the long forms" env TOUCHSTONE_LONG=1 $(GO) test -timeout 30m ./cmd/touchstone
+	@scripts/patient.sh "testing the long forms" env TOUCHSTONE_LONG=1 $(GO) test -timeout 2h ./cmd/touchstone ./sqlite
 	@$(MAKE) tls-scan
 	@$(MAKE) fuzz
+
+crash: need
+	@mkdir -p .cache/crash/tmp
+	@scripts/patient.sh "crashing" env TMPDIR=$(CURDIR)/.cache/crash/tmp TOUCHSTONE_LONG=1 $(GO) test -timeout 2h -v \
+		-run 'KillNine|KillAtEvery|DiskFault|FullDisk|RecoveryOfADay|TornWrites|Flipped' ./cmd/touchstone ./sqlite
 
 tls-scan: need build
 	@scripts/patient.sh "scanning TLS" scripts/tls-scan.sh bin/touchstone .cache/tls-scan

@@ -114,6 +114,10 @@ func (b *tornBed) want(name string, m image, least, most uint64) {
 		b.t.Fatalf("%s: %v", name, err)
 	}
 	defer s.Close()
+	// What was left in the WAL is in the file, written and synced anew, before the first block is accepted.
+	if wal, err := os.ReadFile(filepath.Join(b.dir, "touchstone.db-wal")); err != nil || len(wal) != 0 {
+		b.t.Fatalf("%s: the WAL was not moved at the start: %d bytes, %v", name, len(wal), err)
+	}
 	p, err := s.Prove(b.t.Context(), nil)
 	if err != nil || (p.Last != least && p.Last != most) || p.Head != b.heads[p.Last] {
 		b.t.Fatalf("%s: proven up to entry %d, %v; acknowledged %d", name, p.Last, err, least)
