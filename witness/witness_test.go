@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,6 +30,28 @@ func (b blocks) Boundary(_ context.Context, seq uint64) (last uint64, head journ
 		}
 	}
 	return last, head, nil
+}
+
+// growing is a journal that grows while it is watched.
+type growing struct {
+	mu     sync.Mutex // guards blocks
+	blocks blocks
+}
+
+func (g *growing) add(end uint64, head journal.Hash) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.blocks[end] = head
+}
+
+func (g *growing) Head(ctx context.Context) (uint64, journal.Hash, error) {
+	return g.Boundary(ctx, 1<<62)
+}
+
+func (g *growing) Boundary(ctx context.Context, seq uint64) (uint64, journal.Hash, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.blocks.Boundary(ctx, seq)
 }
 
 const id = "00112233445566778899aabbccddeeff"
@@ -127,7 +150,7 @@ func TestWatch(t *testing.T) {
 	good, blind := filepath.Join(dir, "good"), filepath.Join(dir, "not", "there")
 	synctest.Test(t, func(t *testing.T) {
 		var told strings.Builder
-		j := blocks{3: {3}}
+		j := &growing{blocks: blocks{3: {3}}}
 		w := &witness.Watch{Paths: []string{good, blind}, ID: id, Journal: j, Every: time.Second, Now: time.Now,
 			Log: slog.New(slog.NewTextHandler(&told, nil))}
 		ctx, cancel := context.WithCancel(t.Context())
@@ -136,12 +159,12 @@ func TestWatch(t *testing.T) {
 		sees := func(path string, want uint64) {
 			t.Helper()
 			synctest.Wait()
-			if got, err := witness.Read(path); err != nil || got.Seq != want || got.Head != j[want] || got.Journal != id {
+			if got, err := witness.Read(path); err != nil || got.Seq != want || got.Head != (journal.Hash{byte(want)}) || got.Journal != id {
 				t.Errorf("%s has %+v, %v; want entry %d", path, got, err, want)
 			}
 		}
 		sees(good, 3)
-		j[5] = journal.Hash{5}
+		j.add(5, journal.Hash{5})
 		time.Sleep(time.Second)
 		sees(good, 5)
 		time.Sleep(10 * time.Second)
@@ -156,7 +179,7 @@ func TestWatch(t *testing.T) {
 		if !strings.Contains(told.String(), "witness is written again") {
 			t.Error("its return was not told")
 		}
-		j[6] = journal.Hash{6}
+		j.add(6, journal.Hash{6})
 		cancel()
 		<-ended
 		sees(good, 6)

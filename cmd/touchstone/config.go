@@ -78,7 +78,9 @@ func (c configuration) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (
 	case string, bool, int64, float64:
 		return v, nil
 	case []any:
-		return v, nil // of a flag that may be given again
+		if flag.IsSlice() { // a flag that may be given again
+			return v, nil
+		}
 	}
 	return nil, fmt.Errorf("configuration: key %q: want a text, a number or true or false", flag.Name)
 }

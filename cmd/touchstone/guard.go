@@ -91,7 +91,7 @@ func compareWitnesses(ctx context.Context, paths []string, id string, r *sqlite.
 		switch {
 		case err == nil:
 		case errors.Is(err, witness.ErrNone):
-			log.Warn("no witness yet, nothing was compared", slog.String("file", path))
+			log.Info("no witness yet, nothing was compared", slog.String("file", path))
 		case errors.Is(err, witness.ErrDamaged):
 			return fmt.Errorf("%w: it cannot be told whether this data directory is the newest; compare it with another witness, "+
 				"and move the file away to begin a new one", err)
