@@ -73,6 +73,14 @@ type JournalState struct {
 	ViewLag         uint64     `json:"view_lag"`
 	AppendP99MS     float64    `json:"append_p99_ms"` // since the start
 	EntriesPerBlock float64    `json:"entries_per_block"`
+	Proof           *Proof     `json:"proof,omitempty"` // none: the host does not prove its journal while it serves
+}
+
+// Proof is how far the proof of the whole journal behind a running host is.
+type Proof struct {
+	Entry  uint64     `json:"entry"`           // the last one proven in the round under way, or that just ended
+	Rounds uint64     `json:"rounds"`          // whole proofs since the start
+	Ended  *time.Time `json:"ended,omitempty"` // of the last whole one
 }
 
 // ModuleState is the security module's section.

@@ -181,7 +181,7 @@ func (b *crashBed) serve(data string, strace []string, flags ...string) (*crashH
 	b.t.Cleanup(h.kill)
 	env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "PATH=") })
 	env = append(env, "PATH="+dir+":"+os.Getenv("PATH"))
-	return h, h.start(dir, control, env, append([]string{"serve", "--data", data, "--tcp", "127.0.0.1:0", "--least-free", "1"}, flags...))
+	return h, h.start(dir, control, env, append([]string{"serve", "--data", data, "--tcp", "127.0.0.1:0", "--observe", "127.0.0.1:0", "--least-free", "1"}, flags...))
 }
 
 // output is what the host said so far.

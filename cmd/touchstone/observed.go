@@ -169,6 +169,7 @@ func (e *engine) observeServer(s *listener.Server, plain net.Listener, secure []
 // status is what touchstone status shows.
 func (e *engine) status() observe.Status {
 	st := e.sources.Status(time.Now(), os.Getpid())
+	st.Journal.Proof = e.scrubbed()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	st.ObserveAddr = e.address

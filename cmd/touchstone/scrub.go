@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"touchstone/journal"
+	"touchstone/observe"
 	"touchstone/sqlite"
 )
 
@@ -23,22 +24,15 @@ type scrub struct {
 	ended    atomic.Int64  // when the last of them ended, nanoseconds since 1970; 0: none
 }
 
-// scrubProgress is how far a scrub is.
-type scrubProgress struct {
-	Verified uint64    // the last entry proven in the round under way, or that just ended
-	Last     uint64    // the journal's last entry
-	Rounds   uint64    // whole proofs since the start
-	Ended    time.Time // of the last whole proof; zero: none yet
-}
-
-// scrubbed reads the progress; the zero value where there is no scrub.
-func (e *engine) scrubbed() (p scrubProgress) {
+// scrubbed is the progress for the status; nil where there is no scrub.
+func (e *engine) scrubbed() *observe.Proof {
 	if e.scrub == nil {
-		return p
+		return nil
 	}
-	p = scrubProgress{Verified: e.scrub.verified.Load(), Last: e.ledger.Durable(), Rounds: e.scrub.rounds.Load()}
+	p := &observe.Proof{Entry: e.scrub.verified.Load(), Rounds: e.scrub.rounds.Load()}
 	if at := e.scrub.ended.Load(); at != 0 {
-		p.Ended = time.Unix(0, at)
+		t := time.Unix(0, at)
+		p.Ended = &t
 	}
 	return p
 }

@@ -166,6 +166,13 @@ func (s *screen) inside(st *observe.Status) {
 		age = fmt.Sprintf(l.two("%s ago, took %.0f ms", "%s前, 用时 %.0f 毫秒"), span(l, time.Duration(*j.CheckpointAge*float64(time.Second))), j.CheckpointTook*1000)
 	}
 	s.row(l.two("checkpoint", "检查点"), l.two("%s; view %s entries behind", "%s; 查询视图落后 %s 条"), age, count(j.ViewLag))
+	if p := j.Proof; p != nil {
+		ended := l.two("not whole yet in this run", "本次运行尚未完整校验")
+		if p.Ended != nil {
+			ended = fmt.Sprintf(l.two("whole at %s", "完整校验于 %s"), p.Ended.In(l.zone).Format(time.DateTime))
+		}
+		s.row(l.two("proof", "校验"), l.two("chain proven up to entry %s, %s", "链已校验至 %s, %s"), count(p.Entry), ended)
+	}
 	m := l.two("sealed", "已封闭")
 	if st.Module.Unsealed {
 		m = fmt.Sprintf(l.two("unsealed, %s keys open, %.1f %% of uses found open", "已解封, 已打开密钥 %s 把, 命中率 %.1f %%"), count(uint64(st.Module.Keys)), st.Module.HitRatio*100)
