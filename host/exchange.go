@@ -1,6 +1,8 @@
 package host
 
 import (
+	"sync/atomic"
+
 	"touchstone/iso8583"
 	"touchstone/issuer"
 	"touchstone/journal"
@@ -46,6 +48,8 @@ type Exchange struct {
 
 	inLine     bool // the gate counts it
 	suppressed bool // refused without effect, and only counted
+
+	holders atomic.Int32 // of the entry: the committer until it is durable, the ledger until it has folded it
 }
 
 // NewExchange makes an Exchange of a line.
@@ -60,7 +64,18 @@ func (x *Exchange) Buffer() []byte { return x.frame[:] }
 func (x *Exchange) Committed(r journal.Receipt) {
 	x.receipt = r
 	x.leave(true)
-	x.Done(x)
+	x.release()
+}
+
+// holders of an entry that was enqueued.
+const holders = 2
+
+// release is called by each holder once; after its own call it may not touch x. The last one gives x back: the
+// committer may be quicker than the ledger, which folds the entry after it enqueued it.
+func (x *Exchange) release() {
+	if x.holders.Add(-1) == 0 {
+		x.Done(x)
+	}
 }
 
 // Refused tells whether a proof did not hold; such answers leave on a common tick (9A.16).

@@ -84,6 +84,7 @@ func (x *Exchange) reset(now pos.Instant, peer Peer) {
 	x.evidence, x.verdict, x.ask, x.card, x.question = proof.Evidence{}, proof.Verdict{}, issuer.Ask{}, proof.CardView{}, issuer.PINQuestion{}
 	x.entry, x.receipt, x.arrived = journal.Exchange{}, journal.Receipt{}, now
 	x.de62, x.shut, x.salvaged, x.failed, x.suppressed = nil, false, false, pos.ResponseCode{}, false
+	x.holders.Store(holders)
 	x.msg.Reset()
 }
 
@@ -110,6 +111,7 @@ func (l *Line) judge(x *Exchange) {
 		}
 		switch err := l.Ledger.Commit(x); {
 		case err == nil:
+			x.release()
 			return
 		case errors.Is(err, ErrConflict):
 			continue
@@ -132,6 +134,7 @@ func (l *Line) commit(x *Exchange) {
 	}
 	switch err := l.Ledger.Commit(x); {
 	case err == nil:
+		x.release()
 	case errors.Is(err, journal.ErrQueueFull):
 		x.overloaded(admission.Queue)
 	case errors.Is(err, journal.ErrStopped):
