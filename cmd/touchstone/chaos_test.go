@@ -229,7 +229,7 @@ func (r *chaosRun) sold() {
 }
 
 // chaosPatience is how often a terminal on a good network is tried: an answer may be late on a busy machine.
-const chaosPatience = 12
+const chaosPatience = 8
 
 // run does a case to its end: the flow, the chaos, the healing, and business as usual until the batch is settled.
 func (h *chaosHost) run(ctx context.Context, n int, c chaosCase, dir string) (*chaosShop, int, error) {
@@ -281,6 +281,14 @@ func (h *chaosHost) run(ctx context.Context, n int, c chaosCase, dir string) (*c
 func (h *chaosHost) recover(r *chaosRun) error {
 	r.last = terminal.Result{}
 	r.sold()
+	if n := len(r.heard); r.err == nil && !r.last.Approved && n > 0 && r.heard[n-1].DE39 == pos.Code("58") {
+		r.take(terminal.Result{}, h.release(r.ctx, r.chaosShop)) // the tamper report came after the first release
+	}
+	if r.err == nil && !r.last.Approved { // too busy a machine for this terminal's patience: give it more
+		r.config.Timeout, r.config.DialTimeout = 40*chaosTimeout, 40*chaosTimeout
+		r.take(terminal.Result{}, r.restart())
+		r.sold()
+	}
 	if r.err == nil && !r.last.Approved {
 		return fmt.Errorf("no sale is approved any more")
 	}
