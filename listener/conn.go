@@ -70,6 +70,9 @@ func (c *conn) serve() {
 	var writer sync.WaitGroup
 	writer.Go(c.write)
 	c.read()
+	if c.meter != nil {
+		c.meter.records.end()
+	}
 	for range cap(c.slots) {
 		c.slots <- struct{}{} // wait for all in flight
 	}

@@ -115,6 +115,8 @@ type metered struct {
 	net.Conn
 	left atomic.Int64 // bytes; unlimited once proven
 	free atomic.Bool
+
+	records records // the reader's own
 }
 
 func newMetered(c net.Conn) *metered {
@@ -125,16 +127,20 @@ func newMetered(c net.Conn) *metered {
 
 func (m *metered) refill() { m.left.Store(MaxUnproven) }
 
-// Read reads no more than is left.
-func (m *metered) Read(b []byte) (int, error) {
+// Read reads no more than is left, and overwrites the records that crypto/tls has used.
+func (m *metered) Read(b []byte) (n int, err error) {
+	m.records.forget()
 	if m.free.Load() {
-		return m.Conn.Read(b)
+		n, err = m.Conn.Read(b)
+		m.records.took(b[:n])
+		return n, err
 	}
 	left := m.left.Load()
 	if left <= 0 {
 		return 0, errUnproven
 	}
-	n, err := m.Conn.Read(b[:min(int64(len(b)), left)])
+	n, err = m.Conn.Read(b[:min(int64(len(b)), left)])
+	m.records.took(b[:n])
 	m.left.Add(int64(-n))
 	return n, err
 }

@@ -180,7 +180,11 @@ type leakFinding struct {
 	encoding string
 	where    string
 	offset   int64
+	before   []byte // up to contextBytes in front of it
 }
+
+// contextBytes is how much in front of a finding is kept, to tell what kind of memory it is in.
+const contextBytes = 64
 
 func (f leakFinding) String() string {
 	return fmt.Sprintf("%s %s, as %s, in %s at %d", f.of.kind, f.of.name, f.encoding, f.where, f.offset)
@@ -256,7 +260,7 @@ func (s *leakScanner) scan(r io.Reader, where string) (found []leakFinding, tota
 		last := err == io.EOF || err == io.ErrUnexpectedEOF
 		s.find(buf, func(form *leakForm, at int) {
 			if (last || at <= len(buf)-s.most) && len(found) < maxFound {
-				found = append(found, leakFinding{form.of, form.encoding, where, base + int64(at)})
+				found = append(found, leakFinding{form.of, form.encoding, where, base + int64(at), slices.Clone(buf[max(0, at-contextBytes):at])})
 			}
 		})
 		if last {

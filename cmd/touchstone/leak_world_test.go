@@ -202,8 +202,8 @@ func (w *leakWorld) register(data string) {
 	}
 }
 
-// open makes a terminal in this process; its file is in the scanned directory.
-func (w *leakWorld) open(t leakTerminal, host string, seal bool) *terminal.Terminal {
+// open makes a terminal in this process; its file is in the scanned directory. With an authority it speaks TLS.
+func (w *leakWorld) open(t leakTerminal, host string, authority []byte, seal bool) *terminal.Terminal {
 	w.t.Helper()
 	id, err := pos.ParseTerminalID(t.id)
 	if err != nil {
@@ -213,7 +213,11 @@ func (w *leakWorld) open(t leakTerminal, host string, seal bool) *terminal.Termi
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	reader, err := terminal.Open(terminal.Config{Host: host, Terminal: id, Merchant: merchant, SignInCode: t.code, MAC: t.mac, SealTrack: seal && t.code.Track(),
+	var secure *terminal.TLS
+	if authority != nil {
+		secure = &terminal.TLS{CA: authority}
+	}
+	reader, err := terminal.Open(terminal.Config{Host: host, TLS: secure, Terminal: id, Merchant: merchant, SignInCode: t.code, MAC: t.mac, SealTrack: seal && t.code.Track(),
 		SendPAN: true, TMK: secret.Take(bytes.Clone(t.master)), SerialKey: secret.Take(bytes.Clone(t.serialKey)), KeyLoad: 1, Serial: pos.Serial(t.serial),
 		Licence: sampleLicence, DeviceType: sampleDeviceType, AppVersion: sampleApp, StateDir: filepath.Join(w.work, "terminals"), Language: terminal.English})
 	if err != nil {
@@ -261,12 +265,19 @@ func (w *leakWorld) learn(t leakTerminal, round int) {
 	}
 }
 
-// trade lets every terminal sign in, sell, mistype, void and misbehave.
-func (w *leakWorld) trade(ctx context.Context, host string, round int) (answered int) {
+// trade lets every terminal sign in, sell, mistype and misbehave; each third speaks TLS. Their connections stay
+// open until hangUp.
+func (w *leakWorld) trade(ctx context.Context, h *leakHost, round int) (answered int, hangUp func()) {
 	w.t.Helper()
 	faults := terminal.Faults()
+	var open []*terminal.Terminal
 	for i, t := range w.terminals {
-		reader := w.open(t, host, i%2 == 1)
+		host, authority := h.tcp, []byte(nil)
+		if i%3 == 2 {
+			host, authority = h.tls, h.authority
+		}
+		reader := w.open(t, host, authority, i%2 == 1)
+		open = append(open, reader)
 		did := func(r terminal.Result, err error) {
 			if err == nil && r.MTI != 0 {
 				answered++
@@ -285,9 +296,12 @@ func (w *leakWorld) trade(ctx context.Context, host string, round int) (answered
 		if fault != terminal.Tamper { // a tampered terminal locks for good
 			did(reader.Misbehave(ctx, fault, wrong.card(w.t, wrong.pin), 500))
 		}
-		if err := reader.Close(); err != nil {
-			w.t.Fatal(err)
+	}
+	return answered, func() {
+		for _, reader := range open {
+			if err := reader.Close(); err != nil {
+				w.t.Error(err)
+			}
 		}
 	}
-	return answered
 }
