@@ -13,7 +13,7 @@ import (
 )
 
 // constantMessage is a short lowercase sentence; names of standards keep their capitals.
-var constantMessage = regexp.MustCompile(`^[a-zA-Z][^%\n]{2,90}$`)
+var constantMessage = regexp.MustCompile(`^[a-zA-Z][^%\n]{2,120}$`)
 
 // attributes are the constructors that take one plain value. slog.Any would print whatever it is given.
 var attributes = []string{"String", "Int", "Int64", "Uint64", "Bool", "Duration", "Time", "Float64"}

@@ -288,7 +288,7 @@ func (e *engine) startWatch(ctx context.Context) {
 	e.watch.raise = e.raise
 	e.wait.Go(func() {
 		if err := e.watch.run(ctx); err != nil && ctx.Err() == nil {
-			e.log.Error(errWatch.Error(), slog.String("error", err.Error()))
+			e.log.Error("no live figures of effectiveness until the next start", slog.String("error", err.Error()))
 		}
 	})
 }
