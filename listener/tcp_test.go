@@ -281,7 +281,7 @@ func TestServeFails(t *testing.T) {
 }
 
 // TestJournalFails: what cannot become durable is not answered, and its connections end. Afterwards
-// nothing is accepted by the journal, and messages are refused without effect.
+// nothing is accepted by the journal, and messages end their connection without an answer.
 func TestJournalFails(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	const conns, frames = 6, 10
@@ -317,9 +317,7 @@ func TestJournalFails(t *testing.T) {
 	c := r.dial(t)
 	defer c.Close()
 	c.send(t, echo(t, id(1), 99))
-	if got, want := c.hear(t), reason.JournalUnavailable.DE39(); got.code != want.String() {
-		t.Errorf("answered %+v, want %s", got, want)
-	}
+	c.silent(t) // a refusal would be a lie where the message is the repeat of one that reached the disk
 	if got := r.sink.reasons(); len(got) != 0 {
 		t.Errorf("%d entries were journaled", len(got))
 	}
