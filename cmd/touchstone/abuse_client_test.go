@@ -16,6 +16,7 @@ import (
 	"touchstone/paycrypto/mac"
 	"touchstone/paycrypto/pinblock"
 	"touchstone/pos"
+	"touchstone/proof"
 	"touchstone/terminal"
 )
 
@@ -105,10 +106,7 @@ func (t *benchTerminal) takeKeys(de62 []byte, batch pos.BatchNo) error {
 		return err
 	}
 	defer k.Wipe()
-	algorithm := mac.UnionPayECBDES
-	if code.Algorithm() == paycrypto.SM4 {
-		algorithm = mac.UnionPayECBSM4
-	}
+	algorithm := proof.AlgorithmOf(t.profile, t.code)
 	k.MAK.Use(func(key []byte) { t.mak, err = mac.New(algorithm, 0, key) })
 	if err != nil {
 		return err

@@ -217,12 +217,12 @@ func (h *abusedHost) verified(t testing.TB, kind journal.Kind, f func(journal.En
 	}
 }
 
-// honest are terminals of the demonstration that sign in with code 003 or 005 under the dialect's own
-// MAC over plain TCP, each with a card.
+// honest are the terminals of the demonstration that speak plain TCP and prove their serial number, each
+// with a card.
 func honest() (all []*benchTerminal) {
 	purses := cards()[7:]
 	for _, t := range staffTerminals() {
-		if (t.code == 3 || t.code == 5) && t.profile == "" && !t.tls {
+		if !t.tls && !t.keyless {
 			all = append(all, &benchTerminal{sampleTerminal: t, card: purses[len(all)%len(purses)]})
 		}
 	}

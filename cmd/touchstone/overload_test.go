@@ -27,13 +27,28 @@ import (
 // each entry takes besides.
 type valve struct {
 	next journal.Sink
-	shut sync.Mutex
 	pace time.Duration
+
+	gate sync.Mutex
+	held bool // by the test
+}
+
+func (v *valve) shut() {
+	v.gate.Lock()
+	v.held = true
+}
+
+// open is in order when it is open.
+func (v *valve) open() {
+	if v.held {
+		v.held = false
+		v.gate.Unlock()
+	}
 }
 
 func (v *valve) Append(ctx context.Context, b journal.Block) error {
-	v.shut.Lock()
-	defer v.shut.Unlock()
+	v.gate.Lock()
+	defer v.gate.Unlock()
 	if v.pace > 0 {
 		time.Sleep(time.Duration(b.N) * v.pace) // a disk that takes so long
 	}
@@ -74,6 +89,7 @@ func strain(t *testing.T, gate admission.Limits, pace time.Duration) *strained {
 	ended := make(chan error, 1)
 	go func() { ended <- listener.New(e.line, listener.DefaultLimits(), quiet).Serve(ctx, ln) }()
 	t.Cleanup(func() {
+		s.valve.open() // a test that failed in between
 		cancel()
 		if err := <-ended; err != nil {
 			t.Error(err)
@@ -94,10 +110,7 @@ type lane struct {
 
 func (s *strained) lanes(t *testing.T, n int) (all []*lane) {
 	t.Helper()
-	for i, own := range honest() {
-		if i == n {
-			break
-		}
+	for _, own := range honest()[:n] {
 		nc, err := net.Dial("tcp", s.addr)
 		if err != nil {
 			t.Fatal(err)
@@ -215,7 +228,7 @@ func TestOverload(t *testing.T) {
 		}
 		before[l] = trace
 	}
-	s.valve.shut.Lock()
+	s.valve.shut()
 	sent := map[*lane][]uint64{}
 	for range offered {
 		for _, l := range lanes {
@@ -240,7 +253,7 @@ func TestOverload(t *testing.T) {
 	}
 	refused := hearRefusals(t, lanes, total-ordinary)
 	reserved := s.fillReserve(t, lanes, before, inFlight-ordinary)
-	s.valve.shut.Unlock()
+	s.valve.open()
 	for _, l := range lanes {
 		want := offered - len(refused[l]) + reserved[l]
 		for range want {
@@ -307,7 +320,7 @@ func TestLateDisk(t *testing.T) {
 	if l.send(t, frame); l.hear(t).code != "00" {
 		t.Fatal("a sale on an idle host was refused")
 	}
-	s.valve.shut.Lock()
+	s.valve.shut()
 	waiting := 0
 	until(t, "a sale refused because others wait", func() bool {
 		_, frame := l.sale()
@@ -327,7 +340,7 @@ func TestLateDisk(t *testing.T) {
 	}
 	l.send(t, l.reversal(t, first))
 	until(t, "the reversal let in", func() bool { return gate.Counts().Admitted[admission.Reversal] == 1 })
-	s.valve.shut.Unlock()
+	s.valve.open()
 	for range waiting + 1 {
 		if o := l.hear(t); o.code != "00" {
 			t.Errorf("%s was answered %s when the disk was back", o.mti, o.code)
