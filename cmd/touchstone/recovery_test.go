@@ -59,6 +59,9 @@ func TestRecoveryOfADay(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if _, err := shipped(); err != nil {
+		t.Fatal(err)
+	}
 	bed := newCrashBed(t, 0)
 	data := bed.copyOf("day")
 	began := time.Now()
