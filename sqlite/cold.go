@@ -40,7 +40,7 @@ func (w *coldWriter) prepare(ctx context.Context, c *sql.Conn) error {
 }
 
 func (w *coldWriter) close() error {
-	return closeStatements(w.merchant, w.terminal, w.device, w.card, w.key, w.certificate)
+	return closeStatements(w.merchant, w.terminal, w.device, w.card, w.key, w.certificate, w.event)
 }
 
 // closeStatements finalizes statements; one that was never prepared is nil. A connection with an open

@@ -228,6 +228,10 @@ func TestEveryByteOfTheFileFlipped(t *testing.T) {
 	image{whole, nil}.put(t, dir)
 	put := func() {
 		for name, bytes := range map[string][]byte{"touchstone.db": whole, "touchstone.db-wal": nil} {
+			// A new file each time: a connection that failed to open may keep SQLite's locks on the old.
+			if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+				t.Fatal(err)
+			}
 			if err := os.WriteFile(filepath.Join(dir, name), bytes, 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -352,7 +356,7 @@ func TestEveryByteOfTheCheckpointFlipped(t *testing.T) {
 	detected, reset, harmless, forgets := 0, 0, 0, 0
 	for i := 0; i < len(whole); i += stride {
 		whole[i] ^= byte(1 << (i % 8))
-		for _, suffix := range []string{"-wal", "-shm", ".corrupt"} {
+		for _, suffix := range []string{"", "-wal", "-shm", ".corrupt"} {
 			if err := os.Remove(path + suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
 				t.Fatal(err)
 			}

@@ -9,7 +9,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
+	"strconv"
 
 	"touchstone/issuer"
 	"touchstone/journal"
@@ -31,7 +33,7 @@ func (e *ColdError) Error() string {
 
 // coldTables are the tables of cold records with the expression of their key.
 var coldTables = [...]struct{ table, key string }{
-	{"merchant", "id"}, {"terminal", "id"}, {"device", "serial"}, {"card", "hash"}, {"certificate", "fingerprint"},
+	{"merchant", "id"}, {"terminal", "id"}, {"device", "serial"}, {"card", "hash"}, {"certificate", "fingerprint"}, {"event", "seq"},
 	{"key_record", "owner || '/' || usage || '/' || cipher"},
 }
 
@@ -59,6 +61,8 @@ func coldKey(e journal.Entry) (table, key string, err error) {
 		var r registry.Certificate
 		err = json.Unmarshal(e.Body, &r)
 		return "certificate", r.Fingerprint, err
+	case journal.KindEvent:
+		return "event", strconv.FormatUint(e.Seq, 10), nil
 	case journal.KindKey:
 		var r keys.Record
 		if err := json.Unmarshal(e.Body, &r); err != nil {
@@ -224,6 +228,9 @@ func (r *Reader) Prove(ctx context.Context, after func(journal.Block) error) (Pr
 	}
 	last, head := v.Head()
 	rows, err := r.proveRows(ctx, last, newest)
+	if isCorrupt(err) {
+		err = fmt.Errorf("%s: %w", filepath.Join(r.dir, journalFile), err)
+	}
 	return Proven{last, head, rows}, err
 }
 

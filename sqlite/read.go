@@ -78,7 +78,7 @@ func (r *Reader) Boundary(ctx context.Context, seq uint64) (last uint64, head jo
 		var first, n int64
 		var value []byte
 		if err := list.Scan(&first, &n, &value); err != nil {
-			return 0, journal.Hash{}, fmt.Errorf("find end of block: %w", err)
+			return 0, journal.Hash{}, scanFault(fmt.Sprintf("find end of block before entry %d", seq), first, err)
 		}
 		if first <= 0 || n <= 0 || len(value) != journal.HashSize {
 			return 0, journal.Hash{}, malformed(first)
@@ -91,6 +91,15 @@ func (r *Reader) Boundary(ctx context.Context, seq uint64) (last uint64, head jo
 		return 0, journal.Hash{}, fmt.Errorf("find end of block: %w", err)
 	}
 	return 0, journal.Hash{}, nil
+}
+
+// scanFault is the error of reading a row: one of SQLite or of a context as it is; any other means a column
+// of another type, and would show the column's bytes.
+func scanFault(what string, first int64, err error) error {
+	if primaryCode(err) == 0 && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		return malformed(first)
+	}
+	return fmt.Errorf("%s: %w", what, err)
 }
 
 func malformed(first int64) error {
@@ -147,7 +156,7 @@ func (r *Reader) start(ctx context.Context, from uint64) (uint64, error) {
 	case errors.Is(err, sql.ErrNoRows):
 		return from, nil
 	case err != nil:
-		return 0, fmt.Errorf("find block of entry %d: %w", from, err)
+		return 0, scanFault(fmt.Sprintf("find block of entry %d", from), int64(from), err)
 	case uint64(first+n) > from:
 		return uint64(first), nil
 	}
@@ -182,10 +191,7 @@ func scanBlock(list *sql.Rows) (journal.Block, error) {
 	var first, n int64
 	var prev, head, body []byte
 	if err := list.Scan(&first, &n, &prev, &head, &body); err != nil {
-		if primaryCode(err) == 0 && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
-			return journal.Block{}, malformed(first) // a column of another type
-		}
-		return journal.Block{}, fmt.Errorf("read block: %w", err)
+		return journal.Block{}, scanFault("read block", first, err)
 	}
 	if first <= 0 || n <= 0 || n > int64(len(body)) || len(prev) != journal.HashSize || len(head) != journal.HashSize {
 		return journal.Block{}, malformed(first)

@@ -87,6 +87,9 @@ func Open(dir string, o Options) (*Store, error) {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	if err := s.open(context.Background(), dir, o); err != nil {
+		if isCorrupt(err) {
+			err = fmt.Errorf("%s cannot be proven intact: %w", filepath.Join(dir, journalFile), err)
+		}
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
