@@ -43,8 +43,9 @@ type Ledger interface {
 	// Commit locks what x touches, has x conclude, and enqueues the entry; x is told when it is durable.
 	// ErrConflict: nothing happened, gather again.
 	Commit(x *Exchange) error
-	// Standing tells whether an approval that has become durable has not been reversed meanwhile.
-	Standing(id pos.TerminalID, k transaction.Key) bool
+	// Standing tells whether an approval of key k, gathered as s, that has become durable has not been
+	// reversed meanwhile.
+	Standing(s *proof.Snapshot, id pos.TerminalID, k transaction.Key) bool
 }
 
 // ErrConflict is returned by a Ledger when the terminal changed since it was gathered.

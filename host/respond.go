@@ -47,7 +47,7 @@ func (x *Exchange) undone() bool {
 	switch x.Request.Op {
 	case transaction.Sale, transaction.Void, transaction.Refund:
 		c, ok := transaction.ClassOf(x.Request.MTI)
-		return ok && !x.line.Ledger.Standing(x.Request.Terminal, transaction.KeyOf(x.Request.Batch, c, x.Request.STAN))
+		return ok && !x.line.Ledger.Standing(&x.Snapshot, x.Request.Terminal, transaction.KeyOf(x.Request.Batch, c, x.Request.STAN))
 	}
 	return false
 }

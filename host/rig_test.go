@@ -49,7 +49,7 @@ func (f *fakeLedger) Gather(r *proof.Request, at pos.Instant, s *proof.Snapshot)
 func (f *fakeLedger) Recall(*proof.Request, *proof.Snapshot) error { return nil }
 func (f *fakeLedger) CardView(h pos.PANHash) proof.CardView        { return f.card(h) }
 func (f *fakeLedger) Commit(x *host.Exchange) error                { return f.commit(x) }
-func (f *fakeLedger) Standing(id pos.TerminalID, k transaction.Key) bool {
+func (f *fakeLedger) Standing(_ *proof.Snapshot, id pos.TerminalID, k transaction.Key) bool {
 	return f.standing(id, k)
 }
 

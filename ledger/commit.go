@@ -8,6 +8,7 @@ import (
 	"touchstone/host"
 	"touchstone/journal"
 	"touchstone/pos"
+	"touchstone/proof"
 	"touchstone/registry"
 	"touchstone/transaction"
 )
@@ -15,7 +16,7 @@ import (
 // Commit takes the locks of what x touches, lets x conclude, and enqueues and folds its entry. It
 // returns host.ErrConflict, with nothing changed, when the terminal is no longer as it was gathered.
 func (l *Ledger) Commit(x *host.Exchange) error {
-	own := l.terminal(x.Request.Terminal)
+	own := l.placeOf(&x.Snapshot, x.Request.Terminal)
 	if own == nil || x.Snapshot.Terminal == nil || !x.Changes() {
 		_, err := l.committer.Enqueue(x.Conclude(host.View{}), journal.Outcome, x)
 		return err
@@ -59,6 +60,14 @@ func (l *Ledger) Commit(x *host.Exchange) error {
 		c.fold(seq, entry)
 	}
 	return nil
+}
+
+// placeOf is the terminal that a snapshot was gathered from, or is looked up where none was.
+func (l *Ledger) placeOf(s *proof.Snapshot, id pos.TerminalID) *terminal {
+	if t, ok := s.Owner.(*terminal); ok && t.id == id {
+		return t
+	}
+	return l.terminal(id)
 }
 
 // block marks the device of a proven tamper report: a record of its own, in the journal before the
@@ -149,6 +158,9 @@ func (t *terminal) foldOriginal(seq uint64, e *journal.Exchange, original, sale 
 	transaction.FoldOriginal(e, &original.Record, s)
 	original.applied, t.touched = seq, true
 	t.changed(original)
+	if original.State == transaction.Reversed {
+		t.undone.Add(1)
+	}
 	t.version++ // who gathered the record as it was judges again
 }
 
@@ -164,10 +176,13 @@ func (c *card) fold(seq uint64, e *journal.Exchange) {
 // Standing tells, after an approval has become durable, whether it still stands: a reversal that came
 // while it was in progress has marked it, and it can no longer be answered 00 (9A.4). A record that
 // cannot be read does not stand.
-func (l *Ledger) Standing(id pos.TerminalID, k transaction.Key) bool {
-	t := l.terminal(id)
+func (l *Ledger) Standing(s *proof.Snapshot, id pos.TerminalID, k transaction.Key) bool {
+	t := l.placeOf(s, id)
 	if t == nil {
 		return false
+	}
+	if s.Owner == t && t.undone.Load() == s.Undone {
+		return true // nothing of this terminal was reversed since
 	}
 	rec, err := l.find(t, k)
 	if err != nil || rec == nil {

@@ -31,6 +31,7 @@ func (l *Ledger) Gather(r *proof.Request, now pos.Instant, s *proof.Snapshot) er
 	t.mu.Lock()
 	reg := t.reg
 	s.Terminal, s.Version, s.Session = reg, t.version, t.session
+	s.Owner, s.Undone = t, t.undone.Load()
 	s.Money = proof.Money{Batch: t.money.Batch, LastBatch: t.money.LastBatch, HeardFrom: t.money.HeardFrom,
 		Empty: t.money.HeardFrom == pos.Address{}}
 	s.SameConn = t.conn == r.Conn && r.Conn != 0
@@ -55,6 +56,9 @@ func (t *terminal) gatherPrior(r *proof.Request, s *proof.Snapshot) (missing boo
 		return false
 	}
 	s.Money.Seen, s.Money.Full = t.money.Traces[c].Has(r.STAN), t.money.Traces[c].Full(r.STAN)
+	if !s.Money.Seen && !t.graves {
+		return false // only a tombstone can be recorded without its trace among the used ones
+	}
 	if rec := t.records[transaction.KeyOf(r.Batch, c, r.STAN)]; rec != nil {
 		s.Money.HasPrior, s.Money.Prior = true, rec.Record
 		return false
@@ -65,7 +69,7 @@ func (t *terminal) gatherPrior(r *proof.Request, s *proof.Snapshot) (missing boo
 // Recall brings the record that Gather left out because it is no longer in memory. It may read the disk,
 // so it is asked only for a message whose MAC verified: a stranger cannot make the host read.
 func (l *Ledger) Recall(r *proof.Request, s *proof.Snapshot) error {
-	t := l.terminal(r.Terminal)
+	t := l.placeOf(s, r.Terminal)
 	c, uses := transaction.ClassOf(r.MTI)
 	if t == nil || !uses || !s.Money.Missing {
 		return nil
@@ -174,6 +178,7 @@ func (t *terminal) keep(rec *record) {
 	}
 	t.records[rec.Key()] = rec
 	t.order = append(t.order, rec)
+	t.graves = t.graves || rec.State == transaction.Grave
 }
 
 // CardView reads what must be known of a card before its PIN is verified.

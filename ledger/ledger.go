@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"touchstone/host"
@@ -55,12 +57,15 @@ type terminal struct {
 	order   []*record                   // those of records, the one kept first in front
 	dirtied []*record                   // new or changed since the last checkpoint
 	high    [transaction.Classes]uint64 // the highest index key in the store's runs, by class; 0 none
+	graves  bool                        // records has, or had, a tombstone
 	loose   []transaction.Key           // tombstones named by the slab, until restore has read them
 	trims   uint64                      // how often records were forgotten; volatile
 	touched bool                        // since the last checkpoint
 	tokens  float64                     // sign-ins left; volatile
 	filled  pos.Instant
 	conn    uint64 // of the last verified message; volatile
+
+	undone atomic.Uint64 // records reversed since the start; raised under mu
 }
 
 type card struct {
@@ -141,6 +146,7 @@ func Open(ctx context.Context, opts Options, store Store, history History, sink 
 	}
 	last, head := verifier.Head()
 	l.committer = journal.NewCommitter(sink, last, head)
+	l.committer.Yield = runtime.Gosched
 	return l, l.committer, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"touchstone/host"
 	"touchstone/journal"
 	"touchstone/ledger"
+	"touchstone/proof"
 	"touchstone/transaction"
 )
 
@@ -166,7 +167,7 @@ func TestReversalOvertakes(t *testing.T) {
 		s := newShop(t, 1, smallOptions())
 		defer s.mustClose(t)
 		for name, c := range map[string]struct{ terminal, stan int }{"terminal": {9, 1}, "trace": {1, 55}} {
-			if s.ledger.Standing(terminalOf(c.terminal), transaction.KeyOf(1, 1, 55)) {
+			if s.ledger.Standing(&proof.Snapshot{}, terminalOf(c.terminal), transaction.KeyOf(1, 1, 55)) {
 				t.Errorf("an unknown %s stands", name)
 			}
 		}

@@ -131,6 +131,8 @@ type Snapshot struct {
 	Money    Money
 	Card     CardView
 	Version  uint64 // of the terminal's state; the ledger refuses a commit against another
+	Owner    any    // the ledger's own place of the terminal, so that it is looked up once a message
+	Undone   uint64 // how many of the terminal's records were reversed so far
 
 	Stops       Stops // sales stopped because a proof no longer proves
 	RateLimited bool  // too many sign-ins
