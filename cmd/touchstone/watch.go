@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -280,10 +279,8 @@ func (w *watch) totals() (approvals, full uint64) {
 	return w.state.Totals()
 }
 
-// errWatch ends a watch whose journal cannot be read; the host goes on without live figures.
-var errWatch = errors.New("no live figures of effectiveness until the next start")
-
-// startWatch follows the journal in the background.
+// startWatch follows the journal in the background. A watch whose journal cannot be read ends; the host goes
+// on without live figures.
 func (e *engine) startWatch(ctx context.Context) {
 	e.watch.raise = e.raise
 	e.wait.Go(func() {
