@@ -35,6 +35,8 @@ type conn struct {
 	proven atomic.Bool   // the peer has proven to hold a key of ours
 	lost   atomic.Bool   // cut by its certificate
 	heard  bool          // a frame was read; the reader's own
+	until  time.Time     // the deadline of reading that was set last; the reader's own
+	direct *direct       // how a plain connection is written to; nil: by a goroutine of its own, from out
 	out    chan *job     // answers that are ready; as deep as may be in flight
 	slots  chan struct{} // one for each message in flight
 	given  []pos.Instant // when the frames of the answers not flushed yet were read; the writer's own
@@ -45,7 +47,13 @@ type conn struct {
 
 func newConn(s *Server, nc net.Conn, d *door) *conn {
 	c := &conn{server: s, raw: nc, net: nc, door: d, peer: host.Peer{Conn: s.nextConn.Add(1), Address: addressOf(nc.RemoteAddr())},
-		out: make(chan *job, s.limits.InFlight), slots: make(chan struct{}, s.limits.InFlight), own: make(chan struct{}, 1)}
+		slots: make(chan struct{}, s.limits.InFlight), own: make(chan struct{}, 1)}
+	if d == nil {
+		c.direct = newDirect(nc)
+	}
+	if c.direct == nil {
+		c.out = make(chan *job, s.limits.InFlight)
+	}
 	if d != nil {
 		c.epoch.Store(d.gate.Epoch()) // before the handshake judges: what happens after is asked again
 	}
@@ -68,7 +76,9 @@ func (c *conn) serve() {
 		return
 	}
 	var writer sync.WaitGroup
-	writer.Go(c.write)
+	if c.direct == nil {
+		writer.Go(c.write)
+	}
 	c.read()
 	if c.meter != nil {
 		c.meter.records.end()
@@ -76,8 +86,12 @@ func (c *conn) serve() {
 	for range cap(c.slots) {
 		c.slots <- struct{}{} // wait for all in flight
 	}
-	close(c.out)
-	writer.Wait()
+	if c.direct == nil {
+		close(c.out)
+		writer.Wait()
+	} else {
+		c.direct.draining.Wait()
+	}
 	c.net.Close()
 }
 
@@ -88,7 +102,15 @@ func (c *conn) stopReading() {
 
 func (c *conn) deadline(d time.Duration) error { return c.deadlineAt(time.Now().Add(d)) }
 
+// deadlineSlack is how much earlier than asked a deadline may be: one that is set for about then already is
+// left alone, for setting it costs as much as parsing the message.
+const deadlineSlack = 500 * time.Millisecond
+
 func (c *conn) deadlineAt(until time.Time) error {
+	if ahead := until.Sub(c.until); ahead >= 0 && ahead < deadlineSlack && !c.ending.Load() {
+		return nil
+	}
+	c.until = until
 	err := c.raw.SetReadDeadline(until)
 	if c.ending.Load() {
 		return net.ErrClosed

@@ -100,8 +100,8 @@ func (l *ledger) Gather(r *proof.Request, _ pos.Instant, s *proof.Snapshot) erro
 	return nil
 }
 
-func (l *ledger) Recall(*proof.Request, *proof.Snapshot) error  { return nil }
-func (l *ledger) CardView(pos.PANHash) proof.CardView           { return proof.CardView{} }
+func (l *ledger) Recall(*proof.Request, *proof.Snapshot) error                   { return nil }
+func (l *ledger) CardView(pos.PANHash) proof.CardView                            { return proof.CardView{} }
 func (l *ledger) Standing(*proof.Snapshot, pos.TerminalID, transaction.Key) bool { return true }
 func (l *ledger) enqueue(x *host.Exchange) error {
 	_, err := l.committer.Enqueue(x.Conclude(host.View{}), journal.Outcome, x)

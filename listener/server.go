@@ -55,6 +55,7 @@ type Server struct {
 	limits Limits
 	log    *slog.Logger
 	pool   sync.Pool     // of *job
+	ready  chan *conn    // plain ones to be written to, each at most once
 	shared chan struct{} // room for messages beyond the first of each connection; see take
 
 	kinds    [Kinds]counters
@@ -95,6 +96,10 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener, secure ...Secure) e
 	ticking, stopTick := context.WithCancel(context.WithoutCancel(ctx))
 	var ticker sync.WaitGroup
 	ticker.Go(func() { s.tick(ticking) })
+	s.ready = make(chan *conn, s.limits.Connections)
+	for range answerers() {
+		ticker.Go(s.answer)
+	}
 	closeAll := func() {
 		ln.Close()
 		for _, d := range secure {
@@ -121,6 +126,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener, secure ...Secure) e
 	err = errors.Join(append(failed, err)...)
 	s.wait.Wait()
 	stopTick()
+	close(s.ready) // every message was answered
 	ticker.Wait()
 	return err
 }
@@ -194,12 +200,23 @@ func (s *Server) hangUp() {
 // message it has in flight.
 func (s *Server) done(j *job) {
 	if !j.x.Refused() {
-		j.from.out <- j
+		s.hand(j)
 		return
 	}
 	s.mu.Lock()
 	s.held = append(s.held, j)
 	s.mu.Unlock()
+}
+
+// hand gives an answer that may leave to who writes it. It never blocks.
+func (s *Server) hand(j *job) {
+	c := j.from
+	switch {
+	case c.direct == nil:
+		c.out <- j
+	case c.direct.add(j):
+		s.ready <- c
+	}
 }
 
 // tick releases refusals together.
@@ -222,7 +239,7 @@ func (s *Server) tick(ctx context.Context) {
 		batch, s.held = s.held, batch[:0]
 		s.mu.Unlock()
 		for i, j := range batch {
-			j.from.out <- j
+			s.hand(j)
 			batch[i] = nil
 		}
 	}

@@ -32,6 +32,13 @@ func (c *conn) tell(now time.Time) {
 	c.given = c.given[:0]
 }
 
+// told reports one answer about to be written.
+func (c *conn) told(arrived pos.Instant) {
+	if w := &c.server.watch; w.answered != nil {
+		w.answered(time.Duration(w.instant + pos.Instant(time.Since(w.at)) - arrived))
+	}
+}
+
 // zeros is an endless stream of zero bytes.
 type zeros struct{}
 
