@@ -32,7 +32,7 @@ func full(reserved bool) *admission.Gate {
 }
 
 // TestShedBeforeAnything: without room every function but reversal, settlement and tamper report is
-// refused 96 before it is gathered, proven or journaled, in the shape of every other 96; those three still
+// refused 96 before it is proven or journaled, in the shape of every other 96; those three still
 // pass, until there is no room at all.
 func TestShedBeforeAnything(t *testing.T) {
 	for function := range served {
@@ -54,7 +54,7 @@ func TestShedBeforeAnything(t *testing.T) {
 				}
 				continue
 			}
-			if a.fields[39] != "96" || g.gathered+g.proved+committed != 0 || shed != 1 {
+			if a.fields[39] != "96" || g.proved+committed != 0 || shed != 1 {
 				t.Errorf("%s: DE39 %s, gathered %d, proved %d, %d entries, shed %d", function, a.fields[39], g.gathered, g.proved, committed, shed)
 			}
 			if a.fields[11] != f[11] || a.fields[41] != f[41] || a.fields[42] != f[42] || a.fields[4] != echoed(mti, f) || a.fields[64] != "" || a.fields[38] != "" {
@@ -71,6 +71,27 @@ func TestShedBeforeAnything(t *testing.T) {
 			c := late.line.Gate.Counts()
 			if c.InFlight != 0 || c.ShedTotal() != 1 {
 				t.Errorf("%s: after the queue's refusal counted %+v", function, c)
+			}
+		}
+	}
+}
+
+// TestShedRepeatIsClosed: of a message whose trace was used before, 96 would say that nothing happened,
+// though the sale may have been approved and only its answer lost. It is closed, by the gate and by the queue.
+func TestShedRepeatIsClosed(t *testing.T) {
+	for _, function := range []string{"sale", "void", "refund", "balance"} {
+		for name, refuse := range map[string]func(g *rig){
+			"gate":  func(g *rig) { g.line.Gate = full(false) },
+			"queue": func(g *rig) { g.ledger.commit = func(*host.Exchange) error { return journal.ErrQueueFull } },
+		} {
+			g := newRig(t)
+			g.healthyFor(function)
+			g.snapshot.Money.Seen, g.snapshot.Money.HasPrior = true, true
+			g.snapshot.Money.Prior = *original()
+			refuse(g)
+			mti, f := message(t, function)
+			if out := g.say(t, pack(t, mti, f)); out != nil && unpack(t, out).fields[39] == "96" {
+				t.Errorf("%s: a possible repeat was answered 96 by the %s", function, name)
 			}
 		}
 	}

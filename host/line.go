@@ -160,11 +160,25 @@ func (l *Line) enqueue(x *Exchange) error {
 	return err
 }
 
-// fail answers 96 without any effect and without a journal entry: refused before anything happened.
+// fail answers 96 without any effect and without a journal entry: refused before anything happened. What
+// may be the repeat of a message that was approved is closed instead: 96 would be a lie.
 func (x *Exchange) fail(r reason.Reason) {
 	x.failed, x.why = r.DE39(), r
+	x.shut = x.shut || x.maybeRepeat()
 	x.leave(false)
 	x.Done(x)
+}
+
+// maybeRepeat tells whether the message's trace was used before in this batch. It is one look into memory,
+// also for a message that was not gathered.
+func (x *Exchange) maybeRepeat() bool {
+	if _, uses := transaction.ClassOf(x.Request.MTI); !uses || x.salvaged {
+		return false
+	}
+	if x.Snapshot.Terminal == nil && x.line.Ledger.Gather(&x.Request, x.arrived, &x.Snapshot) != nil {
+		return true // it cannot be told
+	}
+	return x.Snapshot.Money.Seen || x.Snapshot.Money.HasPrior
 }
 
 // prove asks the module once and decides. Its error is that of the ledger, which could not read what must

@@ -49,6 +49,16 @@ func TestReceipts(t *testing.T) {
 	}
 }
 
+// TestUnknownTraceIsClosed: where it cannot be read whether a sale's trace was used before, it may be the
+// repeat of one that was approved.
+func TestUnknownTraceIsClosed(t *testing.T) {
+	g := newRig(t)
+	g.ledger.gather = func(*proof.Request, pos.Instant, *proof.Snapshot) error { return errors.New("disk") }
+	if out := g.say(t, pack(t, "0200", saleFields())); out != nil {
+		t.Errorf("answered %s", unpack(t, out).fields[39])
+	}
+}
+
 // TestFailedBeforeAnyEffect: 96 without a reference number and without a MAC, for every way to fail.
 func TestFailedBeforeAnyEffect(t *testing.T) {
 	broken := errors.New("disk")
@@ -62,7 +72,7 @@ func TestFailedBeforeAnyEffect(t *testing.T) {
 		frame  []byte
 		inject func(*rig)
 	}{
-		{"what is known cannot be read", sale, func(g *rig) {
+		{"what is known cannot be read", signIn, func(g *rig) {
 			g.ledger.gather = func(*proof.Request, pos.Instant, *proof.Snapshot) error { return broken }
 		}},
 		{"the journal refuses", sale, always(broken)},
