@@ -127,8 +127,8 @@ func TestDiskFaultBesideTheJournal(t *testing.T) {
 	needPrograms(t, "strace")
 	bed := newCrashBed(t, 2)
 	for _, f := range []diskFault{
-		{name: "EIO at every write of the checkpoint", file: "state.db-wal", inject: "pwrite64:error=EIO:when=8+", want: `state\.db|checkpoint`},
-		{name: "ENOSPC at every write of the view", file: "view.db-wal", inject: "pwrite64:error=ENOSPC:when=8+", want: `queries fall back to the journal`},
+		{name: "EIO at every write of the checkpoint", file: "state.db-wal", inject: "pwrite64:error=EIO:when=2+", want: `state\.db|checkpoint`},
+		{name: "ENOSPC at every write of the view", file: "view.db-wal", inject: "pwrite64:error=ENOSPC:when=1+", want: `queries fall back to the journal`},
 		{name: "ENOSPC at writes of a WAL checkpoint", file: "touchstone.db", inject: "pwrite64:error=ENOSPC:when=1..2", flags: []string{"--wal", "1"}, want: `journal checkpoint failed.*touchstone\.db`, long: true},
 	} {
 		t.Run(f.name, func(t *testing.T) {
