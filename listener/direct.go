@@ -43,7 +43,7 @@ func newDirect(nc net.Conn) *direct {
 	d := &direct{raw: raw}
 	d.try = func(fd uintptr) bool {
 		for {
-			d.n, d.err = syscall.Write(int(fd), d.bytes)
+			d.n, d.err = send(int(fd), d.bytes)
 			if d.err != syscall.EINTR {
 				return true
 			}

@@ -22,7 +22,7 @@ const (
 	projectEntries   = 200_000                // most entries a transaction
 	projectPause     = 100 * time.Millisecond // between rounds
 	projectBusy      = 2000                   // a round of more is under load
-	projectBusyPause = 4 * time.Second        // after it
+	projectBusyPause = 10 * time.Second       // after it; what comes meanwhile is well below MaxScan
 )
 
 // Projector feeds view.db from the committed blocks. Its failure costs queries, never a transaction.
