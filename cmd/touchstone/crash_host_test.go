@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -119,8 +120,16 @@ func tryOpen(dir string) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return openEngine(engineOptions{dir: dir, lock: testLock(dir), policy: proof.DefaultPolicy(), ledger: ledger.DefaultOptions(), zone: zone,
-		acquirerID: "48021000", issuerID: "01020000", log: slog.New(slog.DiscardHandler), checkpointEvery: time.Hour, withoutView: true})
+	open := func() (*engine, error) {
+		return openEngine(engineOptions{dir: dir, lock: testLock(dir), policy: proof.DefaultPolicy(), ledger: ledger.DefaultOptions(), zone: zone,
+			acquirerID: "48021000", issuerID: "01020000", log: slog.New(slog.DiscardHandler), checkpointEvery: time.Hour, withoutView: true})
+	}
+	e, err := open()
+	// A process that was killed while a thread of it waited for the disk holds its lock until that returns.
+	for end := time.Now().Add(hostEnds); errors.Is(err, sqlite.ErrLocked) && time.Now().Before(end); e, err = open() {
+		time.Sleep(10 * time.Millisecond)
+	}
+	return e, err
 }
 
 // copyOf is a copy of the template under a name.
