@@ -54,7 +54,12 @@ func TestShedBeforeAnything(t *testing.T) {
 				}
 				continue
 			}
-			if a.fields[39] != "96" || g.proved+committed != 0 || shed != 1 {
+			looks := 0 // into memory, whether the trace was used: only where one is
+			switch mti {
+			case "0100", "0200", "0220":
+				looks = 1
+			}
+			if a.fields[39] != "96" || g.gathered != looks || g.proved+committed != 0 || shed != 1 {
 				t.Errorf("%s: DE39 %s, gathered %d, proved %d, %d entries, shed %d", function, a.fields[39], g.gathered, g.proved, committed, shed)
 			}
 			if a.fields[11] != f[11] || a.fields[41] != f[41] || a.fields[42] != f[42] || a.fields[4] != echoed(mti, f) || a.fields[64] != "" || a.fields[38] != "" {
