@@ -12,11 +12,8 @@ import (
 	"time"
 
 	"touchstone/iso8583"
-	"touchstone/paycrypto"
 	"touchstone/paycrypto/mac"
-	"touchstone/paycrypto/pinblock"
 	"touchstone/pos"
-	"touchstone/proof"
 	"touchstone/terminal"
 )
 
@@ -60,19 +57,14 @@ func (t *benchTerminal) next(authenticate bool) []byte {
 	return t.frame
 }
 
+// signIn takes keys and makes the template of a sale: track 2, PIN, serial number proof.
 func (t *benchTerminal) signIn(c *benchConn) error {
-	w := iso8583.NewBuilder(&iso8583.UnionPay)
-	w.Begin(make([]byte, iso8583.LengthSize+iso8583.MaxFrame), terminal.DefaultEnvelope, 0x0800)
-	w.PutNumber(11, 1)
-	w.PutText(41, t.id[:])
-	w.PutText(42, t.merchant[:])
-	de60, err := iso8583.AppendDE60(nil, iso8583.DE60{Code: pos.Management, Network: t.code, Digits: iso8583.ManagementDigits})
+	bare, err := terminal.NewBare(t.config())
 	if err != nil {
 		return err
 	}
-	w.PutDigits(60, de60)
-	w.PutText(63, []byte("001"))
-	frame, err := w.Frame()
+	buf := make([]byte, iso8583.LengthSize+iso8583.MaxFrame)
+	frame, err := bare.SignIn(buf)
 	if err != nil {
 		return err
 	}
@@ -80,105 +72,21 @@ func (t *benchTerminal) signIn(c *benchConn) error {
 	if err != nil {
 		return err
 	}
-	var m iso8583.Message
-	if err := iso8583.UnionPay.Parse(&m, answer); err != nil {
-		return err
-	}
-	if string(m.Raw(39)) != "00" {
-		return fmt.Errorf("answered %s", m.Raw(39))
-	}
-	opened, err := m.DE60()
+	code, err := bare.TakeSignIn(answer)
 	if err != nil {
 		return err
 	}
-	return t.takeKeys(m.Raw(62), opened.Batch)
-}
-
-// takeKeys opens DE62 and makes the template under the new keys.
-func (t *benchTerminal) takeKeys(de62 []byte, batch pos.BatchNo) error {
-	code := paycrypto.SignInCode(t.code)
-	tmk, err := paycrypto.NewCipher(code.Algorithm(), t.masterKey())
+	if code != pos.Approved {
+		return fmt.Errorf("answered %s", code)
+	}
+	card, err := cardOf(t.card)
 	if err != nil {
 		return err
 	}
-	k, err := paycrypto.ParseWorkingKeys(code, tmk, de62)
-	if err != nil {
-		return err
-	}
-	defer k.Wipe()
-	algorithm := proof.AlgorithmOf(t.profile, t.code)
-	k.MAK.Use(func(key []byte) { t.mak, err = mac.New(algorithm, 0, key) })
-	if err != nil {
-		return err
-	}
-	var pik *paycrypto.Cipher
-	k.PIK.Use(func(key []byte) { pik, err = paycrypto.NewCipher(code.Algorithm(), key) })
-	if err != nil {
-		return err
-	}
-	return t.template(pik, batch)
-}
-
-// template packs a sale: track 2, PIN, serial number proof; sections 2, 5 and 6.1.
-func (t *benchTerminal) template(pik *paycrypto.Cipher, batch pos.BatchNo) error {
-	w := iso8583.NewBuilder(&iso8583.UnionPay)
-	w.Begin(make([]byte, iso8583.LengthSize+iso8583.MaxFrame), terminal.DefaultEnvelope, 0x0200)
-	w.PutNumber(3, 0)
-	w.PutNumber(4, 1850)
-	w.PutNumber(11, 1)
-	w.PutNumber(22, 21)
-	w.PutNumber(25, 0)
-	w.PutNumber(26, iso8583.MaxPIN)
-	w.PutDigits(35, []byte(t.card.track2()))
-	w.PutText(41, t.id[:])
-	w.PutText(42, t.merchant[:])
-	w.PutText(49, pos.CNY[:])
-	de59, err := t.putPIN(w, pik)
-	if err != nil {
-		return err
-	}
-	serialKey, err := mac.New(mac.UnionPayECBSM4, 0, t.serialKey())
-	if err != nil {
-		return err
-	}
-	factor := []byte(t.card.pan()[10:])
-	cipher := mac.SerialCiphertext(serialKey, t.serial, factor)
-	if de59, err = iso8583.AppendA2(de59, iso8583.A2Values{iso8583.A2DeviceType: []byte(sampleDeviceType), iso8583.A2Serial: []byte(t.serial),
-		iso8583.A2Factor: factor, iso8583.A2Cipher: cipher[:], iso8583.A2Version: []byte(sampleApp + "   ")}); err != nil {
-		return err
-	}
-	w.PutText(59, de59)
-	de60, err := iso8583.AppendDE60(nil, iso8583.DE60{Code: pos.Sale, Batch: batch, Reading: 5, Digits: 14})
-	if err != nil {
-		return err
-	}
-	w.PutDigits(60, de60)
-	w.ReserveMAC()
-	w.SetMAC(t.mak.Sum8(w.MAB()))
-	t.frame, err = w.Frame()
+	defer card.Wipe()
+	sale, err := bare.Sale(buf, card, 1850)
+	t.mak, t.frame = bare.MAK(), bytes.Clone(sale)
 	return err
-}
-
-// putPIN packs DE52 and DE53 and returns what DE59 has of the PIN: tag A1 under SM4.
-func (t *benchTerminal) putPIN(w iso8583.Builder, pik *paycrypto.Cipher) (de59 []byte, err error) {
-	form, s := pinblock.ISO0, iso8583.Security{Format: iso8583.PINWithPAN, Algorithm: iso8583.TripleDES}
-	if pik.Algorithm() == paycrypto.SM4 {
-		form, s.Algorithm = pinblock.SM4PAN1, iso8583.SM4
-	}
-	block := make([]byte, form.Size())
-	if err := pinblock.Encipher(block, pik, form, pinblock.Parts{PIN: []byte(t.card.pin), PAN: []byte(t.card.pan())}); err != nil {
-		return nil, err
-	}
-	if form == pinblock.SM4PAN1 {
-		if de59, err = iso8583.AppendTag(nil, "A1", block); err != nil {
-			return nil, err
-		}
-		block = make([]byte, 8)
-	}
-	w.PutRaw(52, block)
-	de53, err := iso8583.AppendDE53(nil, s)
-	w.PutDigits(53, de53)
-	return de59, err
 }
 
 // errNotApproved is a sale that was answered, and not 00.

@@ -7,7 +7,6 @@ import (
 
 	"touchstone/authority"
 	"touchstone/ledger"
-	"touchstone/paycrypto"
 	"touchstone/pos"
 	"touchstone/registry"
 	"touchstone/secret"
@@ -110,12 +109,9 @@ func sampleCanarySet(host, secure, state string) *canarySet {
 			continue
 		}
 		config := func() terminal.Config {
-			cfg := terminal.Config{
-				Host: host, From: canaryFrom, Terminal: c.id, Merchant: c.merchant, SignInCode: paycrypto.SignInCode(c.code), MAC: terminal.MACProfile(c.profile),
-				TMK: secret.Take(c.masterKey()), SerialKey: secret.Take(c.serialKey()), KeyLoad: 1, Serial: c.serial, Licence: sampleLicence,
-				DeviceType: sampleDeviceType, AppVersion: sampleApp, StateDir: state, Language: terminal.English, SealTrack: c.role == roleMain,
-				FaultFrom: canaryElsewhere, FaultTerminal: sampleID(canaryUnregistered), FaultMerchant: sampleMerchant(canaryOtherShop),
-			}
+			cfg := c.config()
+			cfg.Host, cfg.From, cfg.StateDir, cfg.SealTrack = host, canaryFrom, state, c.role == roleMain
+			cfg.FaultFrom, cfg.FaultTerminal, cfg.FaultMerchant = canaryElsewhere, sampleID(canaryUnregistered), sampleMerchant(canaryOtherShop)
 			if overTLS {
 				cfg.Host, cfg.TLS = secure, &terminal.TLS{CA: authority.PEM(publishedRoot().Raw)}
 			}

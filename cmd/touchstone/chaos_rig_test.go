@@ -14,7 +14,6 @@ import (
 	"touchstone/keys"
 	"touchstone/ledger"
 	"touchstone/listener"
-	"touchstone/paycrypto"
 	"touchstone/pos"
 	"touchstone/proof"
 	"touchstone/registry"
@@ -176,10 +175,10 @@ func (h *chaosHost) open(n int, c chaosCase, dir string) (*chaosShop, error) {
 	if s.proxy, err = faultproxy.Listen("127.0.0.1:0", network); err != nil {
 		return nil, err
 	}
-	s.config = terminal.Config{Host: s.proxy.Addr(), Terminal: sample.id, Merchant: sample.merchant, SignInCode: paycrypto.SignInCode(sample.code),
-		SealTrack: c.flow == "sale with a sealed track", Serial: sample.serial, Licence: sampleLicence, DeviceType: sampleDeviceType,
-		AppVersion: sampleApp, StateDir: dir, Language: terminal.English, Timeout: chaosTimeout, DialTimeout: 4 * chaosTimeout,
-		OnMessage: func(r terminal.Result) { s.heard = append(s.heard, r) }}
+	s.config = sample.config()
+	s.config.Host, s.config.StateDir, s.config.SealTrack = s.proxy.Addr(), dir, c.flow == "sale with a sealed track"
+	s.config.Timeout, s.config.DialTimeout = chaosTimeout, 4*chaosTimeout
+	s.config.OnMessage = func(r terminal.Result) { s.heard = append(s.heard, r) }
 	s.overTLS = c.tls
 	return s, s.powerOn()
 }

@@ -14,9 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"touchstone/paycrypto"
 	"touchstone/pos"
-	"touchstone/secret"
 	"touchstone/terminal"
 )
 
@@ -45,12 +43,8 @@ const dayMerchant = "898310058129999"
 
 // visitorTerminal opens a visitor's terminal that calls wherever the day's host is.
 func (d *scriptedDay) visitorTerminal(dir string, n int) (*terminal.Terminal, error) {
-	v := visitors()[n]
-	cfg := terminal.Config{
-		Host: "127.0.0.1:1", Terminal: v.id, Merchant: v.merchant, SignInCode: paycrypto.SignInCode(v.code), TMK: secret.Take(v.masterKey()),
-		SerialKey: secret.Take(v.serialKey()), KeyLoad: 1, Serial: v.serial, Licence: sampleLicence, DeviceType: sampleDeviceType, AppVersion: sampleApp,
-		StateDir: dir, Language: terminal.English, Timeout: hostSays, Dial: d.dial, OnMessage: d.heard,
-	}
+	cfg := visitors()[n].config()
+	cfg.Host, cfg.StateDir, cfg.Timeout, cfg.Dial, cfg.OnMessage = "127.0.0.1:1", dir, hostSays, d.dial, d.heard
 	return terminal.Open(cfg)
 }
 

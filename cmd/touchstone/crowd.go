@@ -87,13 +87,19 @@ func (c *crowdOf) with(t sampleTerminal, f func(*terminal.Terminal)) {
 	}
 }
 
+// config is what a sample terminal is, wherever it calls.
+func (t sampleTerminal) config() terminal.Config {
+	return terminal.Config{
+		Terminal: t.id, Merchant: t.merchant, SignInCode: paycrypto.SignInCode(t.code), MAC: terminal.MACProfile(t.profile),
+		TMK: secret.Take(t.masterKey()), SerialKey: secret.Take(t.serialKey()), KeyLoad: 1, Serial: t.serial, Licence: sampleLicence,
+		DeviceType: sampleDeviceType, AppVersion: sampleApp, Language: terminal.English,
+	}
+}
+
 // config is a sample terminal as it is made; one with a device certificate speaks TLS.
 func (c *crowdOf) config(t sampleTerminal) terminal.Config {
-	config := terminal.Config{
-		Host: c.host, Terminal: t.id, Merchant: t.merchant, SignInCode: paycrypto.SignInCode(t.code), MAC: terminal.MACProfile(t.profile),
-		TMK: secret.Take(t.masterKey()), SerialKey: secret.Take(t.serialKey()), KeyLoad: 1, Serial: t.serial, Licence: sampleLicence,
-		DeviceType: sampleDeviceType, AppVersion: sampleApp, StateDir: c.state, Language: terminal.English, SealTrack: paycrypto.SignInCode(t.code).Track(),
-	}
+	config := t.config()
+	config.Host, config.StateDir, config.SealTrack = c.host, c.state, paycrypto.SignInCode(t.code).Track()
 	if t.tls {
 		config.Host, config.TLS = c.tls, &terminal.TLS{CA: authority.PEM(publishedRoot().Raw), Certificate: authority.PEM(t.certificate().Raw), Key: secret.Take(t.keyPEM())}
 	}

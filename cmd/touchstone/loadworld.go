@@ -9,11 +9,8 @@ import (
 	"strings"
 
 	"touchstone/ledger"
-	"touchstone/paycrypto"
 	"touchstone/pos"
 	"touchstone/registry"
-	"touchstone/secret"
-	"touchstone/terminal"
 	"touchstone/terminal/load"
 )
 
@@ -143,11 +140,7 @@ func loadCrew(shares []loadShare) (crew []load.Member, err error) {
 		if err != nil {
 			return nil, err
 		}
-		crew = append(crew, load.Member{Card: card, Config: terminal.Config{
-			Terminal: t.id, Merchant: t.merchant, SignInCode: paycrypto.SignInCode(t.code), MAC: terminal.MACProfile(t.profile),
-			TMK: secret.Take(t.masterKey()), SerialKey: secret.Take(t.serialKey()), Serial: t.serial, Licence: sampleLicence,
-			DeviceType: sampleDeviceType, AppVersion: sampleApp,
-		}})
+		crew = append(crew, load.Member{Card: card, Config: t.config()})
 	}
 	return crew, nil
 }
