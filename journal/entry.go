@@ -28,6 +28,14 @@ const (
 	KindCertificate Kind = 9  // a certificate made, replaced or revoked; JSON of registry.Certificate
 	KindFlood       Kind = 10 // refusals that were only counted; JSON of Flood
 	KindLoss        Kind = 11 // entries that a witness saw are gone and two people accepted it; JSON of Loss
+
+	// What people, and rules of ours, did in a room; JSON of Act.
+	KindStaff    Kind = 12 // accounts, proposals; cashiers and their training
+	KindFleet    Kind = 13 // devices looked after, releases, advisories, campaigns, the permit's policy
+	KindLab      Kind = 14 // assessments, findings, security certificates
+	KindIncident Kind = 15 // incidents, their clocks, reports
+	KindRedress  Kind = 16 // notices, claims, refunds, compensation
+	KindPermit   Kind = 17 // what terminals may do from here on; JSON of registry.PermitSet
 )
 
 var kindNames = map[Kind]string{
@@ -36,6 +44,8 @@ var kindNames = map[Kind]string{
 	KindCertificate: "certificate",
 	KindFlood:       "flood",
 	KindLoss:        "loss",
+	KindStaff:       "staff", KindFleet: "fleet", KindLab: "lab", KindIncident: "incident", KindRedress: "redress",
+	KindPermit: "permit",
 }
 
 // String is the kind's word.

@@ -19,7 +19,7 @@ func (w waiter) Committed(r journal.Receipt) { w <- r }
 
 // Register writes cold records, each an entry, in order, and returns when they are durable. Each is a
 // *registry.Merchant, *registry.Device, *registry.Terminal, *issuer.Opening, *journal.Event, *journal.Flood,
-// *journal.Loss or *journal.Opened that Check accepts. After ErrFull, ErrStopped or ErrQueueFull those before the one
+// *journal.Loss, *journal.Draft or *journal.Opened that Check accepts. After ErrFull, ErrStopped or ErrQueueFull those before the one
 // refused may be in the journal.
 func (l *Ledger) Register(ctx context.Context, at pos.Instant, records ...any) error {
 	entries := make([]journal.Entry, len(records))
@@ -28,9 +28,15 @@ func (l *Ledger) Register(ctx context.Context, at pos.Instant, records ...any) e
 		if err != nil {
 			return err
 		}
+		if d, ok := r.(*journal.Draft); ok {
+			r = &d.Act
+		}
 		body, err := json.Marshal(r)
 		if err != nil {
 			return fmt.Errorf("register %s: %w", kind, err)
+		}
+		if len(body) > journal.MaxEntry/16*15 {
+			return fmt.Errorf("register %s: a record of %d bytes: %w", kind, len(body), journal.ErrTooLong)
 		}
 		entries[i] = journal.Entry{Kind: kind, At: at, Body: body}
 	}
@@ -98,6 +104,11 @@ func kindOf(r any) (journal.Kind, error) {
 		return journal.KindFlood, r.Check()
 	case *journal.Loss:
 		return journal.KindLoss, nil
+	case *journal.Draft:
+		if !r.Kind.OfActs() {
+			return 0, ErrKind
+		}
+		return r.Kind, r.Act.Check()
 	}
 	return 0, ErrKind
 }

@@ -26,6 +26,17 @@ type Options struct {
 	KeepRecords  int           // recorded messages kept in memory for each terminal after a checkpoint
 	MaxTerminals int
 	MaxCards     int
+
+	// Rooms folds what acts change, in the order of the journal, each when it is queued for the disk and once
+	// more, or an older one before it, when a journal is replayed; it must not call the ledger. nil: nobody.
+	Rooms func(seq uint64, kind journal.Kind, c journal.Change) error
+}
+
+func (o *Options) foldAct(seq uint64, kind journal.Kind, c journal.Change) error {
+	if o.Rooms == nil {
+		return nil
+	}
+	return o.Rooms(seq, kind, c)
 }
 
 // DefaultOptions are those of a fresh installation.
@@ -192,6 +203,7 @@ func (l *Ledger) restore(ctx context.Context) error {
 
 		Certificate: func(c *registry.Certificate) error { l.certs.put(c); return nil },
 		Event:       func(e *journal.Event) error { l.stops.Fold(e); return nil },
+		Act:         l.opts.foldAct,
 	})
 }
 

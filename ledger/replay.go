@@ -138,6 +138,12 @@ func (l *Ledger) foldCold(e journal.Entry, enqueue func() (uint64, error)) error
 			return fail(err)
 		}
 		return l.listed(enqueue, func() { l.stops.Fold(event) })
+	case journal.KindStaff, journal.KindFleet, journal.KindLab, journal.KindIncident, journal.KindRedress:
+		act := new(journal.Act)
+		if err := json.Unmarshal(e.Body, act); err != nil {
+			return fail(err)
+		}
+		return l.foldAct(e, act, enqueue)
 	case journal.KindOpened, journal.KindKey, journal.KindFlood, journal.KindLoss:
 		return l.listed(enqueue, func() {})
 	}
@@ -156,6 +162,23 @@ func (l *Ledger) stillTampered(d *registry.Device, enqueue func() (uint64, error
 		}
 		return enqueue()
 	}
+}
+
+// foldAct hands an act's changes to the rooms under the lock of the maps, so that they see acts in the order
+// of the journal. A room refuses only what it cannot read, which is a fault of ours or of the disk.
+func (l *Ledger) foldAct(e journal.Entry, act *journal.Act, enqueue func() (uint64, error)) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	seq, err := enqueue()
+	if err != nil {
+		return err
+	}
+	for _, c := range act.Changes {
+		if err := l.opts.foldAct(seq, e.Kind, c); err != nil {
+			return fmt.Errorf("entry %d: %s %s: %w", seq, c.Noun, c.ID, err)
+		}
+	}
+	return nil
 }
 
 func (l *Ledger) listed(enqueue func() (uint64, error), apply func()) error {

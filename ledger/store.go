@@ -83,7 +83,8 @@ type History interface {
 	Blocks(ctx context.Context, from uint64, f func(journal.Block) error) error
 	Entry(ctx context.Context, seq uint64) (journal.Entry, error)
 	Head(ctx context.Context) (uint64, journal.Hash, error)
-	// ColdRecords gives the newest record of every merchant, device, terminal and certificate, and every event.
+	// ColdRecords gives the newest record of every merchant, device, terminal and certificate and of every
+	// noun of a room, and every event.
 	ColdRecords(ctx context.Context, to ColdRecords) error
 }
 
@@ -95,4 +96,6 @@ type ColdRecords struct {
 
 	Certificate func(*registry.Certificate) error
 	Event       func(*journal.Event) error // in the order of the journal
+
+	Act func(seq uint64, kind journal.Kind, c journal.Change) error // the newest of each noun of a room, in the order of the journal
 }

@@ -21,7 +21,8 @@ func TestCertificateRows(t *testing.T) {
 		t.Fatal(err)
 	}
 	alter(t, filepath.Join(dir, "touchstone.db"), "DROP TABLE certificate")
-	alter(t, filepath.Join(dir, "touchstone.db"), "DROP TABLE event") // of the schema after it
+	alter(t, filepath.Join(dir, "touchstone.db"), "DROP TABLE event") // of the schemas after it
+	alter(t, filepath.Join(dir, "touchstone.db"), "DROP TABLE act_record")
 	alter(t, filepath.Join(dir, "touchstone.db"), "UPDATE schema SET version = 1")
 	s = openStore(t, dir)
 	w := newWriter(t, s)

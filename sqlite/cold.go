@@ -14,7 +14,7 @@ import (
 )
 
 // coldWriter keeps the latest cold records as rows. Entries of other kinds have no row.
-type coldWriter struct{ merchant, terminal, device, card, key, certificate, event *sql.Stmt }
+type coldWriter struct{ merchant, terminal, device, card, key, certificate, event, act *sql.Stmt }
 
 func (w *coldWriter) prepare(ctx context.Context, c *sql.Conn) error {
 	const upsert = "INSERT INTO %[1]s(%[2]s, seq, record) VALUES(?, ?, ?) ON CONFLICT(%[2]s) DO UPDATE SET seq = excluded.seq, record = excluded.record"
@@ -30,6 +30,8 @@ func (w *coldWriter) prepare(ctx context.Context, c *sql.Conn) error {
 		{&w.key, `INSERT INTO key_record(owner, usage, cipher, seq, record) VALUES(?, ?, ?, ?, ?)
 			ON CONFLICT(owner, usage, cipher) DO UPDATE SET seq = excluded.seq, record = excluded.record`},
 		{&w.event, "INSERT INTO event(seq, at, record) VALUES(?, ?, ?)"},
+		{&w.act, `INSERT INTO act_record(kind, noun, id, seq, record) VALUES(?, ?, ?, ?, ?)
+			ON CONFLICT(kind, noun, id) DO UPDATE SET seq = excluded.seq, record = excluded.record`},
 	} {
 		var err error
 		if *p.stmt, err = c.PrepareContext(ctx, p.sql); err != nil {
@@ -40,7 +42,7 @@ func (w *coldWriter) prepare(ctx context.Context, c *sql.Conn) error {
 }
 
 func (w *coldWriter) close() error {
-	return closeStatements(w.merchant, w.terminal, w.device, w.card, w.key, w.certificate, w.event)
+	return closeStatements(w.merchant, w.terminal, w.device, w.card, w.key, w.certificate, w.event, w.act)
 }
 
 // closeStatements finalizes statements; one that was never prepared is nil. A connection with an open
@@ -96,6 +98,16 @@ func (w *coldWriter) one(ctx context.Context, e journal.Entry) (err error) {
 		}
 	case journal.KindEvent:
 		_, err = w.event.ExecContext(ctx, seq, int64(e.At), record)
+	case journal.KindStaff, journal.KindFleet, journal.KindLab, journal.KindIncident, journal.KindRedress:
+		var act journal.Act
+		if err = json.Unmarshal(e.Body, &act); err != nil {
+			return err
+		}
+		for _, c := range act.Changes {
+			if _, err = w.act.ExecContext(ctx, int(e.Kind), c.Noun, c.ID, seq, string(c.Record)); err != nil {
+				return err
+			}
+		}
 	case journal.KindKey:
 		var r keys.Record
 		if err = json.Unmarshal(e.Body, &r); err != nil {
@@ -121,6 +133,8 @@ type Cold struct {
 
 	Certificate func(seq uint64, r registry.Certificate) error
 	Event       func(seq uint64, r journal.Event) error // every one, in the order of the journal
+
+	Act func(seq uint64, kind journal.Kind, c journal.Change) error // the newest of each noun of a room, in the order of the journal
 }
 
 // Cold calls to with every latest cold record: merchants, terminals, devices, cards, certificates, keys, each table in
@@ -145,7 +159,40 @@ func (r *Reader) Cold(ctx context.Context, to Cold) error {
 	if err := coldTable(ctx, r.db, "key_record", to.Key); err != nil {
 		return err
 	}
-	return coldTable(ctx, r.db, "event", to.Event)
+	if err := coldTable(ctx, r.db, "event", to.Event); err != nil {
+		return err
+	}
+	return r.acts(ctx, to.Act)
+}
+
+// acts gives the rooms' records in the order of the entries that made them, so that a fold of them meets what
+// a record names before the record.
+func (r *Reader) acts(ctx context.Context, f func(uint64, journal.Kind, journal.Change) error) error {
+	if f == nil {
+		return nil
+	}
+	list, err := r.db.QueryContext(ctx, "SELECT seq, kind, noun, id, record FROM act_record ORDER BY seq")
+	if err != nil {
+		return fmt.Errorf("read table act_record: %w", err)
+	}
+	defer list.Close()
+	for list.Next() {
+		var seq int64
+		var kind int
+		var c journal.Change
+		var record string
+		if err := list.Scan(&seq, &kind, &c.Noun, &c.ID, &record); err != nil {
+			return fmt.Errorf("read table act_record: %w", err)
+		}
+		c.Record = json.RawMessage(record)
+		if err := f(uint64(seq), journal.Kind(kind), c); err != nil {
+			return err
+		}
+	}
+	if err := list.Err(); err != nil {
+		return fmt.Errorf("read table act_record: %w", err)
+	}
+	return nil
 }
 
 func coldTable[T any](ctx context.Context, db *sql.DB, table string, f func(uint64, T) error) error {

@@ -95,5 +95,6 @@ func (h HotState) ColdRecords(ctx context.Context, to ledger.ColdRecords) error 
 			}
 			return to.Event(&e)
 		},
+		Act: to.Act,
 	})
 }

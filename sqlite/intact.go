@@ -34,7 +34,35 @@ func (e *ColdError) Error() string {
 // coldTables are the tables of cold records with the expression of their key.
 var coldTables = [...]struct{ table, key string }{
 	{"merchant", "id"}, {"terminal", "id"}, {"device", "serial"}, {"card", "hash"}, {"certificate", "fingerprint"}, {"event", "seq"},
-	{"key_record", "owner || '/' || usage || '/' || cipher"},
+	{"key_record", "owner || '/' || usage || '/' || cipher"}, {"act_record", "kind || '/' || noun || '/' || id"},
+}
+
+// coldRowsOf are the rows that coldWriter keeps of an entry: one of most cold entries, one of each noun of an
+// act, none of others.
+func coldRowsOf(e journal.Entry) ([]coldRow, error) {
+	if !e.Kind.OfActs() {
+		table, key, err := coldKey(e)
+		if err != nil || table == "" {
+			return nil, err
+		}
+		return []coldRow{{table, key, e.Seq, sha256.Sum256(e.Body)}}, nil
+	}
+	var act journal.Act
+	if err := json.Unmarshal(e.Body, &act); err != nil {
+		return nil, err
+	}
+	rows := make([]coldRow, 0, len(act.Changes))
+	for i, c := range act.Changes {
+		if !slices.ContainsFunc(act.Changes[i+1:], func(later journal.Change) bool { return later.Noun == c.Noun && later.ID == c.ID }) {
+			rows = append(rows, coldRow{"act_record", actKey(e.Kind, c), e.Seq, sha256.Sum256(c.Record)})
+		}
+	}
+	return rows, nil
+}
+
+// actKey is the key of a noun's row as the expression of coldTables makes it.
+func actKey(k journal.Kind, c journal.Change) string {
+	return fmt.Sprintf("%d/%s/%s", uint8(k), c.Noun, c.ID)
 }
 
 // coldKey is the table and the key of the row that coldWriter keeps of an entry; table is "" where it
@@ -168,11 +196,12 @@ func compareBlock(b journal.Block, rows []coldRow) error {
 	err := b.Each(func(e journal.Entry) error {
 		for ; len(rows) > 0 && rows[0].seq == e.Seq; rows = rows[1:] {
 			row := rows[0]
-			table, key, err := coldKey(e)
-			if err != nil || table != row.table || key != row.key {
+			kept, err := coldRowsOf(e)
+			at := slices.IndexFunc(kept, func(k coldRow) bool { return k.table == row.table && k.key == row.key })
+			if err != nil || at < 0 {
 				return &ColdError{row.table, row.key, row.seq, "the entry is about something else"}
 			}
-			if sha256.Sum256(e.Body) != row.sum {
+			if kept[at].sum != row.sum {
 				return &ColdError{row.table, row.key, row.seq, "the record differs from the entry's"}
 			}
 		}
@@ -209,12 +238,12 @@ func (r *Reader) Prove(ctx context.Context, after func(journal.Block) error) (Pr
 			return err
 		}
 		err := b.Each(func(e journal.Entry) error {
-			table, key, err := coldKey(e)
+			rows, err := coldRowsOf(e)
 			if err != nil {
 				return &journal.ChainError{Seq: e.Seq, What: "its record is malformed"}
 			}
-			if table != "" {
-				newest[table+" "+key] = coldRow{table, key, e.Seq, sha256.Sum256(e.Body)}
+			for _, row := range rows {
+				newest[row.table+" "+row.key] = row
 			}
 			return nil
 		})

@@ -66,7 +66,9 @@ CREATE TABLE card(hash TEXT PRIMARY KEY, seq INTEGER NOT NULL, record TEXT NOT N
 CREATE TABLE key_record(owner TEXT NOT NULL, usage INTEGER NOT NULL, cipher INTEGER NOT NULL, seq INTEGER NOT NULL, record TEXT NOT NULL,
 	PRIMARY KEY(owner, usage, cipher)) STRICT, WITHOUT ROWID;`, `
 CREATE TABLE certificate(fingerprint TEXT PRIMARY KEY, seq INTEGER NOT NULL, record TEXT NOT NULL) STRICT, WITHOUT ROWID;`, `
-CREATE TABLE event(seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, record TEXT NOT NULL) STRICT;`}
+CREATE TABLE event(seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, record TEXT NOT NULL) STRICT;`, `
+CREATE TABLE act_record(kind INTEGER NOT NULL, noun TEXT NOT NULL, id TEXT NOT NULL, seq INTEGER NOT NULL, record TEXT NOT NULL,
+	PRIMARY KEY(kind, noun, id)) STRICT, WITHOUT ROWID;`}
 
 // Open makes or opens a data directory and becomes its owner until Close. A second owner is refused with
 // ErrLocked. A new directory has mode 0700 and every file in it 0600.

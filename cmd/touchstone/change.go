@@ -40,6 +40,14 @@ type change struct {
 
 	Effectiveness *effectivenessQuery `json:"effectiveness,omitempty"` // asks and changes nothing
 	CanaryRound   *canaryRoundQuery   `json:"canary_round,omitempty"`
+
+	Account *accountChange `json:"account,omitempty"`
+	Approve *approveChange `json:"approve,omitempty"`
+	People  *peopleQuery   `json:"people,omitempty"`
+
+	By       []credential `json:"by,omitempty"` // who asks; two where two people are needed and both are here
+	actors   []string     // the accounts that were proven, the proposer first; set where the change is applied
+	proposal string       // the proposal that was approved
 }
 
 type merchantChange struct {
@@ -89,11 +97,29 @@ type changed struct {
 
 	Fingerprint string `json:"fingerprint,omitempty"` // SHA-256 of the certificate that was made, hexadecimal
 	PEM         string `json:"pem,omitempty"`         // that certificate, or the list that was asked for
+
+	Proposal string            `json:"proposal,omitempty"` // nothing was done yet: a second person has to approve this
+	Facts    map[string]string `json:"facts,omitempty"`    // what else the act made, such as the number of a case
 }
 
-// apply carries out one change on an open data directory.
+// apply proves who asks, sees to it that two people agree where two are needed, and carries the change out.
 func (e *engine) apply(ctx context.Context, c change) (changed, error) {
+	if c.Approve != nil {
+		return e.approve(ctx, c)
+	}
+	told, proposed, err := e.admit(ctx, &c)
+	if err != nil || proposed {
+		return told, err
+	}
+	told, err = e.carry(ctx, c)
+	return told, errors.Join(err, e.finish(ctx, c.proposal))
+}
+
+// carry carries out one change whose people are proven.
+func (e *engine) carry(ctx context.Context, c change) (changed, error) {
 	switch {
+	case c.Account != nil:
+		return e.changeAccount(ctx, c.Account, c.actors)
 	case c.Merchant != nil:
 		return e.changeMerchant(ctx, c.Merchant)
 	case c.Device != nil:

@@ -48,15 +48,46 @@ func (f *directoryFlags) make(a *app, c change) error {
 	return nil
 }
 
-func (f *directoryFlags) changeHere(a *app, c change) (changed, error) {
-	flags := hostDefaults()
-	flags.Data, flags.PassphraseFile, flags.IdentityFile = f.Data, f.PassphraseFile, f.IdentityFile
-	e, err := flags.open(slog.New(slog.DiscardHandler))
+func (f *directoryFlags) changeHere(a *app, c change) (told changed, err error) {
+	e, err := f.openHere()
 	if err != nil {
 		return changed{}, err
 	}
-	told, err := e.apply(a.ctx, c)
+	told, err = e.apply(a.ctx, c)
 	return told, errors.Join(err, e.close())
+}
+
+// openHere opens the directory in this process, where no host runs on it.
+func (f *directoryFlags) openHere() (*engine, error) {
+	flags := hostDefaults()
+	flags.Data, flags.PassphraseFile, flags.IdentityFile = f.Data, f.PassphraseFile, f.IdentityFile
+	return flags.open(slog.New(slog.DiscardHandler))
+}
+
+// question asks something and changes nothing: the host that runs on the directory, or the directory itself.
+// answer is what respond gives for that question.
+func (f *directoryFlags) question(a *app, c change, answer any) error {
+	raw, running, err := ask(f.Data, c)
+	if err != nil {
+		return err
+	}
+	if !running {
+		e, err := f.openHere()
+		if err != nil {
+			return err
+		}
+		given, err := e.respond(a.ctx, c)
+		if err = errors.Join(err, e.close()); err != nil {
+			return err
+		}
+		if raw, err = json.Marshal(given); err != nil {
+			return err
+		}
+	}
+	if err := json.Unmarshal(raw, answer); err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	return nil
 }
 
 // absolute makes every path absolute: a change may be applied by another process.

@@ -70,6 +70,8 @@ type engine struct {
 	log    *slog.Logger
 	observed
 
+	office *office // the rooms of people, and one act at a time
+
 	certificates sync.Mutex // one act of the certificate authority at a time; taken before any lock of the ledger
 
 	view   *sqlite.Projector
@@ -180,6 +182,8 @@ func (e *engine) start(o engineOptions) error {
 	if o.around != nil {
 		sink = o.around(sink)
 	}
+	e.office = newOffice()
+	o.ledger.Rooms = e.office.fold
 	e.watch = newWatch(e.store.Reader, e.clock, o.log)
 	l, committer, err := ledger.Open(ctx, o.ledger, e.watchedStore(hot), hot, e.watchedSink(watched{sink, e.watch}))
 	if err != nil {

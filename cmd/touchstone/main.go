@@ -38,6 +38,9 @@ type commands struct {
 	Effectiveness effectivenessCmd `cmd:"" help:"Of all approvals: which proofs held, were weak, were not required or were waived."`
 	Events        eventsCmd        `cmd:"" help:"What a person should know that no message says: a proof that no longer proves, a terminal that changed."`
 	Canary        canaryCmd        `cmd:"" help:"Send known-bad messages from reserved terminals and see that each is refused for its reason; resume stopped sales."`
+	Staff         staffCmd         `cmd:"" help:"The people of acquirer and laboratory: their accounts and roles."`
+	Proposals     proposalsCmd     `cmd:"" help:"What one person asked for and a second has to agree to."`
+	Approve       approveCmd       `cmd:"" help:"Agree to a proposal, or reject it, under an account of your own."`
 	Journal       journalCmd       `cmd:"" help:"Read the journal: its tail, one message's whole verdict, or verify its chain."`
 	Explain       explainCmd       `cmd:"" help:"What an answer code or a reason means, and what each person does."`
 	Calc          calcCmd          `cmd:"" help:"Compute MACs, check values, PIN blocks and SM2/SM3/SM4: JSON Lines in, JSON Lines out."`

@@ -72,7 +72,10 @@ func (e *engine) seed(ctx context.Context) error {
 	if err := e.ledger.Register(ctx, e.clock(), records...); err != nil {
 		return err
 	}
-	return e.seedCertificates(ctx)
+	if err := e.seedCertificates(ctx); err != nil {
+		return err
+	}
+	return e.seedStaff(ctx)
 }
 
 var shopNames = [sampleShops]string{"Sample Noodles 示例面馆", "Sample Pharmacy 示例药房", "Sample Books 示例书店", "Sample Tea 示例茶庄",

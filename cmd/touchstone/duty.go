@@ -1,0 +1,263 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"touchstone/journal"
+	"touchstone/pos"
+	"touchstone/secret"
+	"touchstone/staff"
+)
+
+// duty is who may ask for a change.
+type duty struct {
+	act   string       // the act's name in proposals and refusals
+	roles []staff.Role // one of them; none: any account
+	two   bool         // two people have to agree
+	// free: no account is asked for in a test data directory, nor where there are no accounts yet: whoever may
+	// open the control socket may do it.
+	free bool
+}
+
+// duty is the duty of the change that is set. A change that is not listed here is refused.
+func (c *change) duty() (duty, bool) {
+	security, field := []staff.Role{staff.Security}, []staff.Role{staff.Field, staff.Security, staff.Support}
+	custodians := []staff.Role{staff.KeyCustodian, staff.Security}
+	switch {
+	case c.Merchant != nil:
+		return duty{act: "merchant_register", roles: field, free: true}, true
+	case c.Device != nil:
+		return duty{act: "device_register", roles: field, free: true}, true
+	case c.Terminal != nil:
+		return duty{act: "terminal_register", roles: field, free: true}, true
+	case c.Card != nil:
+		return duty{act: "card_register", roles: field, free: true}, true
+	case c.Release != nil:
+		return duty{act: "device_release", roles: custodians, two: true, free: true}, true
+	case c.Certificate != nil:
+		return duty{act: "device_certificate", roles: append(custodians, staff.Field), free: true}, true
+	case c.CRL != nil, c.Finding != nil:
+		return duty{act: "canary_finding", free: true}, true // of the program itself, through the socket
+	case c.Resume != nil:
+		return duty{act: "sales_resume", roles: security, free: true}, true
+	case c.Account != nil:
+		return duty{act: "account_change", roles: []staff.Role{staff.Administrator}}, true
+	}
+	return duty{}, false
+}
+
+// credential is one person's proof that an account is theirs: a passphrase in a file, read where the change is
+// applied, or a signature with the account's own key over what is asked for.
+type credential struct {
+	Name           string      `json:"name"`
+	PassphraseFile string      `json:"passphrase_file,omitempty"` // absolute
+	Signature      []byte      `json:"signature,omitempty"`       // Ed25519 over signedText, 64 bytes
+	At             pos.Instant `json:"at,omitempty"`              // of the signature
+}
+
+// signatureLife is how old, or how far ahead, a signature may be.
+const signatureLife = 5 * time.Minute
+
+// signedText is what a person signs: the account, the instant, and the digest of the whole request without
+// anybody's credentials.
+func signedText(c change, name string, at pos.Instant) ([]byte, error) {
+	c.By = nil
+	request, err := json.Marshal(&c)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(request)
+	return fmt.Appendf(nil, "touchstone-act/1\n%s\n%s\n%x\n", name, strconv.FormatInt(int64(at), 10), sum), nil
+}
+
+// identify returns the account of a credential, or staff.ErrUnknown.
+func (e *engine) identify(c *change, who credential) (*staff.Account, error) {
+	var account *staff.Account
+	e.office.view(func(r *rooms) { account = r.staff.Account(who.Name) })
+	switch {
+	case account == nil || account.Disabled:
+		return nil, staff.ErrUnknown
+	case len(who.Signature) > 0:
+		return account, e.checkSignature(c, account, who)
+	case who.PassphraseFile != "" && account.Passphrase != nil:
+		text, err := readSecretFile(who.PassphraseFile)
+		if err != nil {
+			return nil, err
+		}
+		passphrase := secret.Take(text)
+		defer passphrase.Wipe()
+		if account.Passphrase.Matches(passphrase) {
+			return account, nil
+		}
+	}
+	return nil, staff.ErrUnknown
+}
+
+func (e *engine) checkSignature(c *change, a *staff.Account, who credential) error {
+	now := e.clock()
+	text, err := signedText(*c, who.Name, who.At)
+	if err != nil {
+		return err
+	}
+	age := now.Sub(who.At)
+	if len(a.Key) != ed25519.PublicKeySize || age > signatureLife || age < -signatureLife || !ed25519.Verify(a.Key, text, who.Signature) {
+		return staff.ErrUnknown
+	}
+	e.office.acting.Lock()
+	defer e.office.acting.Unlock()
+	for used, at := range e.office.signed {
+		if now.Sub(at) > signatureLife {
+			delete(e.office.signed, used)
+		}
+	}
+	key := string(who.Signature)
+	if _, used := e.office.signed[key]; used {
+		return staff.ErrUnknown
+	}
+	e.office.signed[key] = who.At
+	return nil
+}
+
+// admit proves the people of a change. proposed tells that one person asked for what needs two: nothing is done
+// until another approves.
+func (e *engine) admit(ctx context.Context, c *change) (told changed, proposed bool, err error) {
+	d, known := c.duty()
+	if !known {
+		return changed{}, false, errRequest
+	}
+	var staffed bool
+	e.office.view(func(r *rooms) { staffed = len(r.staff.Accounts()) > 0 })
+	if len(c.By) == 0 {
+		if d.free && (e.test || !staffed) || c.Account != nil && !staffed {
+			c.actors = []string{"setup"}
+			return changed{}, false, nil
+		}
+		return changed{}, false, fmt.Errorf("%s needs an account: give --as NAME", d.act)
+	}
+	if len(c.By) > 2 {
+		return changed{}, false, errRequest
+	}
+	accounts, err := e.proveAll(c, d)
+	if err != nil {
+		return changed{}, false, e.refused(ctx, d.act, c.By, err)
+	}
+	if !d.two {
+		return changed{}, false, nil
+	}
+	if len(accounts) == 2 && staff.SamePerson(accounts[0], accounts[1]) {
+		return changed{}, false, e.refused(ctx, d.act, c.By, staff.ErrSame)
+	}
+	return e.propose(ctx, c, d)
+}
+
+func (e *engine) proveAll(c *change, d duty) ([]*staff.Account, error) {
+	var accounts []*staff.Account
+	for _, who := range c.By {
+		a, err := e.identify(c, who)
+		if err != nil {
+			return nil, err
+		}
+		if !a.May(d.roles...) {
+			return nil, fmt.Errorf("%w: %s is for %s", staff.ErrRole, d.act, rolesText(d.roles))
+		}
+		accounts = append(accounts, a)
+		c.actors = append(c.actors, a.Name)
+	}
+	return accounts, nil
+}
+
+// refused keeps in the journal that somebody tried what they may not.
+func (e *engine) refused(ctx context.Context, act string, by []credential, why error) error {
+	var names []string
+	for _, who := range by {
+		if len(who.Name) == 0 || len(who.Name) > staff.MaxName {
+			return why
+		}
+		names = append(names, who.Name)
+	}
+	return e.act(ctx, func(*rooms, pos.Instant) ([]journal.Draft, error) {
+		return nil, &journal.Refusal{Kind: journal.KindStaff, Verb: act, Actors: names, Why: why.Error(), Err: why}
+	})
+}
+
+// propose records the proposal, and its approval where the second person is here too.
+func (e *engine) propose(ctx context.Context, c *change, d duty) (told changed, proposed bool, err error) {
+	request := *c
+	request.By = nil
+	raw, err := json.Marshal(&request)
+	if err != nil {
+		return changed{}, false, err
+	}
+	var p *staff.Proposal
+	err = e.act(ctx, func(r *rooms, now pos.Instant) (drafts []journal.Draft, err error) {
+		p, drafts, err = staff.Propose(r.staff, d.act, d.roles, raw, c.actors[0], now)
+		return drafts, err
+	})
+	if err != nil {
+		return changed{}, false, err
+	}
+	if len(c.actors) < 2 {
+		return changed{What: "proposal " + p.ID, Proposal: p.ID}, true, nil
+	}
+	c.proposal = p.ID
+	return changed{}, false, e.agree(ctx, p.ID, c.actors[1], true)
+}
+
+func (e *engine) agree(ctx context.Context, id, by string, yes bool) error {
+	return e.act(ctx, func(r *rooms, now pos.Instant) ([]journal.Draft, error) {
+		_, drafts, err := staff.Agree(r.staff, id, by, yes, now)
+		if errors.Is(err, staff.ErrSame) || errors.Is(err, staff.ErrRole) || errors.Is(err, staff.ErrClosed) {
+			err = &journal.Refusal{Kind: journal.KindStaff, Verb: "approve", Actors: []string{by}, Why: err.Error(), Err: err}
+		}
+		return drafts, err
+	})
+}
+
+// approve is a second person's word on a proposal. Where the program died between an approval and the act, the
+// same person's same word carries the act out.
+func (e *engine) approve(ctx context.Context, c change) (changed, error) {
+	if len(c.By) != 1 {
+		return changed{}, errors.New("approve needs one account: give --as NAME")
+	}
+	accounts, err := e.proveAll(&c, duty{act: "approve"})
+	if err != nil {
+		return changed{}, e.refused(ctx, "approve", c.By, err)
+	}
+	var p staff.Proposal
+	e.office.view(func(r *rooms) {
+		if known := r.staff.Proposal(c.Approve.ID); known != nil {
+			p = *known
+		}
+	})
+	again := p.State == staff.Approved && p.Decided == accounts[0].Name && !c.Approve.Reject
+	if !again {
+		if err := e.agree(ctx, c.Approve.ID, accounts[0].Name, !c.Approve.Reject); err != nil {
+			return changed{}, err
+		}
+	}
+	if c.Approve.Reject {
+		return changed{What: "proposal " + c.Approve.ID + " rejected"}, nil
+	}
+	var request change
+	if err := json.Unmarshal(p.Request, &request); err != nil {
+		return changed{}, fmt.Errorf("proposal %s: its request cannot be read", c.Approve.ID)
+	}
+	request.actors, request.proposal = []string{p.By, accounts[0].Name}, p.ID
+	told, err := e.carry(ctx, request)
+	return told, errors.Join(err, e.finish(ctx, p.ID))
+}
+
+// finish notes that an approved proposal was carried out, or refused by its own rule.
+func (e *engine) finish(ctx context.Context, proposal string) error {
+	if proposal == "" {
+		return nil
+	}
+	return e.act(ctx, func(r *rooms, _ pos.Instant) ([]journal.Draft, error) { return staff.Finish(r.staff, proposal) })
+}

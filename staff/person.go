@@ -1,0 +1,126 @@
+package staff
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"touchstone/pos"
+)
+
+// Role is what an account may do.
+type Role string
+
+// The roles.
+const (
+	Administrator Role = "administrator" // accounts
+	KeyCustodian  Role = "key_custodian" // components of keys, releases after tampering
+	Security      Role = "security"      // security officer: permits, advisories, campaigns, incidents
+	Support       Role = "support"       // shops: cashiers, claims, notices
+	Field         Role = "field"         // field service: devices, inspections
+	Assessor      Role = "assessor"      // a laboratory's: assessments, findings, certificates
+	Merchant      Role = "merchant"      // a shop's own people
+	Auditor       Role = "auditor"       // reads everything, changes nothing
+)
+
+// Roles lists every role in the order of help texts.
+var Roles = [...]Role{Administrator, KeyCustodian, Security, Support, Field, Assessor, Merchant, Auditor}
+
+// Account is how one person acts. Its newest record is its state.
+type Account struct {
+	Name         string      `json:"name"`                 // 2 to 32 of a-z, 0-9, - and .
+	FullName     string      `json:"full_name"`            // as others call the person
+	Person       string      `json:"person"`               // which human being: the number by which the organisation knows its people
+	Organisation string      `json:"organisation"`         // acquirer, laboratory or other employer
+	Roles        []Role      `json:"roles"`                //
+	Passphrase   *Hash       `json:"passphrase,omitempty"` // at least one of Passphrase and Key
+	Key          []byte      `json:"key,omitempty"`        // Ed25519 public key, 32 bytes
+	Disabled     bool        `json:"disabled,omitempty"`   // may no longer act
+	Since        pos.Instant `json:"since"`
+}
+
+// Hash is an Argon2id hash (RFC 9106) of a passphrase, with what is needed to compute it again. It is kept, and
+// never shown.
+type Hash struct {
+	Salt    []byte `json:"salt"` // 16 bytes, random
+	Time    uint32 `json:"time"` // passes
+	Memory  uint32 `json:"memory"`
+	Threads uint8  `json:"threads"`
+	Sum     []byte `json:"sum"` // 32 bytes
+}
+
+// Bounds of an account.
+const (
+	MaxAccounts   = 10_000
+	MaxName       = 32
+	MinPassphrase = 12 // bytes; NIST SP 800-63B-4 asks 15 characters where nothing else is asked, 8 besides another factor
+	MaxPassphrase = 128
+)
+
+// Errors of the room.
+var (
+	ErrAccount = errors.New("staff")                                              // a record that may not be
+	ErrUnknown = errors.New("staff: no such account, or not its proof")           // one error for both: a guesser learns nothing
+	ErrRole    = errors.New("staff: the account's roles do not allow it")         //
+	ErrSame    = errors.New("staff: the same person: a second one has to agree")  //
+	ErrClosed  = errors.New("staff: the proposal is decided already, or expired") //
+)
+
+// Check tells what is wrong with an account's record.
+func (a *Account) Check() error {
+	bad := func(what string) error { return fmt.Errorf("%w: account %.32s: %s", ErrAccount, a.Name, what) }
+	switch {
+	case len(a.Name) < 2 || len(a.Name) > MaxName || strings.Trim(a.Name, "abcdefghijklmnopqrstuvwxyz0123456789-.") != "":
+		return bad("want 2 to 32 of a-z, 0-9, - and .")
+	case strings.TrimSpace(a.FullName) == "" || len(a.FullName) > 100:
+		return bad("want the person's name, at most 100 bytes")
+	case PersonKey(a.Person) == "" || len(a.Person) > 60:
+		return bad("want the number of the person, at most 60 bytes")
+	case strings.TrimSpace(a.Organisation) == "" || len(a.Organisation) > 100:
+		return bad("want the person's organisation, at most 100 bytes")
+	case len(a.Roles) == 0:
+		return bad("want a role")
+	case a.Passphrase == nil && a.Key == nil:
+		return bad("want a passphrase or a key")
+	case a.Key != nil && len(a.Key) != ed25519.PublicKeySize:
+		return bad("want an Ed25519 public key of 32 bytes")
+	}
+	for _, r := range a.Roles {
+		if !slices.Contains(Roles[:], r) {
+			return bad(fmt.Sprintf("unknown role %.20q", r))
+		}
+	}
+	return nil
+}
+
+// PersonKey is the number of a person in the one form in which two are compared: letters and digits alone,
+// lower case, so that 310-1 and 3101 are one person.
+func PersonKey(number string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'A' && r <= 'Z':
+			return r + 'a' - 'A'
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
+			return r
+		}
+		return -1
+	}, number)
+}
+
+// SamePerson tells whether two accounts are of one human being: by the person's number, or by a name and
+// organisation that are the same to the letter.
+func SamePerson(a, b *Account) bool {
+	fold := func(s string) string { return strings.ToLower(strings.Join(strings.Fields(s), " ")) }
+	return a.Name == b.Name || PersonKey(a.Person) == PersonKey(b.Person) ||
+		fold(a.FullName) == fold(b.FullName) && fold(a.Organisation) == fold(b.Organisation)
+}
+
+// May tells whether an account has one of the roles; no roles named means any account.
+func (a *Account) May(roles ...Role) bool {
+	if a.Disabled {
+		return false
+	}
+	return len(roles) == 0 || slices.ContainsFunc(roles, func(r Role) bool { return slices.Contains(a.Roles, r) })
+}

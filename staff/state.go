@@ -1,0 +1,85 @@
+package staff
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"touchstone/journal"
+)
+
+// State is the room as the journal's acts made it. It is not safe for use at the same time.
+type State struct {
+	accounts  map[string]*Account
+	proposals map[string]*Proposal
+	proposed  int // the highest number of a proposal
+}
+
+// NewState is the room before any act.
+func NewState() *State {
+	return &State{accounts: map[string]*Account{}, proposals: map[string]*Proposal{}}
+}
+
+// Fold takes one noun's newest record. Nouns of a later version are left alone.
+func (s *State) Fold(_ uint64, c journal.Change) error {
+	switch c.Noun {
+	case NounAccount:
+		return keep(s.accounts, c)
+	case NounProposal:
+		n, err := strconv.Atoi(strings.TrimPrefix(c.ID, "PRP-"))
+		if err != nil {
+			return fmt.Errorf("%w: proposal %q", ErrAccount, c.ID)
+		}
+		s.proposed = max(s.proposed, n)
+		return keep(s.proposals, c)
+	}
+	return nil
+}
+
+func keep[T any](all map[string]*T, c journal.Change) error {
+	record := new(T)
+	if err := json.Unmarshal(c.Record, record); err != nil {
+		return err
+	}
+	all[c.ID] = record
+	return nil
+}
+
+// Account is an account's record, nil when there is none. Records are shared: a change is made to a copy.
+func (s *State) Account(name string) *Account { return s.accounts[name] }
+
+// Accounts lists every account by name.
+func (s *State) Accounts() []*Account {
+	return sorted(s.accounts, func(a, b *Account) int { return cmp.Compare(a.Name, b.Name) })
+}
+
+// Proposal is a proposal, nil when there is none.
+func (s *State) Proposal(id string) *Proposal { return s.proposals[id] }
+
+// Proposals lists every proposal, the oldest first.
+func (s *State) Proposals() []*Proposal {
+	return sorted(s.proposals, func(a, b *Proposal) int {
+		return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(len(a.ID), len(b.ID)), cmp.Compare(a.ID, b.ID))
+	})
+}
+
+func sorted[T any](all map[string]*T, order func(a, b *T) int) []*T {
+	list := make([]*T, 0, len(all))
+	for _, r := range all {
+		list = append(list, r)
+	}
+	slices.SortFunc(list, order)
+	return list
+}
+
+func (s *State) lastAdministrator(a *Account) bool {
+	for _, other := range s.accounts {
+		if other.Name != a.Name && other.May(Administrator) {
+			return false
+		}
+	}
+	return a.May(Administrator)
+}
