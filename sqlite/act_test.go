@@ -48,9 +48,9 @@ func TestActRows(t *testing.T) {
 		t.Fatal(err)
 	}
 	alter(t, filepath.Join(dir, "touchstone.db"), `UPDATE act_record SET record = '"four"' WHERE kind = 13 AND id = 'a'`)
-	s = openStore(t, dir)
+	_, err = sqlite.Open(dir, sqlite.Options{})
 	var named *sqlite.ColdError
-	if err := s.Verify(t.Context(), 0, nil); !errors.As(err, &named) || named.Seq != 3 || named.Key != "13/thing/a" {
+	if !errors.As(err, &named) || named.Seq != 3 || named.Key != "13/thing/a" {
 		t.Errorf("an altered row of an act: %v", err)
 	}
 }
