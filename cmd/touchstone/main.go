@@ -27,6 +27,7 @@ type app struct {
 // commands is the table of contents of the program.
 type commands struct {
 	Demo          demoCmd          `cmd:"" help:"Watch it work: a host, sample shops and their terminals, no configuration."`
+	Story         storyCmd         `cmd:"" help:"The whole circle in three minutes: a terminal goes bad, and everybody it touches is looked after."`
 	Serve         serveCmd         `cmd:"" help:"The authentication host."`
 	Init          initCmd          `cmd:"" help:"Make a data directory."`
 	Register      registerCmd      `cmd:"" help:"Enter a merchant, device, terminal or card."`
