@@ -125,6 +125,11 @@ func (x *Exchange) claimPrivate() {
 			r.HasTail, r.Licence, r.Tail = true, s.Licence, s.Serial
 		}
 	}
+	if r.MTI == 0x0800 {
+		if who, err := m.DE63(); err == nil {
+			r.Operator, _ = pos.ParseOperator(who.Code[:]) // what is no number names nobody
+		}
+	}
 	if r.MTI == 0x0500 && m.Has(48) {
 		s, err := m.Settlement()
 		d := s.Domestic

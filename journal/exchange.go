@@ -133,6 +133,7 @@ type Exchange struct {
 	SettleCode uint8  // 1 balanced, 2 not balanced
 	Wrapped    []byte // the working key set issued, wrapped under the module's master key
 	KeyCode    pos.NetworkCode
+	Operator   pos.Operator // DE63.1 of a sign-in; zero when none was sent
 }
 
 // section tags of the encoding; absent means zero.
@@ -144,7 +145,11 @@ const (
 	secMoney              // Amount, Currency, Delta, AuthCode, Available
 	secSettle             // NextBatch, Claimed, SettleCode
 	secKeys               // KeyCode, Wrapped
+	secMore               // a byte of the tags below, and what they stand for
 )
+
+// tags of the section secMore.
+const moreOperator = 1 // Operator
 
 func (x *Exchange) sections() (s uint8) {
 	mark := func(on bool, bit uint8) {
@@ -159,6 +164,7 @@ func (x *Exchange) sections() (s uint8) {
 	mark(x.Amount != 0 || x.Currency != pos.Currency{} || x.Delta != 0 || x.AuthCode != pos.AuthCode{} || x.Available != 0, secMoney)
 	mark(x.NextBatch != 0 || x.Claimed != Totals{} || x.SettleCode != 0, secSettle)
 	mark(x.KeyCode != 0 || len(x.Wrapped) > 0, secKeys)
+	mark(x.Operator != pos.Operator{}, secMore)
 	return s
 }
 
@@ -232,6 +238,10 @@ func (x *Exchange) appendSections(b []byte, sec uint8) []byte {
 		b = e.AppendUint16(b, uint16(x.KeyCode))
 		b = append(b, byte(len(x.Wrapped)))
 		b = append(b, x.Wrapped...)
+	}
+	if sec&secMore != 0 {
+		b = append(b, moreOperator)
+		b = append(b, x.Operator[:]...)
 	}
 	return b
 }
@@ -325,5 +335,9 @@ func (x *Exchange) parseSections(r *reader, sec uint8) {
 	if sec&secKeys != 0 {
 		x.KeyCode = pos.NetworkCode(r.u16())
 		x.Wrapped = r.take(int(r.u8()))
+	}
+	if sec&secMore != 0 {
+		r.bad = r.u8() != moreOperator || r.bad
+		copy(x.Operator[:], r.take(3))
 	}
 }

@@ -107,7 +107,7 @@ func TestEntrySize(t *testing.T) {
 	money.Amount, money.Currency, money.Delta, money.AuthCode, money.Available = 1, pos.CNY, 1, pos.AuthCode(ones(6)), 1
 	money.OriginalBatch, money.OriginalSTAN, money.ReversalReason, money.Original = 1, 1, pos.Code("98"), 1
 	signIn := base
-	signIn.Wrapped, signIn.KeyCode = ones(keys.SetSize), 3
+	signIn.Wrapped, signIn.KeyCode, signIn.Operator = ones(keys.SetSize), 3, pos.Operator(ones(3))
 	settlement := base
 	settlement.NextBatch, settlement.Claimed, settlement.SettleCode = 1, journal.Totals{DebitAmount: 1}, 1
 	for name, x := range map[string]journal.Exchange{"sale": money, "sign-in": signIn, "settlement": settlement} {

@@ -40,6 +40,8 @@ type Set struct {
 	Code    pos.NetworkCode
 	Issued  pos.Instant
 	Wrapped [SetSize]byte
+
+	Operator pos.Operator // who asked for it: DE63.1 of the sign-in; zero when it named nobody
 }
 
 // Session is what a terminal's sign-ins have led to.
@@ -76,7 +78,7 @@ func (s *Session) Fold(x *journal.Exchange) {
 	switch x.Effect {
 	case journal.KeysIssued:
 		s.Last++
-		s.Pending = Set{Number: s.Last, Code: x.KeyCode, Issued: x.At}
+		s.Pending = Set{Number: s.Last, Code: x.KeyCode, Issued: x.At, Operator: x.Operator}
 		copy(s.Pending.Wrapped[:], x.Wrapped)
 		if s.SignedOff {
 			s.InForce, s.SignedOff = Set{}, false

@@ -30,6 +30,7 @@ func aSet(t *rapid.T, label string) (s keys.Set) {
 	}
 	s.Code, s.Issued = pos.NetworkCode(rapid.Uint16().Draw(t, label+" code")), pos.Instant(rapid.Int64().Draw(t, label+" issued"))
 	fill(t, s.Wrapped[:], label+" wrapped")
+	fill(t, s.Operator[:], label+" operator")
 	return s
 }
 
@@ -87,7 +88,7 @@ func TestEveryFieldIsKept(t *testing.T) {
 		want int
 	}{
 		{reflect.TypeFor[transaction.Record](), 25}, {reflect.TypeFor[transaction.Terminal](), 8},
-		{reflect.TypeFor[keys.Session](), 5}, {reflect.TypeFor[keys.Set](), 4}, {reflect.TypeFor[journal.Totals](), 4},
+		{reflect.TypeFor[keys.Session](), 5}, {reflect.TypeFor[keys.Set](), 5}, {reflect.TypeFor[journal.Totals](), 4},
 		{reflect.TypeFor[issuer.Card](), 3},
 	} {
 		if got := c.of.NumField(); got != c.want {
@@ -212,7 +213,7 @@ func FuzzSlab(f *testing.F) {
 	}
 	f.Add(uint8(TerminalSlab), one)
 	f.Add(uint8(TerminalSlab), append(bytes.Clone(one), one...))
-	f.Add(uint8(TerminalSlab), []byte{slabVersion})
+	f.Add(uint8(TerminalSlab), []byte{terminalVersion})
 	f.Add(uint8(CardSlab), row)
 	f.Add(uint8(CardSlab), []byte("[]"))
 	f.Fuzz(func(t *testing.T, kind uint8, body []byte) {

@@ -20,7 +20,11 @@ import (
 // ErrSlab is returned for a slab or record that cannot be read; the journal is then replayed.
 var ErrSlab = errors.New("slab: malformed")
 
-const slabVersion = 2
+// The versions of what a slab holds: of a terminal, and of a record or a card.
+const (
+	terminalVersion = 3
+	slabVersion     = 2
+)
 
 // reader takes big-endian values off the front; after the first shortage all are zero and bad is set.
 type reader struct {
@@ -45,7 +49,7 @@ func (r *reader) u64() uint64 { return binary.BigEndian.Uint64(r.take(8)) }
 // appendTerminal encodes one terminal for a slab; t.mu is held.
 func appendTerminal(b []byte, t *terminal) []byte {
 	e := binary.BigEndian
-	b = append(b, slabVersion)
+	b = append(b, terminalVersion)
 	b = append(b, t.id[:]...)
 	b = e.AppendUint64(b, t.applied)
 	b = e.AppendUint32(b, t.session.Last)
@@ -123,6 +127,7 @@ func appendSet(b []byte, s *keys.Set) []byte {
 	}
 	b = binary.BigEndian.AppendUint32(b, uint32(s.Code))
 	b = binary.BigEndian.AppendUint64(b, uint64(s.Issued))
+	b = append(b, s.Operator[:]...)
 	return append(b, s.Wrapped[:]...)
 }
 
@@ -149,6 +154,7 @@ func (r *reader) set() (s keys.Set) {
 		return s
 	}
 	s.Code, s.Issued = pos.NetworkCode(r.below(math.MaxUint16)), pos.Instant(r.u64())
+	copy(s.Operator[:], r.take(len(s.Operator)))
 	copy(s.Wrapped[:], r.take(keys.SetSize))
 	return s
 }
@@ -167,7 +173,7 @@ func (r *reader) totals() journal.Totals {
 // readTerminal decodes what appendTerminal wrote.
 func (r *reader) readTerminal() *terminal {
 	t := &terminal{}
-	if r.u8() != slabVersion {
+	if r.u8() != terminalVersion {
 		r.bad = true
 	}
 	copy(t.id[:], r.take(8))

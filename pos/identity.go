@@ -53,6 +53,28 @@ func ParseSerial[T ~string | ~[]byte](s T) (Serial, error) {
 	return Serial(s), nil
 }
 
+// Operator is DE63.1 of a request, the number of the cashier (操作员): 3 characters, an3, filled up with spaces on
+// the right. The zero value names nobody.
+type Operator [3]byte
+
+// ParseOperator reads 1 to 3 digits or letters, as they stand in DE63.1 with or without the spaces that fill it up.
+func ParseOperator[T ~string | ~[]byte](s T) (o Operator, err error) {
+	number := strings.TrimRight(string(s), " ")
+	if len(number) == 0 || len(number) > len(o) || len(s) > len(o) {
+		return Operator{}, ErrIdentity
+	}
+	for _, c := range []byte(number) {
+		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
+			return Operator{}, ErrIdentity
+		}
+	}
+	copy(o[:], number+"  ")
+	return o, nil
+}
+
+// String is the number without the spaces that fill it up, "" when nobody is named.
+func (o Operator) String() string { return strings.TrimRight(text(o[:]), " ") }
+
 // RRN is DE37, the retrieval reference number (检索参考号): 12 characters, an12.
 type RRN [12]byte
 

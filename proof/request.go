@@ -101,6 +101,8 @@ type Request struct {
 	HasTail bool // DE62 of a sign-in
 	Licence [4]byte
 	Tail    [8]byte
+
+	Operator pos.Operator // DE63.1 of a sign-in; zero when none was sent
 }
 
 // SerialText is the serial number as presented.
