@@ -111,6 +111,7 @@ func (x *Exchange) claimPrivate() {
 	r, m := &x.Request, x.msg
 	de60, err := m.DE60()
 	r.Type, r.Batch, r.NetCode, r.HasBatch = de60.Code, de60.Batch, de60.Network, err == nil
+	r.Fallback = de60.Condition == 2
 	r.Malformed = r.Malformed || err != nil
 	if m.Has(61) {
 		de61, err := m.DE61()

@@ -20,7 +20,7 @@ func Decide(p *Policy, r *Request, s *Snapshot, c *Claims, e *Evidence, now pos.
 	v.Set = -1
 	v.pass(Frame)
 	d := &decision{p, r, s, c, e, now, &v}
-	stages := [...]func() bool{d.form, d.identity, d.network, d.place, d.permit, d.session, d.mac, d.repeat, d.serial, d.track, d.cardholder, d.effective}
+	stages := [...]func() bool{d.form, d.identity, d.network, d.place, d.permit, d.session, d.mac, d.repeat, d.serial, d.track, d.cardholder, d.inPerson, d.effective}
 	for _, stage := range stages {
 		if !stage() || v.Repeat {
 			return v
@@ -146,24 +146,6 @@ func metres(lat1, lon1, lat2, lon2 int32) float64 {
 	return 2 * 6371009 * math.Asin(math.Min(1, math.Sqrt(h)))
 }
 
-// permit: what the terminal may do now; money going back by reversal is never held up by it.
-func (d *decision) permit() bool {
-	may := d.s.Terminal.Permit
-	ok := may.Sell
-	switch {
-	case d.r.Op == transaction.Refund:
-		ok = may.Sell && may.Refund
-	case d.r.Op == transaction.Reversal, d.r.Need == Echo, d.r.Need == SignOff, d.r.Need == TamperReport:
-		ok = true
-	}
-	if !ok {
-		d.v.details.note(PermitCheck, textOf([]byte(d.r.Op.String())), textOf([]byte(may.Reason)))
-		return d.v.fail(PermitCheck, reason.PermitRefused)
-	}
-	d.v.pass(PermitCheck)
-	return true
-}
-
 // session: signed in, the open batch, the algorithm of the keys; for a sign-in, its code and rate.
 func (d *decision) session() bool {
 	switch d.r.Need {
@@ -228,6 +210,9 @@ func (d *decision) algorithm() bool {
 
 func (d *decision) signIn() bool {
 	v, t := d.v, d.s.Terminal
+	if who := d.s.Cashiers[0]; who != nil && !who.Permit.SignIn() {
+		return d.forbidden(PolicyCheck, who, who.Permit.String())
+	}
 	switch {
 	case d.r.NetCode != t.Profile.SignInCode:
 		v.details.note(PolicyCheck, textOf([]byte(d.r.NetCode.String())), textOf([]byte(t.Profile.SignInCode.String())))

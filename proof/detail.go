@@ -31,6 +31,7 @@ const (
 	tagPlace   = 'p' // latitude 4, longitude 4
 	tagCircle  = 'c' // latitude 4, longitude 4, metres 4
 	tagEntry   = 'e' // a journal entry, 8 bytes
+	tagPermit  = 'q' // a journal entry, 8 bytes, 0 none; the permit and the facts that made it, text
 )
 
 const maxText = 50
@@ -66,6 +67,8 @@ func (v value) append(b []byte) []byte {
 		b = e.AppendUint32(b, uint32(v.n))
 	case tagNumber, tagInstant, tagEntry:
 		b = e.AppendUint64(b, v.n)
+	case tagPermit:
+		b = append(e.AppendUint64(b, v.n), v.b...)
 	default:
 		b = append(b, v.b...)
 	}
@@ -177,6 +180,10 @@ func render(tag byte, v []byte) string {
 		return strconv.FormatUint(e.Uint64(v), 10)
 	case tag == tagEntry && len(v) == 8:
 		return "journal entry " + strconv.FormatUint(e.Uint64(v), 10)
+	case tag == tagPermit && len(v) >= 8 && e.Uint64(v) == 0:
+		return safe(v[8:])
+	case tag == tagPermit && len(v) >= 8:
+		return fmt.Sprintf("%s; journal entry %d", safe(v[8:]), e.Uint64(v))
 	case tag == tagInstant && len(v) == 8:
 		return pos.Instant(e.Uint64(v)).Time().Format("2006-01-02T15:04:05Z")
 	case tag == tagNetwork && len(v) == 17:

@@ -84,6 +84,8 @@ type Request struct {
 	App        [8]byte
 	HasApp     bool
 
+	Fallback bool // DE60.5 = 2: the terminal fell back from chip to stripe
+
 	HasPlace  bool
 	Latitude  int32
 	Longitude int32
@@ -135,6 +137,12 @@ type Snapshot struct {
 	Version  uint64 // of the terminal's state; the ledger refuses a commit against another
 	Owner    any    // the ledger's own place of the terminal, so that it is looked up once a message
 	Undone   uint64 // how many of the terminal's records were reversed so far
+
+	// What the terminal may do now, nil where the ledger keeps no permits: then its registration alone says.
+	// And what those may do who signed in for the pending keys, or who signs in by this message, and for the keys
+	// in force; nil is nobody in particular.
+	Permit   *registry.Standing
+	Cashiers [2]*registry.Standing
 
 	Stops       Stops // sales stopped because a proof no longer proves
 	RateLimited bool  // too many sign-ins

@@ -29,6 +29,7 @@ type Fact struct {
 	Until   pos.Instant `json:"until,omitempty"`   // when time alone changes it; 0 never
 	Entry   uint64      `json:"entry,omitempty"`   // the journal entry it rests on
 	Restore string      `json:"restore,omitempty"` // an argument of the words that say what would restore it, such as 1.0.3
+	Permit  *Permit     `json:"permit,omitempty"`  // a restriction that the fact brings itself, met with the policy's: of a registration, of a campaign
 }
 
 // Good is the state of a fact that restricts nothing by itself.

@@ -84,16 +84,6 @@ type Device struct {
 	MasterTerms uint32   `json:"key_loadings"`          // how often a master key was loaded
 }
 
-// Permit is what a terminal may do now. The zero value permits nothing.
-type Permit struct {
-	Sell   bool   `json:"sell"`
-	Refund bool   `json:"refund"`
-	Reason string `json:"reason,omitempty"` // why it is less than full
-}
-
-// FullPermit permits everything.
-var FullPermit = Permit{Sell: true, Refund: true}
-
 // Terminal is a place in a shop where a device works (DE41).
 type Terminal struct {
 	ID         pos.TerminalID `json:"id"`
@@ -106,7 +96,7 @@ type Terminal struct {
 	Profile    Profile        `json:"profile"`
 	Master     keys.Wrapped   `json:"master_key"` // TMK
 	MasterKCV  string         `json:"master_key_kcv"`
-	Permit     Permit         `json:"permit"`
+	Permit     Permit         `json:"permit"`            // what was permitted when it was registered; no later fact permits more
 	Visitor    bool           `json:"visitor,omitempty"` // left alone by a demonstration's own traffic
 	Canary     bool           `json:"canary,omitempty"`  // reserved for known-bad messages: it moves no money
 }
