@@ -3,7 +3,9 @@ package fleet
 import "touchstone/journal"
 
 // State is the room as the journal's acts made it. It is not safe for use at the same time.
-type State struct{}
+type State struct {
+	permitState
+}
 
 // NewState is the room before any act.
 func NewState() *State { return &State{} }
@@ -11,5 +13,9 @@ func NewState() *State { return &State{} }
 // Fold takes one noun's newest record. Nouns of a later version are left alone. Folding the same record again
 // changes nothing.
 func (s *State) Fold(seq uint64, c journal.Change) error {
+	switch c.Noun {
+	case nounPolicy:
+		return s.foldPolicy(seq, c)
+	}
 	return nil
 }

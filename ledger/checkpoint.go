@@ -104,7 +104,7 @@ func (l *Ledger) collectTerminals(batch *Checkpoint) (newest uint64) {
 		slab := Slab{Kind: TerminalSlab, ID: uint32(from / SlabSize)}
 		for _, t := range group {
 			t.mu.Lock()
-			slab.Applied = max(slab.Applied, t.applied, t.collect(batch))
+			slab.Applied = max(slab.Applied, t.applied, t.permitEntry(), t.collect(batch))
 			slab.Body = appendHigh(appendTerminal(slab.Body, t), t)
 			t.touched = false
 			t.mu.Unlock()

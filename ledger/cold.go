@@ -19,7 +19,7 @@ func (w waiter) Committed(r journal.Receipt) { w <- r }
 
 // Register writes cold records, each an entry, in order, and returns when they are durable. Each is a
 // *registry.Merchant, *registry.Device, *registry.Terminal, *issuer.Opening, *journal.Event, *journal.Flood,
-// *journal.Loss, *journal.Draft or *journal.Opened that Check accepts. After ErrFull, ErrStopped or ErrQueueFull those before the one
+// *journal.Loss, *registry.PermitSet, *journal.Draft or *journal.Opened that Check accepts. After ErrFull, ErrStopped or ErrQueueFull those before the one
 // refused may be in the journal.
 func (l *Ledger) Register(ctx context.Context, at pos.Instant, records ...any) error {
 	entries := make([]journal.Entry, len(records))
@@ -94,6 +94,8 @@ func kindOf(r any) (journal.Kind, error) {
 		return journal.KindTerminal, r.Check()
 	case *registry.Certificate:
 		return journal.KindCertificate, r.Check()
+	case *registry.PermitSet:
+		return journal.KindPermit, r.Check()
 	case *issuer.Opening:
 		return journal.KindCard, nil
 	case *journal.Opened:

@@ -30,7 +30,7 @@ func (l *Ledger) Gather(r *proof.Request, now pos.Instant, s *proof.Snapshot) er
 	}
 	t.mu.Lock()
 	reg := t.reg
-	s.Terminal, s.Version, s.Session = reg, t.version, t.session
+	s.Terminal, s.Version, s.Session, s.Permit = reg, t.version, t.session, t.standing()
 	s.Owner, s.Undone = t, t.undone.Load()
 	s.Money = proof.Money{Batch: t.money.Batch, LastBatch: t.money.LastBatch, HeardFrom: t.money.HeardFrom,
 		Empty: t.money.HeardFrom == pos.Address{}}
@@ -40,6 +40,7 @@ func (l *Ledger) Gather(r *proof.Request, now pos.Instant, s *proof.Snapshot) er
 	}
 	s.Money.Missing = t.gatherPrior(r, s)
 	t.mu.Unlock()
+	l.cashiers.gather(r, s)
 	if reg != nil {
 		l.mu.RLock()
 		s.Device = l.devices[reg.Serial]

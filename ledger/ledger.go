@@ -30,6 +30,18 @@ type Options struct {
 	// Rooms folds what acts change, in the order of the journal, each when it is queued for the disk and once
 	// more, or an older one before it, when a journal is replayed; it must not call the ledger. nil: nobody.
 	Rooms func(seq uint64, kind journal.Kind, c journal.Change) error
+
+	// Permits tells that somebody keeps permits: a terminal that is registered, or was before and has no entry of
+	// one, may do nothing until it was judged. Registered is told of each record of a terminal or device when it is
+	// queued for the disk, while locks are held: it must neither wait nor call the ledger. nil: nobody.
+	Permits    bool
+	Registered func(t *registry.Terminal, d *registry.Device)
+}
+
+func (o *Options) registered(t *registry.Terminal, d *registry.Device) {
+	if o.Registered != nil {
+		o.Registered(t, d)
+	}
 }
 
 func (o *Options) foldAct(seq uint64, kind journal.Kind, c journal.Change) error {
@@ -68,6 +80,7 @@ type terminal struct {
 	order   []*record                   // those of records, the one kept first in front
 	dirtied []*record                   // new or changed since the last checkpoint
 	high    [transaction.Classes]uint64 // the highest index key in the store's runs, by class; 0 none
+	permit  *registry.Standing          // by its entry; nil none says anything
 	graves  bool                        // records has, or had, a tombstone
 	loose   []transaction.Key           // tombstones named by the slab, until restore has read them
 	trims   uint64                      // how often records were forgotten; volatile
@@ -75,6 +88,8 @@ type terminal struct {
 	tokens  float64                     // sign-ins left; volatile
 	filled  pos.Instant
 	conn    uint64 // of the last verified message; volatile
+
+	unjudged bool // nobody looked at its permit yet; volatile
 
 	undone atomic.Uint64 // records reversed since the start; raised under mu
 }
@@ -98,6 +113,7 @@ type Ledger struct {
 	merchants map[pos.MerchantID]*registry.Merchant
 	devices   map[pos.Serial]*registry.Device
 	certs     certificates
+	cashiers  cashiers
 	cards     map[pos.PANHash]*card
 	termSlots []*terminal
 	cardSlots []*card
@@ -195,10 +211,13 @@ func (l *Ledger) restore(ctx context.Context) error {
 	if err := l.loadLoose(); err != nil {
 		return err
 	}
+	if err := l.loadPermits(ctx); err != nil {
+		return err
+	}
 	// Cards are in a slab, or in the tail, which must be folded in order.
 	return l.history.ColdRecords(ctx, ColdRecords{
 		Merchant: func(m *registry.Merchant) error { l.merchants[m.ID] = m; return nil },
-		Device:   func(d *registry.Device) error { l.devices[d.Serial] = d; return nil },
+		Device:   func(d *registry.Device) error { l.devices[d.Serial] = d; l.opts.registered(nil, d); return nil },
 		Terminal: func(r *registry.Terminal) error { l.restoreTerminal(r); return nil },
 
 		Certificate: func(c *registry.Certificate) error { l.certs.put(c); return nil },
@@ -214,7 +233,8 @@ func (l *Ledger) restoreTerminal(r *registry.Terminal) {
 	if t == nil {
 		t = l.addTerminal(r.ID)
 	}
-	t.reg = r
+	t.reg, t.unjudged = r, l.opts.Permits && t.permit == nil
+	l.opts.registered(r, nil)
 }
 
 func (l *Ledger) terminal(id pos.TerminalID) *terminal {

@@ -113,7 +113,7 @@ func (l *Ledger) foldCold(e journal.Entry, enqueue func() (uint64, error)) error
 		if err := json.Unmarshal(e.Body, d); err != nil {
 			return fail(err)
 		}
-		return l.listed(l.stillTampered(d, enqueue), func() { l.devices[d.Serial] = d })
+		return l.foldDevice(d, enqueue)
 	case journal.KindTerminal:
 		r := new(registry.Terminal)
 		if err := json.Unmarshal(e.Body, r); err != nil {
@@ -144,10 +144,29 @@ func (l *Ledger) foldCold(e journal.Entry, enqueue func() (uint64, error)) error
 			return fail(err)
 		}
 		return l.foldAct(e, act, enqueue)
+	case journal.KindPermit:
+		set := new(registry.PermitSet)
+		if err := json.Unmarshal(e.Body, set); err != nil {
+			return fail(err)
+		}
+		return l.foldPermits(e, set, enqueue)
 	case journal.KindOpened, journal.KindKey, journal.KindFlood, journal.KindLoss:
 		return l.listed(enqueue, func() {})
 	}
 	return fail(errors.New("of a later version"))
+}
+
+func (l *Ledger) foldDevice(d *registry.Device, enqueue func() (uint64, error)) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	seq, err := l.stillTampered(d, enqueue)()
+	if err != nil {
+		return err
+	}
+	d.Entry = seq
+	l.devices[d.Serial] = d
+	l.opts.registered(nil, d)
+	return nil
 }
 
 // stillTampered refuses a record that was made from one read before the device reported tampering and would
@@ -203,7 +222,10 @@ func (l *Ledger) foldTerminal(r *registry.Terminal, enqueue func() (uint64, erro
 		if err != nil {
 			return err
 		}
-		l.addTerminal(r.ID).register(seq, r)
+		t := l.addTerminal(r.ID)
+		t.unjudged = l.opts.Permits
+		t.register(seq, r)
+		l.opts.registered(r, nil)
 		return nil
 	}
 	l.mu.Unlock()
@@ -214,12 +236,14 @@ func (l *Ledger) foldTerminal(r *registry.Terminal, enqueue func() (uint64, erro
 		return err
 	}
 	t.register(seq, r)
+	l.opts.registered(r, nil)
 	return nil
 }
 
 // register takes a terminal's record. The session learns of its master key in the order of the journal
 // and once: not from the newest record read before the tail, nor from one the checkpoint has seen.
 func (t *terminal) register(seq uint64, r *registry.Terminal) {
+	r.Entry = seq
 	t.reg, t.touched = r, true
 	t.version++
 	if seq > t.applied {

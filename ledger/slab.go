@@ -14,6 +14,7 @@ import (
 	"touchstone/keys"
 	"touchstone/pos"
 	"touchstone/reason"
+	"touchstone/registry"
 	"touchstone/transaction"
 )
 
@@ -22,7 +23,7 @@ var ErrSlab = errors.New("slab: malformed")
 
 // The versions of what a slab holds: of a terminal, and of a record or a card.
 const (
-	terminalVersion = 3
+	terminalVersion = 4
 	slabVersion     = 2
 )
 
@@ -52,6 +53,7 @@ func appendTerminal(b []byte, t *terminal) []byte {
 	b = append(b, terminalVersion)
 	b = append(b, t.id[:]...)
 	b = e.AppendUint64(b, t.applied)
+	b = e.AppendUint64(b, t.permitEntry())
 	b = e.AppendUint32(b, t.session.Last)
 	b = append(b, flag(t.session.SignedOff))
 	b = append(b, t.session.Master[:]...)
@@ -178,6 +180,9 @@ func (r *reader) readTerminal() *terminal {
 	}
 	copy(t.id[:], r.take(8))
 	t.applied = r.u64()
+	if seq := r.u64(); seq != 0 {
+		t.permit = &registry.Standing{Entry: seq} // loadPermits reads it
+	}
 	t.session.Last, t.session.SignedOff = r.u32(), r.flag()
 	copy(t.session.Master[:], r.take(len(t.session.Master)))
 	t.session.InForce, t.session.Pending = r.set(), r.set()
@@ -230,7 +235,7 @@ func (l *Ledger) loadTerminals(s Slab) error {
 		if t == nil {
 			t = l.addTerminal(row.id)
 		}
-		t.applied, t.session, t.money, t.loose, t.high = row.applied, row.session, row.money, row.loose, row.high
+		t.applied, t.permit, t.session, t.money, t.loose, t.high = row.applied, row.permit, row.session, row.money, row.loose, row.high
 	}
 	if r.bad {
 		return ErrSlab

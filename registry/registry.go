@@ -82,6 +82,8 @@ type Device struct {
 
 	ReleasedBy  []string `json:"released_by,omitempty"` // the two people of the last release after tampering
 	MasterTerms uint32   `json:"key_loadings"`          // how often a master key was loaded
+
+	Entry uint64 `json:"-"` // the journal's entry of this record, where the ledger gave it
 }
 
 // Terminal is a place in a shop where a device works (DE41).
@@ -99,6 +101,8 @@ type Terminal struct {
 	Permit     Permit         `json:"permit"`            // what was permitted when it was registered; no later fact permits more
 	Visitor    bool           `json:"visitor,omitempty"` // left alone by a demonstration's own traffic
 	Canary     bool           `json:"canary,omitempty"`  // reserved for known-bad messages: it moves no money
+
+	Entry uint64 `json:"-"` // the journal's entry of this record, where the ledger gave it
 }
 
 // MaxModel is the most bytes of a device's model name.

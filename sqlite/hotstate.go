@@ -85,8 +85,8 @@ func (h HotState) Head(ctx context.Context) (uint64, journal.Hash, error) { retu
 func (h HotState) ColdRecords(ctx context.Context, to ledger.ColdRecords) error {
 	return h.store.Cold(ctx, Cold{
 		Merchant: func(_ uint64, r registry.Merchant) error { return to.Merchant(&r) },
-		Device:   func(_ uint64, r registry.Device) error { return to.Device(&r) },
-		Terminal: func(_ uint64, r registry.Terminal) error { return to.Terminal(&r) },
+		Device:   func(seq uint64, r registry.Device) error { r.Entry = seq; return to.Device(&r) },
+		Terminal: func(seq uint64, r registry.Terminal) error { r.Entry = seq; return to.Terminal(&r) },
 
 		Certificate: func(_ uint64, r registry.Certificate) error { return to.Certificate(&r) },
 		Event: func(_ uint64, e journal.Event) error {

@@ -112,6 +112,7 @@ func (e *engine) apply(ctx context.Context, c change) (changed, error) {
 		return told, err
 	}
 	told, err = e.carry(ctx, c)
+	_ = e.permits.settle(ctx) // an error is logged there, and the permits are judged again
 	return told, errors.Join(err, e.finish(ctx, c.proposal))
 }
 

@@ -251,6 +251,7 @@ func (e *engine) approve(ctx context.Context, c change) (changed, error) {
 	}
 	request.actors, request.proposal = []string{p.By, accounts[0].Name}, p.ID
 	told, err := e.carry(ctx, request)
+	_ = e.permits.settle(ctx)
 	return told, errors.Join(err, e.finish(ctx, p.ID))
 }
 

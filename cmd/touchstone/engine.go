@@ -70,7 +70,8 @@ type engine struct {
 	log    *slog.Logger
 	observed
 
-	office *office // the rooms of people, and one act at a time
+	office  *office  // the rooms of people, and one act at a time
+	permits *permits // what terminals may do, kept as the rule says
 
 	certificates sync.Mutex // one act of the certificate authority at a time; taken before any lock of the ledger
 
@@ -183,7 +184,13 @@ func (e *engine) start(o engineOptions) error {
 		sink = o.around(sink)
 	}
 	e.office = newOffice()
-	o.ledger.Rooms = e.office.fold
+	var err error
+	if e.permits, err = newPermits(e); err != nil {
+		stop()
+		return errors.Join(err, e.closeView())
+	}
+	e.office.folded = e.permits.folded
+	o.ledger.Rooms, o.ledger.Permits, o.ledger.Registered = e.office.fold, true, e.permits.registered
 	e.watch = newWatch(e.store.Reader, e.clock, o.log)
 	l, committer, err := ledger.Open(ctx, o.ledger, e.watchedStore(hot), hot, e.watchedSink(watched{sink, e.watch}))
 	if err != nil {
@@ -203,6 +210,12 @@ func (e *engine) start(o engineOptions) error {
 			e.fail(err)
 		}
 	})
+	if err := e.permits.begin(ctx); err != nil {
+		stop()
+		e.wait.Wait()
+		return errors.Join(err, e.closeView())
+	}
+	e.wait.Go(func() { e.permits.run(ctx) })
 	e.startWatch(ctx)
 	if err := e.startGuard(ctx, o.guard); err != nil {
 		stop()

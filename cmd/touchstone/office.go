@@ -31,14 +31,18 @@ type office struct {
 	mu     sync.RWMutex // guards the rooms
 	rooms  rooms
 	signed map[string]pos.Instant // signatures used of late, guarded by acting
+
+	folded func(journal.Kind, journal.Change) // told of each change, with the ledger's locks held
 }
 
 func newOffice() *office {
-	return &office{rooms: rooms{staff.NewState(), fleet.NewState(), lab.NewState(), incident.NewState(), redress.NewState()}, signed: map[string]pos.Instant{}}
+	return &office{rooms: rooms{staff.NewState(), fleet.NewState(), lab.NewState(), incident.NewState(), redress.NewState()},
+		signed: map[string]pos.Instant{}, folded: func(journal.Kind, journal.Change) {}}
 }
 
 // fold takes one change of an act; ledger.Options.Rooms.
 func (o *office) fold(seq uint64, kind journal.Kind, c journal.Change) error {
+	defer o.folded(kind, c)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch kind {
@@ -66,6 +70,7 @@ func (o *office) view(f func(r *rooms)) {
 // act lets a rule decide on the rooms as they are and registers what it decides, in order, before another act
 // is decided. It returns when all is durable. A *journal.Refusal is kept in the journal, and returned.
 func (e *engine) act(ctx context.Context, decide func(r *rooms, now pos.Instant) ([]journal.Draft, error)) error {
+	defer e.permits.settle(ctx)
 	e.office.acting.Lock()
 	defer e.office.acting.Unlock()
 	return e.actLocked(ctx, decide)

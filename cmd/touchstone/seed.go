@@ -72,6 +72,9 @@ func (e *engine) seed(ctx context.Context) error {
 	if err := e.ledger.Register(ctx, e.clock(), records...); err != nil {
 		return err
 	}
+	if err := e.permits.settle(ctx); err != nil {
+		return err
+	}
 	if err := e.seedCertificates(ctx); err != nil {
 		return err
 	}

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"touchstone/fleet"
+	"touchstone/ledger"
+	"touchstone/pos"
+	"touchstone/registry"
+)
+
+// terminalFacts appends every fact of a terminal, as the rooms that know it tell it, in the order of fleet.Facts but
+// for the cashier's. A room that does not know leaves the fact unknown.
+func terminalFacts(r *rooms, p *ledger.Permitted, now pos.Instant, facts []registry.Fact) []registry.Fact {
+	return append(facts,
+		fleet.RegistrationFact(p.Terminal),
+		fleet.RegisteredDeviceFact(p.Device),
+		registry.Fact{Name: registry.FactCertificate},
+		registry.Fact{Name: registry.FactApplication},
+		registry.Fact{Name: registry.FactAdvisory},
+		registry.Fact{Name: registry.FactInspection},
+		registry.Fact{Name: registry.FactHealth},
+		registry.Fact{Name: registry.FactNetwork},
+		registry.Fact{Name: registry.FactSite},
+	)
+}
+
+// judgeCashiers says what the people at the counter may do. k.computing is held.
+func (k *permits) judgeCashiers() {
+	var others fleet.Judgment
+	k.e.office.view(func(r *rooms) {
+		others = k.policy(r).Judge([]registry.Fact{{Name: registry.FactCashier}})
+	})
+	if others.Permit == registry.FullPermit {
+		k.e.ledger.SetOtherCashiers(nil)
+		return
+	}
+	k.e.ledger.SetOtherCashiers(&registry.Standing{Permit: others.Permit, Facts: others.Why})
+}
