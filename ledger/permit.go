@@ -227,3 +227,22 @@ func (l *Ledger) loadPermits(ctx context.Context) error {
 	}
 	return nil
 }
+
+// May is what the terminal may do now, in plain form.
+func (p *Permitted) May() registry.Permit {
+	switch {
+	case p.Unjudged:
+		return registry.BlockedPermit
+	case p.Standing == nil:
+		return p.Terminal.Permit.Plain()
+	}
+	return p.Standing.Permit.Meet(p.Terminal.Permit)
+}
+
+// Restricted tells whether a fact is among those that make the permit less than full.
+func (p *Permitted) Restricted(by registry.FactName) bool {
+	if p.Standing == nil {
+		return by == registry.FactRegistration && p.Terminal.Permit.Plain() != registry.FullPermit
+	}
+	return slices.ContainsFunc(p.Standing.Facts, func(f registry.Fact) bool { return f.Name == by })
+}

@@ -45,6 +45,9 @@ type change struct {
 	Approve *approveChange `json:"approve,omitempty"`
 	People  *peopleQuery   `json:"people,omitempty"`
 
+	PermitQuery  *permitQuery        `json:"permit_query,omitempty"` // asks and changes nothing
+	PermitPolicy *permitPolicyChange `json:"permit_policy,omitempty"`
+
 	By       []credential `json:"by,omitempty"` // who asks; two where two people are needed and both are here
 	actors   []string     // the accounts that were proven, the proposer first; set where the change is applied
 	proposal string       // the proposal that was approved
@@ -139,6 +142,8 @@ func (e *engine) carry(ctx context.Context, c change) (changed, error) {
 		return e.finding(ctx, c.Finding)
 	case c.Resume != nil:
 		return e.resume(ctx, c.Resume)
+	case c.PermitPolicy != nil:
+		return e.changePermitPolicy(ctx, c.PermitPolicy, c.actors)
 	}
 	return changed{}, errors.New("nothing to change")
 }

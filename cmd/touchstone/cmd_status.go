@@ -60,6 +60,8 @@ func (e *engine) respond(ctx context.Context, c change) (any, error) {
 		return e.canaryRound(ctx), nil
 	case c.People != nil:
 		return e.people(), nil
+	case c.PermitQuery != nil:
+		return e.answerPermit(ctx, c.PermitQuery)
 	}
 	return e.apply(ctx, c)
 }

@@ -47,6 +47,8 @@ func (c *change) duty() (duty, bool) {
 		return duty{act: "canary_finding", free: true}, true // of the program itself, through the socket
 	case c.Resume != nil:
 		return duty{act: "sales_resume", roles: security, free: true}, true
+	case c.PermitPolicy != nil:
+		return duty{act: "permit_policy_set", roles: security, two: true}, true
 	case c.Account != nil:
 		return duty{act: "account_change", roles: []staff.Role{staff.Administrator}}, true
 	}

@@ -84,6 +84,9 @@ func (l *lines) entry(e journal.Entry) error {
 	if e.Kind.OfActs() {
 		return l.act(e)
 	}
+	if e.Kind == journal.KindPermit {
+		return l.permits(e)
+	}
 	if e.Kind != journal.KindExchange {
 		_, err := fmt.Fprintf(l.w, " %s  %s\n", e.At.Time().In(l.zone).Format("15:04:05"), l.two("registered: ", "登记: ")+e.Kind.String())
 		return err

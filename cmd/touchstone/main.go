@@ -39,6 +39,7 @@ type commands struct {
 	Effectiveness effectivenessCmd `cmd:"" help:"Of all approvals: which proofs held, were weak, were not required or were waived."`
 	Events        eventsCmd        `cmd:"" help:"What a person should know that no message says: a proof that no longer proves, a terminal that changed."`
 	Canary        canaryCmd        `cmd:"" help:"Send known-bad messages from reserved terminals and see that each is refused for its reason; resume stopped sales."`
+	Permit        permitCmd        `cmd:"" help:"What a terminal may do now, why, and what would restore it; how many may do what; the policy."`
 	Staff         staffCmd         `cmd:"" help:"The people of acquirer and laboratory: their accounts and roles."`
 	Proposals     proposalsCmd     `cmd:"" help:"What one person asked for and a second has to agree to."`
 	Approve       approveCmd       `cmd:"" help:"Agree to a proposal, or reject it, under an account of your own."`

@@ -23,6 +23,11 @@ func terminalFacts(r *rooms, p *ledger.Permitted, now pos.Instant, facts []regis
 	)
 }
 
+// cashierFact is what is known of the person who signed in; named is false where nobody was named.
+func cashierFact(r *rooms, m pos.MerchantID, o pos.Operator, now pos.Instant) (f registry.Fact, named bool) {
+	return registry.Fact{Name: registry.FactCashier}, o != pos.Operator{}
+}
+
 // judgeCashiers says what the people at the counter may do. k.computing is held.
 func (k *permits) judgeCashiers() {
 	var others fleet.Judgment
