@@ -204,12 +204,14 @@ func (s *Standing) Why(n int) string {
 			room -= len(" +99")
 		}
 		if len(word) > room {
-			fmt.Fprintf(&b, " +%d", more)
+			if n-b.Len() >= len(" +99") {
+				fmt.Fprintf(&b, " +%d", more)
+			}
 			break
 		}
 		b.WriteString(word)
 	}
-	return b.String()
+	return strings.TrimPrefix(b.String(), " ")
 }
 
 // Words are a fact's name, state and detail.

@@ -156,9 +156,9 @@ func (l *lines) permits(e journal.Entry) error {
 	if err := json.Unmarshal(e.Body, &set); err != nil {
 		return fmt.Errorf("entry %d: %w", e.Seq, err)
 	}
-	who := set.Terminals[0].String()
-	if n := len(set.Terminals); n > 1 {
-		who = fmt.Sprintf(l.two("%d terminals", "%d 台终端"), n)
+	who := fmt.Sprintf(l.two("%d terminals", "%d 台终端"), len(set.Terminals))
+	if len(set.Terminals) == 1 {
+		who = set.Terminals[0].String()
 	}
 	why := set.Standing(e.Seq, e.At).Why(maxPermitWhy)
 	if why != "" {
