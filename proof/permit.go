@@ -64,7 +64,7 @@ func against(r *Request, may registry.Permit) string {
 		return "no_refund"
 	case moves && may.Limit != 0 && r.Amount > may.Limit:
 		return "limit:" + may.Limit.String()
-	case may.OnlineOnly && r.Op != transaction.NoOp:
+	case may.OnlineOnly && r.Need == Financial:
 		return offline(r)
 	}
 	return ""
