@@ -170,7 +170,7 @@ func (c *permitList) Run(a *app) error {
 
 // permitPolicy is the rule.
 type permitPolicy struct {
-	Show  permitPolicyShow  `cmd:"" default:"1" help:"The policy in force."`
+	Show  permitPolicyShow  `cmd:"" default:"withargs" help:"The policy in force."`
 	Check permitPolicyCheck `cmd:"" help:"Read a policy file and try its own tests; nothing is changed."`
 	Set   permitPolicySet   `cmd:"" help:"Put a policy in force: two people. Every permit is worked out again."`
 }
