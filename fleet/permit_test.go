@@ -267,3 +267,21 @@ func FuzzPolicy(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkJudge is one terminal's permit when all is good, and when three facts are not.
+func BenchmarkJudge(b *testing.B) {
+	p := standard(b)
+	facts := good()
+	bad := good()
+	for _, name := range []registry.FactName{registry.FactAdvisory, registry.FactCertificate, registry.FactInspection} {
+		state(name, "suspended")(bad)
+	}
+	for name, of := range map[string][]registry.Fact{"good": facts, "three bad": bad} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				p.Judge(of)
+			}
+		})
+	}
+}

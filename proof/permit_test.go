@@ -205,3 +205,15 @@ func TestPermitEvidence(t *testing.T) {
 		}
 	})
 }
+
+// BenchmarkPermit is what the permit costs a decision: the check and the reading of what stands.
+func BenchmarkPermit(b *testing.B) {
+	w := healthy()
+	w.Snapshot.Permit = &registry.Standing{Permit: registry.FullPermit}
+	b.ReportAllocs()
+	for b.Loop() {
+		if proof.PermitOf(&w.Request, &w.Snapshot) != "" {
+			b.Fatal("refused")
+		}
+	}
+}

@@ -92,6 +92,9 @@ func (k *permits) folded(kind journal.Kind, c journal.Change) {
 			Device   pos.Serial      `json:"device"`
 		}
 		err := json.Unmarshal(c.Record, &about)
+		if _, known := k.bound[pos.Serial(c.ID)]; known {
+			about.Device = pos.Serial(c.ID)
+		}
 		if err != nil || about.Terminal == nil && about.Serial == "" && about.Device == "" {
 			k.all, k.cashiers = true, true // the policy is one of them
 			break

@@ -46,8 +46,8 @@ func (w *watched) String() string {
 	return w.text.String()
 }
 
-// startTime bounds the start of a host.
-const startTime = 30 * time.Second
+// startTime bounds the start of a host, of one with a million terminals too.
+const startTime = 3 * time.Minute
 
 var (
 	tcpSaid = regexp.MustCompile(`msg=serving .*\btcp=(\S+)`)
@@ -65,7 +65,7 @@ func (b *bench) start(ctx context.Context, terminals string, withTLS bool) (*hos
 		return nil, fmt.Errorf("init: %w: %s", err, out)
 	}
 	// A connection that says nothing is closed after a while, unless told otherwise; here they are counted.
-	args := []string{"serve", "--data", h.dir, "--tcp", "127.0.0.1:0", "--first-byte", "1h", "--unproven-idle", "1h", "--idle", "1h"}
+	args := []string{"serve", "--data", h.dir, "--tcp", "127.0.0.1:0", "--first-byte", "1h", "--unproven-idle", "1h", "--idle", "1h", "--observe", ""}
 	if withTLS {
 		args = append(args, "--tls", "127.0.0.1:0")
 	}

@@ -28,6 +28,8 @@ func (b *bench) micro(ctx context.Context) error {
 		{"./iso8583", "^BenchmarkPackSale$", "pack a sale", goal{"ns/op", 400, false}},
 		{"./paycrypto/mac", "^BenchmarkUnionPayMAC200$", "MAC of 200 bytes", goal{"ns/op", 700, false}},
 		{"./paycrypto/mac", "^Benchmark(UnionPaySM4|X919)MAC200$", "MAC of 200 bytes", goal{}},
+		{"./proof", "^BenchmarkPermit$", "the permit's check in a decision", goal{"ns/op", 100, false}},
+		{"./fleet", "^BenchmarkJudge$", "the rule of the permit, one terminal, all facts good", goal{}},
 		{"./host", "LineFakes", "the line with fakes behind every port", goal{}},
 		{"./sqlite", "Committer256", "journal committer on SQLite, 256 submitters", goal{"entries/s", 100_000, true}},
 		{"./cmd/touchstone", "Ledger256", "ledger without network, MAC and PIN, 256 submitters", goal{}},
