@@ -96,6 +96,7 @@ func (a *Advisory) prepare() (err error) {
 		if t.versions, err = ParseRange(t.Versions); err != nil {
 			return fmt.Errorf("versions of %.40s: %w", t.Model, err)
 		}
+		t.Hardware, t.Versions = t.hardware.String(), t.versions.String()
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -66,14 +65,14 @@ type Reached struct {
 }
 
 // Radius calls f with every terminal that an advisory touches, whatever its state.
-func (s *State) Radius(a *Advisory, places iter.Seq[Place], f func(Reached)) {
+func (s *State) Radius(a *Advisory, places []Place, f func(Reached)) {
 	type key struct{ model, hardware, version string }
 	type judged struct {
 		touch  Touch
 		answer Answer
 	}
 	known := map[key]judged{} // a million terminals have few of these
-	for p := range places {
+	for _, p := range places {
 		k := key{p.Device.Model, p.Device.Hardware, s.VersionOf(p.Device)}
 		j, ok := known[k]
 		if !ok {
@@ -98,12 +97,13 @@ type Tally struct {
 }
 
 // Count tallies an advisory's terminals.
-func (s *State) Count(a *Advisory, places iter.Seq[Place]) (t Tally) {
-	s.Radius(a, places, func(r Reached) { t.take(r) })
+func (s *State) Count(a *Advisory, places []Place) (t Tally) {
+	s.Radius(a, places, func(r Reached) { t.Take(r) })
 	return t
 }
 
-func (t *Tally) take(r Reached) {
+// Take counts one terminal.
+func (t *Tally) Take(r Reached) {
 	t.Terminals++
 	switch r.Answer.Kind {
 	case Upgrade:
@@ -173,8 +173,16 @@ const (
 // ErrCampaign is returned for a campaign that may not be begun or closed.
 var ErrCampaign = errors.New("campaign")
 
-// Start is two people's decision to begin a campaign. tally is what the advisory touches now.
-func Start(s *State, c *Campaign, tally Tally, by []string, now pos.Instant) ([]journal.Draft, string, error) {
+// Start is two people's decision to begin a campaign. One that is open already, the same in all, asks for no
+// entry: the people carry their act out once more after a crash.
+func Start(s *State, c *Campaign, places []Place, by []string, now pos.Instant) ([]journal.Draft, string, error) {
+	if open := s.answering[c.Advisory]; open != nil && open.Restriction == c.Restriction && open.After == c.After {
+		return nil, open.ID, nil
+	}
+	var tally Tally
+	if a := s.advisories[c.Advisory]; a != nil {
+		tally = s.Count(a, places)
+	}
 	begun := *c
 	begun.Started, begun.By, begun.Start, begun.State = now, by, tally, CampaignOpen
 	a := s.advisories[c.Advisory]
@@ -230,8 +238,9 @@ func closedCampaign(old *Campaign, why string, by []string, now pos.Instant) jou
 }
 
 // Progress notes how many terminals an open campaign has left, where that is another number than was noted for
-// the hour. With none left the campaign ends, and with it its advisory: nothing that is registered is touched.
-func Progress(s *State, c *Campaign, left Tally, now pos.Instant) []journal.Draft {
+// the hour. With none left the campaign ends. Its advisory stays open: a terminal that falls back is touched again.
+func Progress(s *State, c *Campaign, places []Place, now pos.Instant) []journal.Draft {
+	left := s.Count(s.advisories[c.Advisory], places)
 	by := []string{"rule:campaign"}
 	hour := int(now.Sub(c.Started) / time.Hour)
 	noted := s.burnDown[c.ID]

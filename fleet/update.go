@@ -146,23 +146,31 @@ func (r *Release) coversHardwareOf(other *Release) bool {
 	return r.hardware.All() || r.hardware.String() == other.hardware.String()
 }
 
+// ReleaseChange is what becomes of a release.
+type ReleaseChange struct {
+	Model, Version string
+	State          ReleaseState
+	Until          pos.Instant // of a supported one; 0: without an end
+	Why            string
+}
+
 // SetRelease is two people's decision to withdraw a release, or to say until when it is supported.
-func SetRelease(s *State, model, version string, state ReleaseState, until pos.Instant, why string, by []string, now pos.Instant) ([]journal.Draft, error) {
-	old := s.Release(model, version)
+func SetRelease(s *State, c ReleaseChange, by []string) ([]journal.Draft, error) {
+	old := s.Release(c.Model, c.Version)
 	var err error
 	switch {
 	case old == nil:
-		err = fmt.Errorf("%w: there is none of %.40s %.20s", ErrRelease, model, version)
-	case state != Supported && state != Withdrawn && state != Current:
-		err = fmt.Errorf("%w: state %.20q is not one of current, supported, withdrawn", ErrRelease, state)
-	case len(why) > MaxNotes:
-		err = fmt.Errorf("%w: a reason of %d bytes, the most is %d", ErrRelease, len(why), MaxNotes)
+		err = fmt.Errorf("%w: there is none of %.40s %.20s", ErrRelease, c.Model, c.Version)
+	case c.State != Supported && c.State != Withdrawn && c.State != Current:
+		err = fmt.Errorf("%w: state %.20q is not one of current, supported, withdrawn", ErrRelease, c.State)
+	case len(c.Why) > MaxNotes:
+		err = fmt.Errorf("%w: a reason of %d bytes, the most is %d", ErrRelease, len(c.Why), MaxNotes)
 	}
 	if err != nil {
 		return nil, &journal.Refusal{Kind: journal.KindFleet, Verb: "release_changed", Actors: by, Why: err.Error(), Err: err}
 	}
 	r := *old
-	r.State, r.SupportedUntil, r.Why = state, until, why
+	r.State, r.SupportedUntil, r.Why = c.State, c.Until, c.Why
 	return draft("release_changed", by, change(NounRelease, r.ID, &r)), nil
 }
 
@@ -280,4 +288,18 @@ func (s *State) Newest(model, hardware string, excluded func(*Release) bool) *Re
 		}
 	}
 	return best
+}
+
+// Repository is what was written last into the repository of releases.
+type Repository struct {
+	TargetsVersion   int64       `json:"targets_version"`
+	TimestampVersion int64       `json:"timestamp_version"`
+	TimestampExpires pos.Instant `json:"timestamp_expires"`
+	Root             string      `json:"root"` // SHA-256 of the root of trust, hexadecimal
+	At               pos.Instant `json:"at"`
+}
+
+// RepositoryWritten notes that the repository of releases was made, changed or refreshed.
+func RepositoryWritten(r *Repository, verb string, by []string) []journal.Draft {
+	return draft(verb, by, change(NounRepository, "releases", r))
 }

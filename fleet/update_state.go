@@ -20,6 +20,8 @@ const (
 	NounAdvisory  = "advisory"
 	NounCampaign  = "campaign"
 	NounBurnDown  = "burn_down"
+
+	NounRepository = "repository"
 )
 
 // updateState is what is known of software: releases, what each device runs, advisories, campaigns.
@@ -33,6 +35,8 @@ type updateState struct {
 	campaigns  map[string]*Campaign
 	answering  map[string]*Campaign // the open campaign of an advisory, by its id
 	burnDown   map[string][]BurnDown
+
+	repository *Repository // nil: none was made
 
 	numbers map[string]int // the highest number of each kind of id
 	changed uint64         // counts changes that may alter the fact of more than one device
@@ -56,6 +60,10 @@ func (s *updateState) foldUpdate(c journal.Change) (known bool, err error) {
 		}
 		s.installed[pos.Serial(c.ID)] = record
 		return true, nil
+	case NounRepository:
+		record := new(Repository)
+		s.repository = record
+		return true, json.Unmarshal(c.Record, record)
 	case NounAdvisory:
 		return true, s.foldAdvisory(c)
 	case NounCampaign:
@@ -152,3 +160,22 @@ func (s *State) VersionOf(d *registry.Device) string {
 	}
 	return ""
 }
+
+// EachInstalled calls f with what every device presented that presented another version than it was registered
+// with.
+func (s *State) EachInstalled(f func(serial pos.Serial, i *Installed)) {
+	for serial, i := range s.installed {
+		f(serial, i)
+	}
+}
+
+// OpenCampaigns lists the campaigns that are not closed, the oldest first.
+func (s *State) OpenCampaigns() []*Campaign {
+	return slices.DeleteFunc(s.Campaigns(), func(c *Campaign) bool { return c.State != CampaignOpen })
+}
+
+// Campaigning tells whether any campaign is open.
+func (s *State) Campaigning() bool { return len(s.answering) > 0 }
+
+// Repository is what was written last into the repository of releases, nil where none was made.
+func (s *State) Repository() *Repository { return s.repository }

@@ -156,7 +156,7 @@ func (r *Repository) Publish(list []Target, people []Person, machine Machine, no
 	if err != nil {
 		return err
 	}
-	if err := r.mayTargets(people); err != nil {
+	if err := r.MayPublish(people); err != nil {
 		return err
 	}
 	for _, t := range list {
@@ -167,8 +167,8 @@ func (r *Repository) Publish(list []Target, people []Person, machine Machine, no
 	return r.publish(was.Signed.Version+1, list, people, machine, snapshotVersion(stamp), stamp.Signed.Version, now)
 }
 
-// mayTargets proves, before anything is written, that the people are enough for the root.
-func (r *Repository) mayTargets(people []Person) error {
+// MayPublish proves, before anything is written, that the people are enough for the root.
+func (r *Repository) MayPublish(people []Person) error {
 	root, err := r.root()
 	if err != nil {
 		return err
@@ -391,3 +391,9 @@ func write(path string, content []byte) error {
 	}
 	return errors.Join(d.Sync(), d.Close())
 }
+
+// Directory is where the repository is, RootFile the root of trust that a terminal is given.
+func (r *Repository) Directory() string { return r.dir }
+
+// RootFile is the first root: a terminal that has it follows every later one.
+func (r *Repository) RootFile() string { return filepath.Join(r.Metadata(), "1.root.json") }
