@@ -280,9 +280,9 @@ func (r *Repository) root() (*metadata.Metadata[metadata.RootType], error) {
 
 // newestTargets follows timestamp and snapshot to the targets that are in force.
 func (r *Repository) newestTargets() (*metadata.Metadata[metadata.TargetsType], *metadata.Metadata[metadata.TimestampType], error) {
-	stamp, err := new(metadata.Metadata[metadata.TimestampType]).FromFile(filepath.Join(r.Metadata(), "timestamp.json"))
+	stamp, err := r.stampNow()
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w: there is none, or its timestamp cannot be read: make it with touchstone release init: %w", ErrRepository, err)
+		return nil, nil, err
 	}
 	snapshot, err := new(metadata.Metadata[metadata.SnapshotType]).FromFile(filepath.Join(r.Metadata(), strconv.FormatInt(snapshotVersion(stamp), 10)+".snapshot.json"))
 	if err != nil {
@@ -297,6 +297,14 @@ func (r *Repository) newestTargets() (*metadata.Metadata[metadata.TargetsType], 
 		return nil, nil, fmt.Errorf("%w: targets: %w", ErrRepository, err)
 	}
 	return targets, stamp, nil
+}
+
+func (r *Repository) stampNow() (*metadata.Metadata[metadata.TimestampType], error) {
+	stamp, err := new(metadata.Metadata[metadata.TimestampType]).FromFile(filepath.Join(r.Metadata(), "timestamp.json"))
+	if err != nil {
+		return nil, fmt.Errorf("%w: there is none, or its timestamp cannot be read: make it with touchstone release init: %w", ErrRepository, err)
+	}
+	return stamp, nil
 }
 
 func snapshotVersion(stamp *metadata.Metadata[metadata.TimestampType]) int64 {
