@@ -189,6 +189,7 @@ func draft(verb string, actors []string, changes ...journal.Change) []journal.Dr
 
 // Installed is what application a device runs, by its own word in messages whose MAC and serial number held.
 type Installed struct {
+	Device  pos.Serial  `json:"device"`
 	Version string      `json:"version"`
 	At      pos.Instant `json:"at"`
 	Before  []Presented `json:"before,omitempty"` // the versions before it, the newest first, at most maxBefore
@@ -221,7 +222,7 @@ func Learn(s *State, list []Presentation) []journal.Draft {
 		if was == p.Version {
 			continue
 		}
-		record := Installed{Version: p.Version, At: p.At}
+		record := Installed{Device: p.Device.Serial, Version: p.Version, At: p.At}
 		if was != "" {
 			since := pos.Instant(0)
 			if old := s.installed[p.Device.Serial]; old != nil {
