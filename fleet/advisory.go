@@ -264,6 +264,9 @@ const (
 // counts: past_deadline, campaign, open. Permit is what the campaign says the terminal may do; the fact is good
 // again with the first version, or hardware, that no advisory touches.
 func (s *State) AdvisoryFact(d *registry.Device, version string, now pos.Instant) registry.Fact {
+	if d == nil {
+		return registry.Fact{Name: registry.FactAdvisory}
+	}
 	f := registry.Fact{Name: registry.FactAdvisory, State: registry.Good}
 	if known := s.installed[d.Serial]; known != nil && known.Version == version {
 		f.Since = known.At

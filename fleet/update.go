@@ -246,9 +246,12 @@ const (
 )
 
 // ApplicationFact is the application version of a device against the list of releases: good, outdated,
-// withdrawn, unknown_version; unknown where no version was presented or the model has no releases.
+// withdrawn, unknown_version; unknown where no device (nil) is registered, no version was presented or the model has no releases.
 func (s *State) ApplicationFact(d *registry.Device, version string, now pos.Instant) registry.Fact {
 	f := registry.Fact{Name: registry.FactApplication, Detail: version}
+	if d == nil {
+		return f
+	}
 	if known := s.installed[d.Serial]; known != nil && known.Version == version {
 		f.Since = known.At
 	}

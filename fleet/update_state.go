@@ -152,6 +152,9 @@ func (s *State) Installed(serial pos.Serial) *Installed { return s.installed[ser
 // VersionOf is the application version that a device runs, "" when it is not known: what it presented last, or
 // else the only one it was registered with, because no other passes.
 func (s *State) VersionOf(d *registry.Device) string {
+	if d == nil {
+		return ""
+	}
 	if known := s.installed[d.Serial]; known != nil {
 		return known.Version
 	}
