@@ -30,6 +30,7 @@ type Line struct {
 	Acquirer string             // DE32, up to 11 digits
 	Issuer   string             // DE44, up to 11 characters
 	Test     bool               // a test data directory
+	Versions Versions           // nil: no releases, and nobody is told
 	Watch    Watcher            // told of every finished message; nil is nobody
 	Gate     *admission.Gate    // nil lets everything in
 	Flood    *admission.Flood   // nil journals every refusal
@@ -186,6 +187,9 @@ func (x *Exchange) maybeRepeat() bool {
 func (l *Line) prove(x *Exchange) error {
 	r, s := &x.Request, &x.Snapshot
 	r.Card, r.Shown, r.Print = pos.PANHash{}, pos.TruncatedPAN{}, [16]byte{} // of an earlier round
+	if l.Versions != nil {
+		s.Released = l.Versions.Released()
+	}
 	x.claims.MAB, x.claims.PAN = x.msg.MAB(), x.pan
 	x.claims.Track, x.claims.TrackDigits = x.msg.Raw(35), x.msg.Len(35)
 	proof.Prepare(l.Policy, r, s, x.arrived, &x.claims)
@@ -205,7 +209,21 @@ func (l *Line) prove(x *Exchange) error {
 		}
 	}
 	x.verdict = proof.Decide(l.Policy, r, s, &x.claims, &x.evidence, x.arrived)
+	l.tellVersion(x)
 	return nil
+}
+
+// tellVersion tells which application a device runs, when the device proved who it is: under a right MAC, with
+// its serial number and, where it has a key for that, the number's cipher.
+func (l *Line) tellVersion(x *Exchange) {
+	r, dev := &x.Request, x.Snapshot.Device
+	if l.Versions == nil || dev == nil || x.Snapshot.Terminal.Canary || !r.HasA2 || !r.HasApp || x.evidence.MAC != proof.Passed {
+		return
+	}
+	proven := len(dev.Key) == 0 || x.evidence.Serial == proof.Passed
+	if proven && string(r.SerialText()) == string(dev.Serial) && proof.KnownApp(r, dev, x.Snapshot.Released) {
+		l.Versions.Presented(dev, r.Application(), x.arrived)
+	}
 }
 
 // hash makes what the journal keeps of a card and of the request's bytes; only after the MAC verified.

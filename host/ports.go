@@ -8,6 +8,7 @@ import (
 	"touchstone/paycrypto/mac"
 	"touchstone/pos"
 	"touchstone/proof"
+	"touchstone/registry"
 	"touchstone/transaction"
 )
 
@@ -46,6 +47,16 @@ type Ledger interface {
 	// Standing tells whether an approval of key k, gathered as s, that has become durable has not been
 	// reversed meanwhile.
 	Standing(s *proof.Snapshot, id pos.TerminalID, k transaction.Key) bool
+}
+
+// Versions keeps what applications are released, and is told which of them devices run.
+type Versions interface {
+	// Released is what every device of a model may present beside what it was registered with.
+	Released() registry.Released
+	// Presented is called with each version that came under a right MAC with a right serial number, whatever
+	// became of the message: a terminal that may do nothing until it is upgraded is heard when it was. It must
+	// neither block nor keep app.
+	Presented(d *registry.Device, app []byte, at pos.Instant)
 }
 
 // ErrConflict is returned by a Ledger when the terminal changed since it was gathered.

@@ -344,7 +344,7 @@ func (d *decision) serial() bool {
 	switch {
 	case string(r.DeviceType[:]) != dev.DeviceType:
 		return v.fail(Serial, reason.DeviceTypeMismatch)
-	case !knownApp(r, dev):
+	case !KnownApp(r, dev, d.s.Released):
 		return v.fail(Serial, reason.AppVersionUnknown)
 	case !keyed && d.r.Need == TamperReport && !d.v.MACVerified:
 		return v.fail(Serial, reason.SerialMissing)
@@ -368,20 +368,20 @@ func (d *decision) serial() bool {
 	return true
 }
 
-func knownApp(r *Request, dev *registry.Device) bool {
+// KnownApp tells whether a device may present the application version of A2: one that it was registered with,
+// where it was registered with any, or one that its model has a release of. Which of them are good is the
+// permit's to say.
+func KnownApp(r *Request, dev *registry.Device, released registry.Released) bool {
 	if len(dev.AppVersions) == 0 {
 		return true
 	}
-	app := r.App[:]
-	for len(app) > 0 && app[len(app)-1] == ' ' {
-		app = app[:len(app)-1]
-	}
+	app := r.Application()
 	for _, known := range dev.AppVersions {
 		if string(app) == known {
 			return true
 		}
 	}
-	return false
+	return released.Has(dev.Model, app)
 }
 
 // track: clear or sealed, readable, and of the card in DE2; 5.3, 9A.23.

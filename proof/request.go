@@ -110,6 +110,15 @@ type Request struct {
 // SerialText is the serial number as presented.
 func (r *Request) SerialText() []byte { return r.Serial[:r.SerialLen] }
 
+// Application is the application version of A2, without its padding.
+func (r *Request) Application() []byte {
+	app := r.App[:]
+	for len(app) > 0 && app[len(app)-1] == ' ' {
+		app = app[:len(app)-1]
+	}
+	return app
+}
+
 // HasPIN tells whether a PIN came in any form.
 func (r *Request) HasPIN() bool { return r.HasPINBlock || r.HasSealedPIN }
 
@@ -131,6 +140,7 @@ type Snapshot struct {
 	Terminal *registry.Terminal
 	Merchant *registry.Merchant // the one named in DE42
 	Device   *registry.Device
+	Released registry.Released // the versions that releases brought, set by the line
 	Session  keys.Session
 	Money    Money
 	Card     CardView

@@ -66,9 +66,10 @@ const (
 // Device is one piece of hardware.
 type Device struct {
 	Serial      pos.Serial   `json:"serial"`
-	Licence     string       `json:"licence"`         // network licence (入网认证编号), one letter and 4 digits
-	DeviceType  string       `json:"device_type"`     // two digits; docs/protocol/unionpay-pos.md 6.2
-	Model       string       `json:"model,omitempty"` // maker and model, at most MaxModel bytes; "" is unknown
+	Licence     string       `json:"licence"`            // network licence (入网认证编号), one letter and 4 digits
+	DeviceType  string       `json:"device_type"`        // two digits; docs/protocol/unionpay-pos.md 6.2
+	Model       string       `json:"model,omitempty"`    // maker and model, at most MaxModel bytes; "" is unknown
+	Hardware    string       `json:"hardware,omitempty"` // hardware version, such as 2.0, at most MaxHardware bytes; "" is unknown
 	AppVersions []string     `json:"app_versions,omitempty"`
 	State       DeviceState  `json:"state"`
 	Key         keys.Wrapped `json:"serial_key,omitempty"` // absent for a terminal that holds none
@@ -105,8 +106,11 @@ type Terminal struct {
 	Entry uint64 `json:"-"` // the journal's entry of this record, where the ledger gave it
 }
 
-// MaxModel is the most bytes of a device's model name.
-const MaxModel = 40
+// MaxModel is the most bytes of a device's model name, MaxHardware of its hardware version.
+const (
+	MaxModel    = 40
+	MaxHardware = 8
+)
 
 // MaxNetworks is the most networks one registration may name.
 const MaxNetworks = 32
@@ -152,6 +156,8 @@ func (d *Device) Check() error {
 		return fmt.Errorf("%w: device type %q is not two digits", ErrRecord, d.DeviceType)
 	case len(d.Model) > MaxModel:
 		return fmt.Errorf("%w: model of %d bytes, the most is %d", ErrRecord, len(d.Model), MaxModel)
+	case len(d.Hardware) > MaxHardware:
+		return fmt.Errorf("%w: hardware version of %d bytes, the most is %d", ErrRecord, len(d.Hardware), MaxHardware)
 	}
 	return nil
 }

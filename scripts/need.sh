@@ -1,8 +1,8 @@
 #!/bin/sh
-# Installs the Debian packages that are missing: need.sh COMMAND=PACKAGE...
+# Installs the Debian packages that are missing: need.sh COMMAND=PACKAGE... A COMMAND that begins with / is a file.
 missing=
 for pair in "$@"; do
-	command -v "${pair%%=*}" >/dev/null 2>&1 || missing="$missing ${pair#*=}"
+	[ -e "${pair%%=*}" ] || command -v "${pair%%=*}" >/dev/null 2>&1 || missing="$missing ${pair#*=}"
 done
 [ -z "$missing" ] && exit 0
 echo "installing:$missing" >&2

@@ -260,7 +260,7 @@ const factorDigits = 6
 // serial-number key; docs/protocol/unionpay-pos.md, sections 6.1, 6.4 and 9A.22.
 func (t *Terminal) appendA2(dst []byte, r *request) ([]byte, error) {
 	serial := t.twist.serialNumber(t.cfg.Serial)
-	version := t.twist.version(t.cfg.AppVersion)
+	version := t.twist.version(t.Version())
 	version += strings.Repeat(" ", appVersionSize-len(version))
 	v := iso8583.A2Values{
 		iso8583.A2DeviceType: []byte(t.cfg.DeviceType), iso8583.A2Serial: []byte(serial), iso8583.A2Version: []byte(version),

@@ -46,6 +46,8 @@ type state struct {
 	Reversal *reversal  `json:"reversal,omitempty"`
 	Kept     []reversal `json:"kept,omitempty"`
 	List     []Entry    `json:"list,omitempty"`
+
+	Application *Application `json:"application,omitempty"` // installed since the terminal was made
 }
 
 // Kind is what an Entry of the batch list is.
@@ -105,6 +107,9 @@ func openFile(dir string, id pos.TerminalID) (*file, *state, error) {
 	}
 	f.lock = lock
 	st, err := f.read(id)
+	if err == nil {
+		err = f.bootApplication(st.Application)
+	}
 	if err != nil {
 		f.close()
 		return nil, nil, err

@@ -47,6 +47,12 @@ type change struct {
 
 	PermitQuery  *permitQuery        `json:"permit_query,omitempty"` // asks and changes nothing
 	PermitPolicy *permitPolicyChange `json:"permit_policy,omitempty"`
+	Repository   *repositoryChange   `json:"repository,omitempty"`
+	Publish      *publishChange      `json:"publish,omitempty"`
+	ReleaseState *releaseStateChange `json:"release_state,omitempty"`
+	Advisory     *advisoryChange     `json:"advisory,omitempty"`
+	Campaign     *campaignChange     `json:"campaign,omitempty"`
+	Updates      *updatesQuery       `json:"updates,omitempty"` // asks, and changes nothing
 
 	By       []credential `json:"by,omitempty"` // who asks; two where two people are needed and both are here
 	actors   []string     // the accounts that were proven, the proposer first; set where the change is applied
@@ -66,6 +72,7 @@ type deviceChange struct {
 	DeviceType string   `json:"device_type"`
 	Apps       []string `json:"apps"`
 	Model      string   `json:"model"`
+	Hardware   string   `json:"hardware,omitempty"`
 	State      string   `json:"state"`
 	Components []string `json:"components"`
 }
@@ -124,6 +131,16 @@ func (e *engine) carry(ctx context.Context, c change) (changed, error) {
 	switch {
 	case c.Account != nil:
 		return e.changeAccount(ctx, c.Account, c.actors)
+	case c.Repository != nil:
+		return e.changeRepository(ctx, c.Repository, c.actors)
+	case c.Publish != nil:
+		return e.publishRelease(ctx, c.Publish, c.actors)
+	case c.ReleaseState != nil:
+		return e.changeRelease(ctx, c.ReleaseState, c.actors)
+	case c.Advisory != nil:
+		return e.changeAdvisory(ctx, c.Advisory, c.actors)
+	case c.Campaign != nil:
+		return e.changeCampaign(ctx, c.Campaign, c.actors)
 	case c.Merchant != nil:
 		return e.changeMerchant(ctx, c.Merchant)
 	case c.Device != nil:
@@ -192,6 +209,7 @@ func (e *engine) changeDevice(ctx context.Context, c *deviceChange) (changed, er
 		return changed{}, fmt.Errorf("device %s was tampered with: only touchstone device release changes it", serial)
 	}
 	d.Licence, d.DeviceType, d.AppVersions, d.Model = c.Licence, c.DeviceType, c.Apps, cmp.Or(c.Model, d.Model)
+	d.Hardware = cmp.Or(c.Hardware, d.Hardware)
 	if c.State != "" {
 		d.State = registry.DeviceState(c.State)
 	}

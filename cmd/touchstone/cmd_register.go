@@ -137,6 +137,7 @@ type registerDevice struct {
 	Type       string   `name:"type" default:"04" help:"Device type, two digits; 04 is a smart POS."`
 	Apps       []string `name:"app" help:"Application versions it may run; none given: any." placeholder:"VERSION"`
 	Model      string   `name:"model" help:"Maker and model, at most 40 bytes; figures are shown by it."`
+	Hardware   string   `name:"hardware" help:"Hardware version, such as 2.0: what software runs on it depends on it." placeholder:"VERSION"`
 	State      string   `name:"state" default:"" enum:",active,suspended,tampered" help:"active, suspended or tampered."`
 	Components []string `name:"component" help:"Component of its serial-number key, 16 bytes." placeholder:"FILE"`
 }
@@ -147,7 +148,7 @@ func (c *registerDevice) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return c.make(a, change{Device: &deviceChange{c.Serial, c.Licence, c.Type, c.Apps, c.Model, c.State, files}})
+	return c.make(a, change{Device: &deviceChange{c.Serial, c.Licence, c.Type, c.Apps, c.Model, c.Hardware, c.State, files}})
 }
 
 type registerTerminal struct {

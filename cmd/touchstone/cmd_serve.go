@@ -254,6 +254,7 @@ func (e *engine) serve(ctx context.Context, ln net.Listener, limits listener.Lim
 		return err
 	}
 	defer control()
+	e.wait.Go(func() { e.keepReleasesFresh(ctx) })
 	go func() {
 		select {
 		case err := <-e.failed:

@@ -62,6 +62,8 @@ func (e *engine) respond(ctx context.Context, c change) (any, error) {
 		return e.people(), nil
 	case c.PermitQuery != nil:
 		return e.answerPermit(ctx, c.PermitQuery)
+	case c.Updates != nil:
+		return e.updates(ctx, c.Updates)
 	}
 	return e.apply(ctx, c)
 }

@@ -18,6 +18,8 @@ import (
 type terminalSetup struct {
 	config terminal.Config
 	card   terminal.Card
+
+	model, hardware string // of the device; "" is not known
 }
 
 // terminalSecret is a JSON string whose characters are secret. It never encodes.
@@ -71,6 +73,8 @@ type terminalEntry struct {
 	Licence    string         `json:"network_licence"`
 	DeviceType string         `json:"device_type"`
 	AppVersion string         `json:"app_version"`
+	Model      string         `json:"model"`
+	Hardware   string         `json:"hardware"`
 	MAC        string         `json:"mac"` // "" is ecb
 	Visitor    bool           `json:"visitor"`
 
@@ -143,6 +147,7 @@ func (c *terminalCmd) fromFixture(a *app) (terminalSetup, error) {
 		return terminalSetup{}, fmt.Errorf("read fixture: %w", err)
 	}
 	s.config.Host = fixture.Listen.TCP
+	s.model, s.hardware = fixture.Terminals[chosen].Model, fixture.Terminals[chosen].Hardware
 	if t := fixture.Terminals[chosen]; c.TLS || t.Certificate != "" {
 		s.config.Host = fixture.Listen.TLS
 		s.config.TLS = &terminal.TLS{CA: []byte(fixture.TLSCA), Certificate: []byte(t.Certificate), Key: t.CertificateKey.Bytes}
@@ -212,6 +217,8 @@ type terminalFile struct {
 	Licence       string `toml:"network_licence"`
 	DeviceType    string `toml:"device_type"`
 	AppVersion    string `toml:"app_version"`
+	Model         string `toml:"model"`
+	Hardware      string `toml:"hardware"`
 	SealTrack     bool   `toml:"seal_track"`
 	SendPAN       bool   `toml:"send_pan"`
 	KeyLoad       uint32 `toml:"key_load"`
@@ -240,6 +247,7 @@ func (c *terminalCmd) fromConfig(a *app) (s terminalSetup, err error) {
 	if s.config, err = words.config(); err != nil {
 		return terminalSetup{}, fmt.Errorf("read config: %w", err)
 	}
+	s.model, s.hardware = file.Model, file.Hardware
 	s.config.Host, s.config.SealTrack, s.config.SendPAN, s.config.KeyLoad = file.Host, file.SealTrack, file.SendPAN, file.KeyLoad
 	if s.config.TMK, err = readTerminalKey(a, beside(file.TMKFile)); err != nil {
 		return terminalSetup{}, fmt.Errorf("read config: tmk_file: %w", err)

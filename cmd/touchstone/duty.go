@@ -49,6 +49,16 @@ func (c *change) duty() (duty, bool) {
 		return duty{act: "sales_resume", roles: security, free: true}, true
 	case c.PermitPolicy != nil:
 		return duty{act: "permit_policy_set", roles: security, two: true}, true
+	case c.Repository != nil:
+		return duty{act: "release_repository", roles: security, two: c.Repository.Do == "init"}, true
+	case c.Publish != nil:
+		return duty{act: "release_publish", roles: security, two: true}, true
+	case c.ReleaseState != nil:
+		return duty{act: "release_change", roles: security, two: true}, true
+	case c.Advisory != nil:
+		return duty{act: "advisory", roles: security}, true
+	case c.Campaign != nil:
+		return duty{act: "campaign", roles: security, two: c.Campaign.Close == ""}, true
 	case c.Account != nil:
 		return duty{act: "account_change", roles: []staff.Role{staff.Administrator}}, true
 	}

@@ -70,8 +70,11 @@ type engine struct {
 	log    *slog.Logger
 	observed
 
-	office  *office  // the rooms of people, and one act at a time
-	permits *permits // what terminals may do, kept as the rule says
+	office    *office    // the rooms of people, and one act at a time
+	permits   *permits   // what terminals may do, kept as the rule says
+	presented *presented // which application each device runs
+
+	publishing sync.Mutex // one act on the repository of releases at a time; taken before any lock of the office
 
 	certificates sync.Mutex // one act of the certificate authority at a time; taken before any lock of the ledger
 
@@ -191,6 +194,8 @@ func (e *engine) start(o engineOptions) error {
 	}
 	e.office.folded = e.permits.folded
 	o.ledger.Rooms, o.ledger.Permits, o.ledger.Registered = e.office.fold, true, e.permits.registered
+	e.presented = newPresented()
+	e.office.releases = e.presented.publish
 	e.watch = newWatch(e.store.Reader, e.clock, o.log)
 	l, committer, err := ledger.Open(ctx, o.ledger, e.watchedStore(hot), hot, e.watchedSink(watched{sink, e.watch}))
 	if err != nil {
@@ -201,6 +206,8 @@ func (e *engine) start(o engineOptions) error {
 	policy := o.policy
 	e.line = &host.Line{Dialect: &iso8583.UnionPay, Ledger: l, Prover: e.module, Sealer: e.module, Hasher: e.module, Vault: e.module,
 		Keys: e.module, Policy: &policy, Clock: e.clock, Zone: o.zone, Acquirer: o.acquirerID, Issuer: o.issuerID, Test: e.test}
+	e.office.view(func(r *rooms) { e.presented.begin(r.fleet) })
+	e.line.Versions = e.presented
 	e.finishObserved(ctx, e.line)
 	e.line.Gate, e.line.Flood = newAdmission(o)
 	e.line.Flood.Exempt = e.exempt
@@ -216,6 +223,7 @@ func (e *engine) start(o engineOptions) error {
 		return errors.Join(err, e.closeView())
 	}
 	e.wait.Go(func() { e.permits.run(ctx) })
+	e.wait.Go(func() { e.followVersions(ctx) })
 	e.startWatch(ctx)
 	if err := e.startGuard(ctx, o.guard); err != nil {
 		stop()

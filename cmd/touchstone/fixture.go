@@ -116,6 +116,18 @@ func visitors() []sampleTerminal {
 	return all
 }
 
+// hardware is the hardware version of a sample device: the old model comes in two, of which the first can run
+// nothing newer.
+func (t sampleTerminal) hardware() string {
+	if t.model == oldModel && t.serial == sampleSerial(13) {
+		return "1.0"
+	}
+	return "2.0"
+}
+
+// oldModel is the one whose MAC has a key of 56 bits.
+const oldModel = "Sample S20"
+
 // staffTerminals are the demonstration's own.
 func staffTerminals() []sampleTerminal {
 	var all []sampleTerminal
@@ -128,7 +140,7 @@ func staffTerminals() []sampleTerminal {
 		case i == 7:
 			t.model, t.profile = "Sample S15", registry.MACX919
 		case i == 2 || i == 12: // an old model: its MAC has a key of 56 bits
-			t.model = "Sample S20"
+			t.model = oldModel
 		default:
 			t.model, t.profile = "Sample S10", registry.MACECB3DES
 		}
@@ -225,6 +237,8 @@ type printedTerminal struct {
 	NetworkLicence string `json:"network_licence"`
 	DeviceType     string `json:"device_type"`
 	AppVersion     string `json:"app_version"`
+	Model          string `json:"model"`
+	Hardware       string `json:"hardware"`
 	Visitor        bool   `json:"visitor"`
 
 	// Of one that is heard over TLS only, in PEM: published test values.
@@ -247,7 +261,7 @@ func makeFixture(tcp, tls string) (f printedFixture) {
 		printed := printedTerminal{
 			TerminalID: t.id.String(), MerchantID: t.merchant.String(), SignInCode: t.code.String(),
 			TMK: upperHex(t.masterKey()), Serial: string(t.serial), SerialKey: upperHex(t.serialKey()),
-			NetworkLicence: sampleLicence, DeviceType: sampleDeviceType, AppVersion: sampleApp, Visitor: true,
+			NetworkLicence: sampleLicence, DeviceType: sampleDeviceType, AppVersion: sampleApp, Model: t.model, Hardware: t.hardware(), Visitor: true,
 		}
 		if t.tls {
 			printed.Certificate, printed.CertificateKey = string(authority.PEM(t.certificate().Raw)), string(t.keyPEM())

@@ -32,7 +32,8 @@ type office struct {
 	rooms  rooms
 	signed map[string]pos.Instant // signatures used of late, guarded by acting
 
-	folded func(journal.Kind, journal.Change) // told of each change, with the ledger's locks held
+	folded   func(journal.Kind, journal.Change) // told of each change, with the ledger's locks held
+	releases func(*fleet.State)                 // called, with mu held, when the list of releases changed
 }
 
 func newOffice() *office {
@@ -49,7 +50,11 @@ func (o *office) fold(seq uint64, kind journal.Kind, c journal.Change) error {
 	case journal.KindStaff:
 		return o.rooms.staff.Fold(seq, c)
 	case journal.KindFleet:
-		return o.rooms.fleet.Fold(seq, c)
+		err := o.rooms.fleet.Fold(seq, c)
+		if err == nil && c.Noun == fleet.NounRelease && o.releases != nil {
+			o.releases(o.rooms.fleet)
+		}
+		return err
 	case journal.KindLab:
 		return o.rooms.lab.Fold(seq, c)
 	case journal.KindIncident:

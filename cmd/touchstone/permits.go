@@ -86,6 +86,9 @@ func (k *permits) folded(kind journal.Kind, c journal.Change) {
 	case journal.KindStaff:
 		k.cashiers = k.cashiers || !slices.Contains(nounsOfStaff, c.Noun)
 	case journal.KindFleet, journal.KindLab:
+		if slices.Contains(nounsOfFleet, c.Noun) {
+			return
+		}
 		var about struct {
 			Terminal *pos.TerminalID `json:"terminal"`
 			Serial   pos.Serial      `json:"serial"`
@@ -112,6 +115,9 @@ func (k *permits) folded(kind journal.Kind, c journal.Change) {
 	}
 	k.awake()
 }
+
+// nounsOfFleet likewise.
+var nounsOfFleet = []string{fleet.NounBurnDown, fleet.NounRepository}
 
 // nounsOfStaff are the nouns of that room on which no permit depends.
 var nounsOfStaff = []string{"account", "proposal"}

@@ -78,7 +78,10 @@ func (e *engine) seed(ctx context.Context) error {
 	if err := e.seedCertificates(ctx); err != nil {
 		return err
 	}
-	return e.seedStaff(ctx)
+	if err := e.seedStaff(ctx); err != nil {
+		return err
+	}
+	return e.seedReleases(ctx)
 }
 
 var shopNames = [sampleShops]string{"Sample Noodles 示例面馆", "Sample Pharmacy 示例药房", "Sample Books 示例书店", "Sample Tea 示例茶庄",
@@ -108,7 +111,7 @@ func (e *engine) seedTerminal(ctx context.Context, t sampleTerminal) ([]any, err
 		}
 		return e.renewSample(t, old)
 	}
-	device := &registry.Device{Serial: t.serial, Licence: sampleLicence, DeviceType: sampleDeviceType, AppVersions: []string{sampleApp}, Model: t.model, State: registry.Active, MasterTerms: 1}
+	device := &registry.Device{Serial: t.serial, Licence: sampleLicence, DeviceType: sampleDeviceType, AppVersions: []string{sampleApp}, Model: t.model, Hardware: t.hardware(), State: registry.Active, MasterTerms: 1}
 	var err error
 	if key := t.serialKey(); key != nil {
 		if device.Key, device.KeyKCV, err = e.form(ctx, keys.OfSerial(string(t.serial)), keys.SerialKey, keys.SM4, key); err != nil {
@@ -133,9 +136,9 @@ func (e *engine) renewSample(t sampleTerminal, old *registry.Terminal) (records 
 	if err != nil {
 		return nil, err
 	}
-	if device.Model != t.model {
+	if device.Model != t.model || device.Hardware == "" {
 		renewed := *device
-		renewed.Model = t.model
+		renewed.Model, renewed.Hardware = t.model, t.hardware()
 		records = append(records, &renewed)
 	}
 	if old.Profile.MAC != t.profile {
