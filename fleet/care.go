@@ -75,10 +75,12 @@ const (
 // careState is devices and how they are looked after. The maps hold the newest record of each.
 type careState struct {
 	policy      CarePolicy
+	checklist   *Checklist
 	lives       map[pos.Serial]*Life
 	bindings    map[string]*Binding
 	history     map[pos.Serial][]*Binding // every binding of a device, the oldest first
 	bound       map[pos.TerminalID]*Binding
+	latest      map[pos.TerminalID]*Binding // the newest of each terminal, in force or not
 	inspections map[string]*Inspection
 	inspected   map[pos.Serial]*Inspection // the newest of each device
 	photographs map[string]string          // digest to the inspection that has it
@@ -89,8 +91,8 @@ type careState struct {
 }
 
 func newCareState() careState {
-	return careState{policy: DefaultCarePolicy(), lives: map[pos.Serial]*Life{}, bindings: map[string]*Binding{}, history: map[pos.Serial][]*Binding{},
-		bound: map[pos.TerminalID]*Binding{}, inspections: map[string]*Inspection{}, inspected: map[pos.Serial]*Inspection{}, photographs: map[string]string{},
+	return careState{policy: DefaultCarePolicy(), checklist: DefaultChecklist(), lives: map[pos.Serial]*Life{}, bindings: map[string]*Binding{}, history: map[pos.Serial][]*Binding{},
+		bound: map[pos.TerminalID]*Binding{}, latest: map[pos.TerminalID]*Binding{}, inspections: map[string]*Inspection{}, inspected: map[pos.Serial]*Inspection{}, photographs: map[string]string{},
 		glances: map[string]*Glance{}, glanced: map[pos.TerminalID]*Glance{}, health: map[pos.Serial]*Health{}, counts: map[string]int{}}
 }
 
@@ -163,6 +165,9 @@ func (s *careState) foldBinding(seq uint64, id string, b *Binding) {
 	}
 	slices.SortStableFunc(list, func(x, y *Binding) int { return cmp.Compare(x.From, y.From) })
 	s.history[b.Serial] = list
+	if last := s.latest[b.Terminal]; last == nil || last.ID == id || last.From <= b.From {
+		s.latest[b.Terminal] = b
+	}
 	switch now := s.bound[b.Terminal]; {
 	case b.Until == 0:
 		s.bound[b.Terminal] = b
@@ -184,6 +189,12 @@ func (s *careState) next(prefix string) string {
 
 // SetCarePolicy replaces the policy that devices are looked after by; it is set once, before acts.
 func (s *State) SetCarePolicy(p CarePolicy) { s.policy = p }
+
+// SetChecklist replaces the checklist of inspections; it is set once, before acts.
+func (s *State) SetChecklist(c *Checklist) { s.checklist = c }
+
+// Checklist is the checklist in force. It is shared and not changed.
+func (s *State) Checklist() *Checklist { return s.checklist }
 
 // CarePolicy is the policy in force.
 func (s *State) CarePolicy() CarePolicy { return s.policy }

@@ -270,15 +270,12 @@ func TakeReport(s *State, r Report, p Proven, now pos.Instant) ([]journal.Draft,
 	return who.draft("health_reported", append([]journal.Change{c}, more...)), nil
 }
 
-// RefusedReports is the entry of one refused report and of those before it that were only counted.
-func RefusedReports(e *HealthError, counted int) *journal.Refusal {
-	actor := "rule:health"
-	if e.Serial != "" {
-		actor = "device:" + string(e.Serial)
-	}
-	why := string(e.Why)
+// RefusedReport is the entry of one refused report and of those before it that were only counted. The serial number
+// in it is what the sender claimed.
+func RefusedReport(e *HealthError, counted int) *journal.Refusal {
+	why := e.Error()
 	if counted > 0 {
-		why += fmt.Sprintf(", and %d more since the last entry", counted)
+		why += fmt.Sprintf("; %d more since the last entry", counted)
 	}
-	return &journal.Refusal{Kind: journal.KindFleet, Verb: "health_reported", Actors: []string{actor}, Why: why, Err: e}
+	return &journal.Refusal{Kind: journal.KindFleet, Verb: "health_reported", Actors: []string{"rule:health"}, Why: why, Err: e}
 }

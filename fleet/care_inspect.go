@@ -66,10 +66,10 @@ type Visit struct {
 }
 
 // Inspect is the decision on a visit. An alarm quarantines the device in the same act.
-func Inspect(s *State, list *Checklist, v Visit, who Who, now pos.Instant) ([]journal.Draft, error) {
+func Inspect(s *State, v Visit, who Who, now pos.Instant) ([]journal.Draft, error) {
 	const verb = "inspection_recorded"
 	no := func(format string, args ...any) error { return who.refuse(verb, fmt.Sprintf(format, args...)) }
-	life := s.lives[v.Serial]
+	life, list := s.lives[v.Serial], s.checklist
 	if life != nil && life.Final() {
 		return nil, no("device %s is %s", v.Serial, life.State)
 	}

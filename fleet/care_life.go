@@ -148,7 +148,7 @@ type Deployment struct {
 	// the register binds this device to, if it is another.
 	Taken     pos.Serial
 	Elsewhere pos.TerminalID
-	Tampered  bool // by the register
+	Tampered  bool // by the register, and no new master key is loaded now
 }
 
 // Deploy is the decision to let a device work at a terminal: one serial number, one terminal, one merchant
@@ -167,7 +167,7 @@ func Deploy(s *State, d Deployment, who Who, now pos.Instant) ([]journal.Draft, 
 	case old.State != Received && old.State != Returned:
 		return nil, no("device %s is %s: only one that was received, or came back, is deployed", d.Serial, old.State)
 	case d.Tampered:
-		return nil, no("device %s reported tampering: release it first", d.Serial)
+		return nil, no("device %s reported tampering: it is deployed with a new master key, a component from each of the two", d.Serial)
 	case d.Terminal == pos.TerminalID{}:
 		return nil, no("no terminal")
 	case d.Elsewhere != pos.TerminalID{}:
@@ -244,10 +244,10 @@ func (e Elements) over(was Elements) Elements {
 	return e
 }
 
-// Known gives the elements of a device's last binding for what e does not say: a device that comes back to the shop
-// it left is not asked everything again.
-func (s *State) Known(serial pos.Serial, e Elements) Elements {
-	if was := s.lastBinding(serial); was != nil {
+// Known gives the elements of a terminal's last binding for what e does not say, where that was for the same
+// merchant: a device that comes in another's place is not asked everything again.
+func (s *State) Known(id pos.TerminalID, e Elements) Elements {
+	if was := s.latest[id]; was != nil && was.Merchant == e.Merchant {
 		return e.over(was.Elements)
 	}
 	return e

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 
+	"touchstone/fleet"
 	"touchstone/issuer"
 	"touchstone/keys"
 	"touchstone/ledger"
@@ -44,6 +45,12 @@ type change struct {
 	Account *accountChange `json:"account,omitempty"`
 	Approve *approveChange `json:"approve,omitempty"`
 	People  *peopleQuery   `json:"people,omitempty"`
+
+	Care    *careChange    `json:"care,omitempty"` // a step of a device's life
+	Inspect *inspectChange `json:"inspect,omitempty"`
+	Glance  *glanceChange  `json:"glance,omitempty"`
+	Seal    *sealQuery     `json:"seal,omitempty"`
+	Devices *careQuery     `json:"devices,omitempty"`
 
 	By       []credential `json:"by,omitempty"` // who asks; two where two people are needed and both are here
 	actors   []string     // the accounts that were proven, the proposer first; set where the change is applied
@@ -120,12 +127,18 @@ func (e *engine) carry(ctx context.Context, c change) (changed, error) {
 	switch {
 	case c.Account != nil:
 		return e.changeAccount(ctx, c.Account, c.actors)
+	case c.Care != nil:
+		return e.changeCare(ctx, c.Care, fleet.Who{Actors: c.actors, Proposal: c.proposal})
+	case c.Inspect != nil:
+		return e.inspect(ctx, c.Inspect, fleet.Who{Actors: c.actors})
+	case c.Glance != nil:
+		return e.glance(ctx, c.Glance, c.actors)
 	case c.Merchant != nil:
 		return e.changeMerchant(ctx, c.Merchant)
 	case c.Device != nil:
-		return e.changeDevice(ctx, c.Device)
+		return e.changeDevice(ctx, c.Device, c.actors)
 	case c.Terminal != nil:
-		return e.changeTerminal(ctx, c.Terminal)
+		return e.changeTerminal(ctx, c.Terminal, c.actors)
 	case c.Card != nil:
 		return e.changeCard(ctx, c.Card)
 	case c.Release != nil:
@@ -170,7 +183,7 @@ func networks(list []string) (nets []pos.Network, anywhere bool, err error) {
 	return nets, anywhere, nil
 }
 
-func (e *engine) changeDevice(ctx context.Context, c *deviceChange) (changed, error) {
+func (e *engine) changeDevice(ctx context.Context, c *deviceChange, actors []string) (changed, error) {
 	e.certificates.Lock() // a certificate's act changes the same record
 	defer e.certificates.Unlock()
 	serial, err := pos.ParseSerial(c.Serial)
@@ -188,6 +201,13 @@ func (e *engine) changeDevice(ctx context.Context, c *deviceChange) (changed, er
 	d.Licence, d.DeviceType, d.AppVersions, d.Model = c.Licence, c.DeviceType, c.Apps, cmp.Or(c.Model, d.Model)
 	if c.State != "" {
 		d.State = registry.DeviceState(c.State)
+	} else if life := e.lifeOf(serial); life != nil {
+		d.State = life.DeviceState(d.State)
+	}
+	if d.State == registry.Active {
+		if err := e.mayWork(ctx, serial, actors); err != nil {
+			return changed{}, err
+		}
 	}
 	told := changed{What: "device " + c.Serial}
 	if len(c.Components) > 0 {
@@ -199,7 +219,7 @@ func (e *engine) changeDevice(ctx context.Context, c *deviceChange) (changed, er
 	return told, e.ledger.Register(ctx, e.clock(), d)
 }
 
-func (e *engine) changeTerminal(ctx context.Context, c *terminalChange) (changed, error) {
+func (e *engine) changeTerminal(ctx context.Context, c *terminalChange, actors []string) (changed, error) {
 	id, err := pos.ParseTerminalID(c.ID)
 	if err != nil {
 		return changed{}, fmt.Errorf("terminal id: want 8 characters: %w", err)
@@ -232,6 +252,9 @@ func (e *engine) changeTerminal(ctx context.Context, c *terminalChange) (changed
 		t.Permit = registry.Permit{Sell: !c.NoSales, Refund: !c.NoSales && !c.NoRefunds, Reason: "restricted at registration"}
 	}
 	if err := t.Check(); err != nil {
+		return changed{}, err
+	}
+	if err := e.mayBind(ctx, t, actors); err != nil {
 		return changed{}, err
 	}
 	if err := e.masterFor(ctx, t, c.Components); err != nil {
@@ -391,6 +414,9 @@ func (e *engine) release(ctx context.Context, c *releaseChange) (changed, error)
 	defer e.certificates.Unlock()
 	old, err := e.ledger.Device(pos.Serial(c.Serial))
 	if err != nil {
+		return changed{}, err
+	}
+	if err := e.mayWork(ctx, old.Serial, c.People); err != nil {
 		return changed{}, err
 	}
 	people := slices.Compact(slices.Sorted(slices.Values(c.People)))

@@ -18,8 +18,9 @@ import (
 
 // terminalTop is the reference terminal, and many of them.
 type terminalTop struct {
-	Act  terminalCmd `cmd:"" default:"withargs" help:"One terminal: do actions in order, or misbehave; the word act may be left out. Its flags: touchstone terminal act --help"`
-	Load loadCmd     `cmd:"" help:"Many terminals: measure how fast a host on this machine answers."`
+	Act    terminalCmd `cmd:"" default:"withargs" help:"One terminal: do actions in order, or misbehave; the word act may be left out. Its flags: touchstone terminal act --help"`
+	Health healthCmd   `cmd:"" help:"Send a signed health report over HTTPS: versions, scanner, tamper word, networks."`
+	Load   loadCmd     `cmd:"" help:"Many terminals: measure how fast a host on this machine answers."`
 }
 
 // Help is shown by touchstone terminal --help.

@@ -60,6 +60,10 @@ func (e *engine) respond(ctx context.Context, c change) (any, error) {
 		return e.canaryRound(ctx), nil
 	case c.People != nil:
 		return e.people(), nil
+	case c.Seal != nil:
+		return e.sealedNumber(c.Seal)
+	case c.Devices != nil:
+		return e.devices(c.Devices)
 	}
 	return e.apply(ctx, c)
 }

@@ -47,6 +47,12 @@ func (c *change) duty() (duty, bool) {
 		return duty{act: "canary_finding", free: true}, true // of the program itself, through the socket
 	case c.Resume != nil:
 		return duty{act: "sales_resume", roles: security, free: true}, true
+	case c.Care != nil:
+		return duty{act: c.Care.act(), roles: field, two: true}, true
+	case c.Inspect != nil:
+		return duty{act: "device_inspect", roles: field}, true
+	case c.Glance != nil:
+		return duty{act: "device_glance", roles: append(field, staff.Merchant), free: true}, true
 	case c.Account != nil:
 		return duty{act: "account_change", roles: []staff.Role{staff.Administrator}}, true
 	}

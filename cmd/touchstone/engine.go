@@ -183,6 +183,10 @@ func (e *engine) start(o engineOptions) error {
 		sink = o.around(sink)
 	}
 	e.office = newOffice()
+	if err := e.loadCare(); err != nil {
+		stop()
+		return errors.Join(err, e.closeView())
+	}
 	o.ledger.Rooms = e.office.fold
 	e.watch = newWatch(e.store.Reader, e.clock, o.log)
 	l, committer, err := ledger.Open(ctx, o.ledger, e.watchedStore(hot), hot, e.watchedSink(watched{sink, e.watch}))

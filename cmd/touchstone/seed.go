@@ -75,6 +75,9 @@ func (e *engine) seed(ctx context.Context) error {
 	if err := e.seedCertificates(ctx); err != nil {
 		return err
 	}
+	if err := e.seedCare(ctx); err != nil {
+		return err
+	}
 	return e.seedStaff(ctx)
 }
 
