@@ -178,7 +178,8 @@ func (s *careState) foldBinding(seq uint64, id string, b *Binding) {
 
 // count notes the number of an id such as INS-12.
 func (s *careState) count(prefix, id string) {
-	if n, err := strconv.Atoi(strings.TrimPrefix(id, prefix+"-")); err == nil {
+	number, numbered := strings.CutPrefix(id, prefix+"-")
+	if n, err := strconv.Atoi(number); numbered && err == nil {
 		s.counts[prefix] = max(s.counts[prefix], n)
 	}
 }

@@ -61,9 +61,9 @@ const (
 // Elements are the five to which 银发〔2021〕259号 binds a terminal's serial number, and the classes of the place
 // and its network.
 type Elements struct {
-	Acquirer   string         `json:"acquirer"` // code of the acquirer, 8 to 11 digits (DE32)
-	Merchant   pos.MerchantID `json:"merchant"` // DE42
-	Credit     Sealed         `json:"credit"`   // of the merchant, or of its responsible person
+	Acquirer   string         `json:"acquirer"`          // code of the acquirer, 8 to 11 digits (DE32)
+	Merchant   pos.MerchantID `json:"merchant,omitzero"` // DE42
+	Credit     Sealed         `json:"credit"`            // of the merchant, or of its responsible person
 	Settlement Sealed         `json:"settlement"`
 	Address    string         `json:"address"` // where it is installed, at most MaxCareWas bytes
 
