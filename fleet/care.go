@@ -68,8 +68,9 @@ const (
 
 // Bounds of the records.
 const (
-	MaxSteps   = 24
+	MaxSteps   = 12
 	MaxCareWas = 200 // bytes of one text of a person
+	maxStep    = 80  // bytes of it in a step
 )
 
 // careState is devices and how they are looked after. The maps hold the newest record of each.

@@ -65,8 +65,9 @@ func ParseChecklist(raw []byte) (*Checklist, error) {
 
 // Bounds of a checklist and its answers.
 const (
-	maxItems      = 40
-	maxAnswerWord = 40 // bytes of an id or of an answer but a serial number's
+	maxItems      = 30
+	maxAnswerWord = 40 // bytes of an id
+	maxAnswer     = 64 // bytes of an answer; a serial number has 50 at most
 )
 
 // DefaultChecklist is the one that comes with the program. It is shared and not changed.
@@ -91,7 +92,7 @@ func (c *Checklist) judge(answers map[string]string, e Expected) (found []Findin
 	body, bodied := c.Models[e.Model]
 	for _, i := range c.Items {
 		got, ok := answers[i.ID]
-		if got = strings.TrimSpace(got); !ok || got == "" || len(got) > MaxCareWas {
+		if got = strings.TrimSpace(got); !ok || got == "" || len(got) > maxAnswer || !careText(got) {
 			return nil, fmt.Sprintf("item %s is not answered: %s", i.ID, i.EN)
 		}
 		want, bad := "", false

@@ -154,7 +154,7 @@ func (l *Life) lastVerb() string {
 // step notes what was done and makes the record's change.
 func (l *Life) step(verb string, who Who, now pos.Instant, note string) (journal.Change, error) {
 	l.Since, l.Proposal = now, who.Proposal
-	l.Steps = append(l.Steps, Step{verb, now, who.Actors, note})
+	l.Steps = append(l.Steps, Step{verb, now, who.Actors, cut(note, maxStep)})
 	if n := len(l.Steps) - MaxSteps; n > 0 {
 		l.Steps = l.Steps[n:]
 	}

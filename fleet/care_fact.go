@@ -27,7 +27,7 @@ func (s *State) DeviceFact(serial pos.Serial, _ pos.Instant) registry.Fact {
 	if l == nil {
 		return f
 	}
-	f.State, f.Since, f.Entry, f.Detail = string(l.State), l.Since, l.Entry, cut(l.Why)
+	f.State, f.Since, f.Entry, f.Detail = string(l.State), l.Since, l.Entry, cut(l.Why, maxDetail)
 	if l.State == Deployed {
 		f.State = registry.Good
 	}
@@ -128,9 +128,11 @@ func (s *State) NetworkFact(id pos.TerminalID, _ pos.Instant) registry.Fact {
 	return f
 }
 
-// cut keeps a detail within what a fact may hold, at a whole character.
-func cut(s string) string {
-	const most = 100
+// maxDetail is the most bytes of a fact's detail.
+const maxDetail = 100
+
+// cut keeps a text within so many bytes, at a whole character.
+func cut(s string, most int) string {
 	if len(s) <= most {
 		return s
 	}

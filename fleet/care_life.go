@@ -74,7 +74,20 @@ func Announce(s *State, list []Announcement, who Who, now pos.Instant) ([]journa
 	if carried > 0 {
 		return nil, ErrCarried
 	}
+	if size := sizeOf(changes); size > maxActBytes {
+		return nil, who.refuse(verb, fmt.Sprintf("these announcements have %d bytes, one entry takes %d: announce fewer at once", size, maxActBytes))
+	}
 	return who.draft(verb, changes), nil
+}
+
+// maxActBytes is the most bytes of an act's records: an entry has 16 KiB in all.
+const maxActBytes = 14 << 10
+
+func sizeOf(changes []journal.Change) (n int) {
+	for _, c := range changes {
+		n += len(c.Record)
+	}
+	return n
 }
 
 func (a *Announcement) check() string {
