@@ -186,7 +186,11 @@ func (e *engine) sealedNumber(q *sealQuery) (fleet.Sealed, error) {
 		}
 	})
 	if !good || !slices.Contains([]string{fleet.CreditCode, fleet.PersonalID, fleet.SettlementAccount}, q.Kind) {
-		return fleet.Sealed{}, fmt.Errorf("%s: want %d to %d digits and capital letters", filepath.Base(q.File), least, most)
+		want := "18"
+		if least != most {
+			want = fmt.Sprintf("%d to %d", least, most)
+		}
+		return fleet.Sealed{}, fmt.Errorf("%s: want %s digits and capital letters", filepath.Base(q.File), want)
 	}
 	hash, err := e.module.HashText(q.Kind, number)
 	return fleet.Sealed{Kind: q.Kind, Hash: hex.EncodeToString(hash[:]), Last: last}, err

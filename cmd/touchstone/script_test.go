@@ -33,6 +33,8 @@ const scriptsEnd = 4 * time.Minute
 //	occupy                                take a loopback port; its address is $TAKEN
 //	fixture-format FILE                   the form of the printed fixture
 //	no-secrets FIXTURE PATH...            no card number, track, PIN or key of the fixture is in any file
+//	picture FILE WIDTH HEIGHT               write a PNG
+//	card FIXTURE FILE                       write the first card of the fixture
 //	agree TERMINAL JOURNAL                every approved sale of a terminal's JSON is sold in the journal's
 //
 // The host's output is in host.out and host.err. Every host ends with its script, also a failed one.
@@ -44,7 +46,7 @@ func TestScripts(t *testing.T) {
 		Deadline: time.Now().Add(scriptsEnd),
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"host": scriptHost, "occupy": scriptOccupy, "fixture-format": scriptFixtureFormat,
-			"no-secrets": scriptNoSecrets, "agree": scriptAgree, "flip": scriptFlip,
+			"no-secrets": scriptNoSecrets, "agree": scriptAgree, "flip": scriptFlip, "picture": scriptPicture, "card": scriptCard,
 		},
 	})
 }
