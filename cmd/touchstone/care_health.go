@@ -19,7 +19,7 @@ import (
 
 // Bounds of health reports: each that is taken costs an entry of the journal, each refused one up to a rate.
 const (
-	reportBurst  = 10               // of one device at once
+	reportBurst  = 20               // of one device at once
 	reportEvery  = 30 * time.Second // then one each
 	refusedBurst = 20               // refusals journaled at once
 	refusedEvery = 10 * time.Second // then one each; the others are counted
