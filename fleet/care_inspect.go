@@ -3,6 +3,7 @@ package fleet
 import (
 	"encoding/hex"
 	"fmt"
+	"time"
 
 	"touchstone/journal"
 	"touchstone/pos"
@@ -165,7 +166,22 @@ func (s *State) due(b *Binding) (at pos.Instant, last *Inspection) {
 	return min(last.Due, s.policy.due(b.Site, b.Risk, last.At)), last
 }
 
-// Inspections that are due before an instant, deployed devices only; a device that failed is due now.
+// Unseen are the deployed devices at which no cashier looked within the policy's time; Due is when one should have.
+func (s *State) Unseen(now pos.Instant) []Due {
+	var list []Due
+	for _, b := range s.BindingsAt(now) {
+		last, from := s.glanced[b.Terminal], b.From
+		if last != nil && last.At > from {
+			from = last.At
+		}
+		if due := from.Add(time.Duration(s.policy.GlanceEvery)); due <= now {
+			list = append(list, Due{Serial: b.Serial, Terminal: b.Terminal, Address: b.Address, Site: b.Site, Risk: b.Risk, Due: due, Overdue: true})
+		}
+	}
+	return list
+}
+
+// DueBefore lists inspections that are due before an instant, deployed devices only; a device that failed is due now.
 func (s *State) DueBefore(until, now pos.Instant) []Due {
 	var list []Due
 	for _, b := range s.BindingsAt(now) {

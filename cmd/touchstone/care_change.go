@@ -138,7 +138,7 @@ func (e *engine) announce(ctx context.Context, c *announceChange, who fleet.Who)
 	if errors.Is(err, fleet.ErrCarried) {
 		_, err = e.carried(ctx, effect, err, serials...)
 	}
-	return changed{What: fmt.Sprintf("announced %d: %s", len(serials), serialList(serials)), Facts: map[string]string{"state": string(fleet.Announced)}}, err
+	return changed{What: fmt.Sprintf("announced %d: %s", len(serials), serialList(serials)), Facts: map[string]string{"state": string(fleet.Announced), "serial": serialList(serials)}}, err
 }
 
 func serialList(list []pos.Serial) string {
@@ -172,7 +172,11 @@ func toldLife(lives []*fleet.Life, err error) (changed, error) {
 	if l.Why != "" {
 		what += " (" + l.Why + ")"
 	}
-	return changed{What: what, Facts: map[string]string{"serial": string(l.Serial), "state": string(l.State), "binding": l.Binding}}, nil
+	facts := map[string]string{"serial": string(l.Serial), "state": string(l.State), "binding": l.Binding, "why": l.Why}
+	if l.State == fleet.Deployed {
+		facts["terminal"] = l.Terminal.String()
+	}
+	return changed{What: what, Facts: facts}, nil
 }
 
 func (e *engine) deploy(ctx context.Context, c *deployChange, who fleet.Who) (changed, error) {

@@ -87,20 +87,26 @@ func (e *engine) inspect(ctx context.Context, c *inspectChange, who fleet.Who) (
 
 func toldInspection(i *fleet.Inspection) changed {
 	what := fmt.Sprintf("inspection %s of device %s: passed, next due %s", i.ID, i.Serial, i.Due.Time().Format("2006-01-02"))
-	facts := map[string]string{"inspection": i.ID, "serial": string(i.Serial), "result": "passed", "due": i.Due.Time().Format("2006-01-02T15:04:05Z")}
+	facts := map[string]string{"inspection": i.ID, "serial": string(i.Serial), "result": "passed", "due": i.Due.Time().Format("2006-01-02")}
 	if !i.Passed {
 		facts["result"] = "failed"
 		what = fmt.Sprintf("inspection %s of device %s: FAILED", i.ID, i.Serial)
+		var list string
 		for _, f := range i.Findings {
-			what += fmt.Sprintf("\n  %s: %s, expected %s", f.Item, f.Presented, f.Expected)
+			list += fmt.Sprintf("\n  %s: %s, expected %s", f.Item, f.Presented, f.Expected)
 		}
+		what += list
+		facts["findings"] = list
 	}
 	if i.Alarm {
 		facts["finding"], facts["quarantined"] = i.Finding, "true"
-		what += "\ndevice quarantined: it is refused from now on. Do not switch it off, do not open it; keep the evidence."
+		what += "\n" + careQuarantined
 	}
 	return changed{What: what, Facts: facts}
 }
+
+// careQuarantined is what an inspector has to do then.
+const careQuarantined = "device quarantined: it is refused from now on. Do not switch it off, do not open it; keep the evidence."
 
 // errPhotograph is a file that is no photograph.
 var errPhotograph = errors.New("not a photograph")
@@ -165,8 +171,8 @@ func (e *engine) glance(ctx context.Context, c *glanceChange, actors []string) (
 	var made fleet.Glance
 	e.office.view(func(r *rooms) { made = *r.fleet.LastGlance(id) })
 	if c.Wrong == "" {
-		return changed{What: "terminal " + c.Terminal + ": all well", Facts: map[string]string{"glance": made.ID}}, nil
+		return changed{What: "terminal " + c.Terminal + ": all well", Facts: map[string]string{"glance": made.ID, "terminal": c.Terminal}}, nil
 	}
 	return changed{What: fmt.Sprintf("report %s: terminal %s: %s. Do not use it, do not open it; call the service line.", made.ID, c.Terminal, c.Wrong),
-		Facts: map[string]string{"glance": made.ID, "wrong": c.Wrong}}, nil
+		Facts: map[string]string{"glance": made.ID, "terminal": c.Terminal, "wrong": c.Wrong}}, nil
 }

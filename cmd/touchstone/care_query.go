@@ -21,6 +21,7 @@ type careQuery struct {
 	Inspection string      `json:"inspection,omitempty"`
 	Form       bool        `json:"form,omitempty"` // the checklist
 	Glances    bool        `json:"glances,omitempty"`
+	Unseen     bool        `json:"unseen,omitempty"` // terminals without a cashier's glance of late
 }
 
 // careAnswer is the answer.
@@ -73,6 +74,9 @@ func (e *engine) devices(q *careQuery) (careAnswer, error) {
 		}
 		if q.Due > 0 {
 			a.Due = r.fleet.DueBefore(a.Now.Add(time.Duration(q.Due)*time.Second), a.Now)
+		}
+		if q.Unseen {
+			a.Due = r.fleet.Unseen(a.Now)
 		}
 		if q.Visits {
 			a.Inspections = r.fleet.Inspections()

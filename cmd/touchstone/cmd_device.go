@@ -28,9 +28,37 @@ people: --as NAME --with NAME when both are here, else the second says touchston
   touchstone device list --data shop --csv > five-elements.csv`
 }
 
+// careFlags are those of an act on devices: who, where, and the language of what is said.
+type careFlags struct {
+	actFlags
+	Lang string `name:"lang" default:"en" enum:"en,zh" help:"en or zh."`
+}
+
+// do carries an act out, or proposes it, and says in the person's language what became of it.
+func (f *careFlags) do(a *app, c change) (changed, error) {
+	if err := f.sign(f.Data, &c); err != nil {
+		return changed{}, err
+	}
+	told, err := f.carryOut(a, c)
+	if err != nil {
+		return changed{}, err
+	}
+	show, err := newLines(a.stdout, f.Lang, false)
+	if err != nil {
+		return changed{}, err
+	}
+	if told.Proposal != "" {
+		_, err := fmt.Fprintf(a.stdout, show.two("proposed %s: nothing is done until a second person agrees\n  %s approve %s --data %s --as NAME\n",
+			"已提议 %s: 须第二人同意后才生效\n  %s approve %s --data %s --as 账号\n"), told.Proposal, program(), told.Proposal, f.Data)
+		return told, err
+	}
+	_, err = fmt.Fprintln(a.stdout, show.careTold(&told))
+	return told, err
+}
+
 // deviceAnnounce takes a maker's announcement.
 type deviceAnnounce struct {
-	actFlags
+	careFlags
 	File      string `name:"file" help:"The maker's list, CSV with the header serial,model,hardware,maker,seal,source,shipment; at most 20 devices." placeholder:"FILE" xor:"one"`
 	Serial    string `name:"serial" help:"One device's serial number." xor:"one"`
 	Model     string `name:"model"`
@@ -59,13 +87,13 @@ func (c *deviceAnnounce) Run(a *app) error {
 	default:
 		return errors.New("want --serial with its words, or the maker's --file")
 	}
-	_, err := c.perform(a, change{Care: &careChange{Announce: request}})
+	_, err := c.do(a, change{Care: &careChange{Announce: request}})
 	return err
 }
 
 // deviceReceive checks what came against what was announced.
 type deviceReceive struct {
-	actFlags
+	careFlags
 	Serial string `arg:"" help:"Serial number on its label."`
 	Seal   string `name:"seal" required:"" help:"Number of the seal that it bears."`
 	Source string `name:"source" required:"" help:"Who sent it, by the delivery note."`
@@ -74,7 +102,7 @@ type deviceReceive struct {
 
 // Run receives; a device that is not as announced is quarantined, and the exit code is 1.
 func (c *deviceReceive) Run(a *app) error {
-	told, err := c.perform(a, change{Care: &careChange{Receive: &fleet.Receipt{Serial: pos.Serial(c.Serial), Seal: c.Seal, Source: c.Source, SealGood: !c.Broken}}})
+	told, err := c.do(a, change{Care: &careChange{Receive: &fleet.Receipt{Serial: pos.Serial(c.Serial), Seal: c.Seal, Source: c.Source, SealGood: !c.Broken}}})
 	if err == nil && told.Facts["state"] == string(fleet.Quarantined) {
 		return exitError{1}
 	}
@@ -117,7 +145,7 @@ func (f *elementFlags) elements(a *app, dir *directoryFlags) (fleet.Elements, er
 
 // deviceDeploy binds a device to a terminal.
 type deviceDeploy struct {
-	actFlags
+	careFlags
 	elementFlags
 	Serial     string   `arg:"" help:"Serial number."`
 	Terminal   string   `name:"terminal" required:"" help:"The terminal it works at; it must be registered."`
@@ -137,13 +165,13 @@ func (c *deviceDeploy) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.perform(a, change{Care: &careChange{Deploy: &deployChange{Serial: c.Serial, Terminal: c.Terminal, Elements: e, Place: c.Place, Components: files}}})
+	_, err = c.do(a, change{Care: &careChange{Deploy: &deployChange{Serial: c.Serial, Terminal: c.Terminal, Elements: e, Place: c.Place, Components: files}}})
 	return err
 }
 
 // deviceMove lets a deployed device work elsewhere.
 type deviceMove struct {
-	actFlags
+	careFlags
 	elementFlags
 	Serial string `arg:"" help:"Serial number."`
 }
@@ -157,18 +185,18 @@ func (c *deviceMove) Run(a *app) error {
 	if e == (fleet.Elements{}) && c.Place == "" {
 		return errors.New("nothing changes: say --address, --site, --risk, --network-class or --place")
 	}
-	_, err = c.perform(a, change{Care: &careChange{Move: &moveChange{Serial: c.Serial, Elements: e, Place: c.Place}}})
+	_, err = c.do(a, change{Care: &careChange{Move: &moveChange{Serial: c.Serial, Elements: e, Place: c.Place}}})
 	return err
 }
 
 type leaveFlags struct {
-	actFlags
+	careFlags
 	Serial string `arg:"" help:"Serial number."`
 	Note   string `name:"note" required:"" help:"Why, and who takes it." placeholder:"WORDS"`
 }
 
 func (c *leaveFlags) leave(a *app, step, seal string) error {
-	_, err := c.perform(a, change{Care: &careChange{Leave: &leaveChange{Step: step, Serial: c.Serial, Note: c.Note, Seal: seal}}})
+	_, err := c.do(a, change{Care: &careChange{Leave: &leaveChange{Step: step, Serial: c.Serial, Note: c.Note, Seal: seal}}})
 	return err
 }
 

@@ -35,13 +35,12 @@ device is quarantined at once, and refused from its next message on.
 }
 
 type inspectRecord struct {
-	actFlags
+	careFlags
 	Subject string            `arg:"" help:"The terminal, or the device's serial number."`
 	Answers string            `name:"answers" help:"JSON object of item to answer; - for standard input." placeholder:"FILE"`
 	Answer  map[string]string `name:"answer" help:"One answer, over those of the file." placeholder:"ITEM=ANSWER"`
 	Photos  []string          `name:"photo" help:"A photograph, JPEG or PNG; may be given again." placeholder:"FILE"`
 	Note    string            `name:"note" help:"What else the inspector saw."`
-	Lang    string            `name:"lang" default:"en" enum:"en,zh" help:"Of the questions: en or zh."`
 }
 
 // maxAnswers bounds a file of answers.
@@ -57,7 +56,7 @@ func (c *inspectRecord) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	told, err := c.perform(a, change{Inspect: &inspectChange{Subject: c.Subject, Answers: answers, Note: c.Note, Photographs: photos}})
+	told, err := c.do(a, change{Inspect: &inspectChange{Subject: c.Subject, Answers: answers, Note: c.Note, Photographs: photos}})
 	if err == nil && told.Facts["result"] == "failed" {
 		return exitError{1}
 	}
@@ -148,15 +147,20 @@ func (c *inspectForm) Run(a *app) error {
 
 type inspectDue struct {
 	directoryFlags
-	Within time.Duration `name:"within" default:"168h" help:"How far ahead."`
-	JSON   bool          `name:"json" help:"One JSON object a line."`
-	Lang   string        `name:"lang" default:"en" enum:"en,zh" help:"en or zh."`
+	Within  time.Duration `name:"within" default:"168h" help:"How far ahead."`
+	Glances bool          `name:"glances" help:"Instead: terminals at which no cashier looked of late."`
+	JSON    bool          `name:"json" help:"One JSON object a line."`
+	Lang    string        `name:"lang" default:"en" enum:"en,zh" help:"en or zh."`
 }
 
 // Run lists what is due.
 func (c *inspectDue) Run(a *app) error {
 	var answer careAnswer
-	if err := c.question(a, change{Devices: &careQuery{Due: max(1, int64(c.Within/time.Second))}}, &answer); err != nil {
+	query := &careQuery{Due: max(1, int64(c.Within/time.Second))}
+	if c.Glances {
+		query = &careQuery{Unseen: true}
+	}
+	if err := c.question(a, change{Devices: query}, &answer); err != nil {
 		return err
 	}
 	if c.JSON {
@@ -167,7 +171,7 @@ func (c *inspectDue) Run(a *app) error {
 		return err
 	}
 	if len(answer.Due) == 0 {
-		_, err := fmt.Fprintln(a.stdout, show.two("no inspection is due by then", "此前没有到期的巡检"))
+		_, err := fmt.Fprintln(a.stdout, show.two("nothing is due by then", "此前没有到期项"))
 		return err
 	}
 	for _, d := range answer.Due {
@@ -280,7 +284,7 @@ func (c *inspectShow) Run(a *app) error {
 
 // glanceCmd is a cashier's daily look.
 type glanceCmd struct {
-	actFlags
+	careFlags
 	Terminal string `arg:"" help:"The terminal."`
 	Operator string `name:"operator" required:"" help:"The cashier's operator number, as in the sign-in: three digits."`
 	Wrong    string `name:"wrong" help:"What is wrong; without it all is well." placeholder:"WHAT"`
@@ -296,6 +300,6 @@ func (glanceCmd) Help() string {
 
 // Run records the look.
 func (c *glanceCmd) Run(a *app) error {
-	_, err := c.perform(a, change{Glance: &glanceChange{Terminal: c.Terminal, Operator: c.Operator, Wrong: c.Wrong}})
+	_, err := c.do(a, change{Glance: &glanceChange{Terminal: c.Terminal, Operator: c.Operator, Wrong: c.Wrong}})
 	return err
 }

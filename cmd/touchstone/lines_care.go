@@ -35,6 +35,37 @@ func (l *lines) word(name string) string {
 	return name
 }
 
+// careTold is what an act on a device came to; in English the act's own words.
+func (l *lines) careTold(t *changed) string {
+	f := t.Facts
+	switch {
+	case l.lang != explain.Chinese:
+		return t.What
+	case f["result"] == "passed":
+		return fmt.Sprintf("巡检 %s, 设备 %s: 通过, 下次到期 %s", f["inspection"], f["serial"], f["due"])
+	case f["result"] == "failed":
+		text := fmt.Sprintf("巡检 %s, 设备 %s: 未通过%s", f["inspection"], f["serial"], strings.ReplaceAll(f["findings"], ", expected ", ", 应为 "))
+		if f["quarantined"] != "" {
+			text += "\n设备已隔离: 自即刻起拒绝其交易。不要关机, 不要打开, 保留证据。"
+		}
+		return text
+	case f["wrong"] != "":
+		return fmt.Sprintf("报告 %s: 终端 %s: %s。停止使用, 不要打开, 请致电服务热线。", f["glance"], f["terminal"], f["wrong"])
+	case f["glance"] != "":
+		return fmt.Sprintf("终端 %s: 一切正常", f["terminal"])
+	case f["state"] != "":
+		text := "设备 " + f["serial"] + ": " + l.word(f["state"])
+		if f["terminal"] != "" {
+			text += ", 终端 " + f["terminal"]
+		}
+		if f["why"] != "" {
+			text += " (" + f["why"] + ")"
+		}
+		return text
+	}
+	return t.What
+}
+
 func (l *lines) day(at pos.Instant) string { return at.Time().In(l.zone).Format("2006-01-02 15:04") }
 
 // row prints a label and what belongs to it.
