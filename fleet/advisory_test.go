@@ -141,7 +141,7 @@ func TestAdvisoryRefused(t *testing.T) {
 	}
 	s := fleet.NewState()
 	bad := advisory("S20", "*", ">=3|<2")
-	drafts, _, err := fleet.Add(s, bad, two[:1], begin)
+	drafts, _, err := fleet.Add(s, bad, pair[:1], begin)
 	refused(t, "an impossible range reaches the rule", drafts, err, fleet.ErrRange, "no version is in it")
 }
 

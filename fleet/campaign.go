@@ -18,10 +18,10 @@ type AnswerKind string
 
 // The answers.
 const (
-	Nothing AnswerKind = "nothing" // no open advisory touches it
-	Upgrade AnswerKind = "upgrade" // to Version
-	Replace AnswerKind = "replace" // because no fixed version runs on this hardware
-	Inspect AnswerKind = "inspect" // its hardware version is not known, and no fixed version runs on every one
+	Nothing      AnswerKind = "nothing" // no open advisory touches it
+	Upgrade      AnswerKind = "upgrade" // to Version
+	Replace      AnswerKind = "replace" // because no fixed version runs on this hardware
+	InspectFirst AnswerKind = "inspect" // its hardware version is not known, and no fixed version runs on every one
 )
 
 // Answer is what has to be done, and to which version.
@@ -44,7 +44,7 @@ func (s *State) answer(model, hardware, version string) Answer {
 		return Answer{Upgrade, fixed.Version}
 	}
 	if hardware == "" {
-		return Answer{Kind: Inspect}
+		return Answer{Kind: InspectFirst}
 	}
 	return Answer{Kind: Replace}
 }
@@ -110,7 +110,7 @@ func (t *Tally) Take(r Reached) {
 		t.Upgrade++
 	case Replace:
 		t.Replace++
-	case Inspect:
+	case InspectFirst:
 		t.Inspect++
 	}
 	if !r.Sure {

@@ -9,7 +9,7 @@ import (
 	"touchstone/registry"
 )
 
-// TestCampaign is a model with two hardware versions, of which the older runs nothing that is fixed.
+// TestCampaign is a model with pair hardware versions, of which the older runs nothing that is fixed.
 func TestCampaign(t *testing.T) {
 	s := fleet.NewState()
 	publish(t, s, release("S20", "*", "1.0.0"))
@@ -20,7 +20,7 @@ func TestCampaign(t *testing.T) {
 
 	var answers []fleet.Answer
 	s.Radius(s.Advisory(id), places, func(r fleet.Reached) { answers = append(answers, r.Answer) })
-	want := []fleet.Answer{{Kind: fleet.Replace}, {Kind: fleet.Upgrade, Version: "1.0.3"}, {Kind: fleet.Inspect}}
+	want := []fleet.Answer{{Kind: fleet.Replace}, {Kind: fleet.Upgrade, Version: "1.0.3"}, {Kind: fleet.InspectFirst}}
 	if len(answers) != 3 || answers[0] != want[0] || answers[1] != want[1] || answers[2] != want[2] {
 		t.Fatalf("answers %v, want %v", answers, want)
 	}
@@ -29,9 +29,9 @@ func TestCampaign(t *testing.T) {
 		t.Errorf("before the campaign %+v", f)
 	}
 	plan := &fleet.Campaign{Advisory: id, Restriction: "no_refund,online_only", After: "sign_in_only", Deadline: begin + 48*hour}
-	drafts, campaign, err := fleet.Start(s, plan, places, two, begin)
+	drafts, campaign, err := fleet.Start(s, plan, places, pair, begin)
 	keep(t, s, drafts, err)
-	if again, same, err := fleet.Start(s, plan, places, two, begin); again != nil || same != campaign || err != nil {
+	if again, same, err := fleet.Start(s, plan, places, pair, begin); again != nil || same != campaign || err != nil {
 		t.Errorf("the same campaign again, after a crash: %v %s %v", again, same, err)
 	}
 	if c := s.Campaign(campaign); c.Start != (fleet.Tally{Terminals: 3, Upgrade: 1, Replace: 1, Inspect: 1}) {
@@ -96,22 +96,22 @@ func TestCampaignRefused(t *testing.T) {
 	} {
 		plan := &fleet.Campaign{Advisory: id, Restriction: "no_refund,online_only", After: "blocked", Deadline: begin + hour}
 		c.change(plan)
-		drafts, _, err := fleet.Start(s, plan, places, two, begin)
+		drafts, _, err := fleet.Start(s, plan, places, pair, begin)
 		refused(t, name, drafts, err, c.is, c.words)
 	}
-	drafts, campaign, err := fleet.Start(s, &fleet.Campaign{Advisory: id, Restriction: "full", After: "blocked", Deadline: begin + hour}, places, two, begin)
+	drafts, campaign, err := fleet.Start(s, &fleet.Campaign{Advisory: id, Restriction: "full", After: "blocked", Deadline: begin + hour}, places, pair, begin)
 	keep(t, s, drafts, err)
-	drafts, _, err = fleet.Start(s, &fleet.Campaign{Advisory: id, Restriction: "no_refund", After: "blocked", Deadline: begin + hour}, places, two, begin)
+	drafts, _, err = fleet.Start(s, &fleet.Campaign{Advisory: id, Restriction: "no_refund", After: "blocked", Deadline: begin + hour}, places, pair, begin)
 	refused(t, "a second campaign", drafts, err, fleet.ErrCampaign, campaign+" answers "+id)
-	drafts, err = fleet.CloseAdvisory(s, id, "mistake", two[:1], begin)
+	drafts, err = fleet.CloseAdvisory(s, id, "mistake", pair[:1], begin)
 	refused(t, "close an advisory under a campaign", drafts, err, fleet.ErrAdvisory, "close it first")
-	drafts, err = fleet.CloseCampaign(s, campaign, "", two[:1], begin)
+	drafts, err = fleet.CloseCampaign(s, campaign, "", pair[:1], begin)
 	refused(t, "close without a reason", drafts, err, fleet.ErrCampaign, "say why")
-	drafts, err = fleet.CloseCampaign(s, campaign, "enough", two[:1], begin)
+	drafts, err = fleet.CloseCampaign(s, campaign, "enough", pair[:1], begin)
 	keep(t, s, drafts, err)
-	drafts, err = fleet.CloseCampaign(s, campaign, "enough", two[:1], begin)
+	drafts, err = fleet.CloseCampaign(s, campaign, "enough", pair[:1], begin)
 	refused(t, "close twice", drafts, err, fleet.ErrCampaign, "closed already")
-	drafts, err = fleet.CloseAdvisory(s, id, "mistake", two[:1], begin)
+	drafts, err = fleet.CloseAdvisory(s, id, "mistake", pair[:1], begin)
 	keep(t, s, drafts, err)
 	if f := s.AdvisoryFact(places[0].Device, "1.0.0", begin); f.State != registry.Good {
 		t.Errorf("a closed advisory touches: %+v", f)

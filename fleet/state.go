@@ -6,10 +6,11 @@ import "touchstone/journal"
 type State struct {
 	permitState
 	updateState
+	careState
 }
 
 // NewState is the room before any act.
-func NewState() *State { return &State{updateState: newUpdateState()} }
+func NewState() *State { return &State{updateState: newUpdateState(), careState: newCareState()} }
 
 // Fold takes one noun's newest record. Nouns of a later version are left alone. Folding the same record again
 // changes nothing.
@@ -17,6 +18,8 @@ func (s *State) Fold(seq uint64, c journal.Change) error {
 	switch c.Noun {
 	case nounPolicy:
 		return s.foldPolicy(seq, c)
+	case NounDevice, NounBinding, NounInspection, NounGlance, NounHealth:
+		return s.foldCare(seq, c)
 	}
 	if known, err := s.foldUpdate(c); known {
 		return err

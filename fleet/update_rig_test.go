@@ -18,7 +18,7 @@ const begin = pos.Instant(1_800_000_000_000_000_000)
 
 const hour = pos.Instant(time.Hour)
 
-var two = []string{"qian", "sun"}
+var pair = []string{"qian", "sun"}
 
 // keep folds what a rule decided, as the ledger does.
 func keep(t testing.TB, s *fleet.State, drafts []journal.Draft, err error) {
@@ -61,7 +61,7 @@ func release(model, hardware, version string) *fleet.Release {
 
 func publish(t testing.TB, s *fleet.State, r *fleet.Release) {
 	t.Helper()
-	drafts, err := fleet.Publish(s, r, two, begin)
+	drafts, err := fleet.Publish(s, r, pair, begin)
 	keep(t, s, drafts, err)
 }
 
@@ -81,7 +81,7 @@ func advisory(model, hardware, versions string) *fleet.Advisory {
 
 func add(t testing.TB, s *fleet.State, a *fleet.Advisory) string {
 	t.Helper()
-	drafts, id, err := fleet.Add(s, a, two[:1], begin)
+	drafts, id, err := fleet.Add(s, a, pair[:1], begin)
 	keep(t, s, drafts, err)
 	return id
 }

@@ -20,7 +20,7 @@ func TestPublish(t *testing.T) {
 	if was := s.Release("S20", "1.0.3"); was.State != fleet.Supported {
 		t.Errorf("1.0.3 is %s after 1.0.4 for the same hardware", was.State)
 	}
-	drafts, err := fleet.Publish(s, release("S20", ">=2.0", "1.0.4"), two, begin)
+	drafts, err := fleet.Publish(s, release("S20", ">=2.0", "1.0.4"), pair, begin)
 	if err != nil || drafts != nil {
 		t.Errorf("the same release again, after a crash: %d drafts, %v", len(drafts), err)
 	}
@@ -42,10 +42,10 @@ func TestPublish(t *testing.T) {
 	} {
 		r := release("S20", ">=2.0", "1.0.5")
 		c.change(r)
-		drafts, err := fleet.Publish(s, r, two, begin)
+		drafts, err := fleet.Publish(s, r, pair, begin)
 		refused(t, name, drafts, err, fleet.ErrRelease, c.words)
 	}
-	drafts, err = fleet.SetRelease(s, fleet.ReleaseChange{Model: "S20", Version: "9.9", State: fleet.Withdrawn}, two)
+	drafts, err = fleet.SetRelease(s, fleet.ReleaseChange{Model: "S20", Version: "9.9", State: fleet.Withdrawn}, pair)
 	refused(t, "withdraw what was never published", drafts, err, fleet.ErrRelease, "there is none")
 }
 
@@ -58,7 +58,7 @@ func TestApplicationFact(t *testing.T) {
 	publish(t, s, release("S20", "*", "1.0.0"))
 	publish(t, s, release("S20", ">=2.0", "1.0.3"))
 	set := func(version string, state fleet.ReleaseState, until pos.Instant) {
-		drafts, err := fleet.SetRelease(s, fleet.ReleaseChange{Model: "S20", Version: version, State: state, Until: until}, two)
+		drafts, err := fleet.SetRelease(s, fleet.ReleaseChange{Model: "S20", Version: version, State: state, Until: until}, pair)
 		keep(t, s, drafts, err)
 	}
 	check := func(name, hardware, version string, after pos.Instant, want string) {

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 
+	"touchstone/fleet"
 	"touchstone/issuer"
 	"touchstone/keys"
 	"touchstone/ledger"
@@ -53,6 +54,11 @@ type change struct {
 	Advisory     *advisoryChange     `json:"advisory,omitempty"`
 	Campaign     *campaignChange     `json:"campaign,omitempty"`
 	Updates      *updatesQuery       `json:"updates,omitempty"` // asks, and changes nothing
+	Care         *careChange         `json:"care,omitempty"`    // a step of a device's life
+	Inspect      *inspectChange      `json:"inspect,omitempty"`
+	Glance       *glanceChange       `json:"glance,omitempty"`
+	Seal         *sealQuery          `json:"seal,omitempty"`
+	Devices      *careQuery          `json:"devices,omitempty"`
 
 	By       []credential `json:"by,omitempty"` // who asks; two where two people are needed and both are here
 	actors   []string     // the accounts that were proven, the proposer first; set where the change is applied
@@ -141,12 +147,18 @@ func (e *engine) carry(ctx context.Context, c change) (changed, error) {
 		return e.changeAdvisory(ctx, c.Advisory, c.actors)
 	case c.Campaign != nil:
 		return e.changeCampaign(ctx, c.Campaign, c.actors)
+	case c.Care != nil:
+		return e.changeCare(ctx, c.Care, fleet.Who{Actors: c.actors, Proposal: c.proposal})
+	case c.Inspect != nil:
+		return e.inspect(ctx, c.Inspect, fleet.Who{Actors: c.actors})
+	case c.Glance != nil:
+		return e.glance(ctx, c.Glance, c.actors)
 	case c.Merchant != nil:
 		return e.changeMerchant(ctx, c.Merchant)
 	case c.Device != nil:
-		return e.changeDevice(ctx, c.Device)
+		return e.changeDevice(ctx, c.Device, c.actors)
 	case c.Terminal != nil:
-		return e.changeTerminal(ctx, c.Terminal)
+		return e.changeTerminal(ctx, c.Terminal, c.actors)
 	case c.Card != nil:
 		return e.changeCard(ctx, c.Card)
 	case c.Release != nil:
@@ -193,7 +205,7 @@ func networks(list []string) (nets []pos.Network, anywhere bool, err error) {
 	return nets, anywhere, nil
 }
 
-func (e *engine) changeDevice(ctx context.Context, c *deviceChange) (changed, error) {
+func (e *engine) changeDevice(ctx context.Context, c *deviceChange, actors []string) (changed, error) {
 	e.certificates.Lock() // a certificate's act changes the same record
 	defer e.certificates.Unlock()
 	serial, err := pos.ParseSerial(c.Serial)
@@ -212,6 +224,13 @@ func (e *engine) changeDevice(ctx context.Context, c *deviceChange) (changed, er
 	d.Hardware = cmp.Or(c.Hardware, d.Hardware)
 	if c.State != "" {
 		d.State = registry.DeviceState(c.State)
+	} else if life := e.lifeOf(serial); life != nil {
+		d.State = life.DeviceState(d.State)
+	}
+	if d.State == registry.Active {
+		if err := e.mayWork(ctx, serial, actors); err != nil {
+			return changed{}, err
+		}
 	}
 	told := changed{What: "device " + c.Serial}
 	if len(c.Components) > 0 {
@@ -223,7 +242,7 @@ func (e *engine) changeDevice(ctx context.Context, c *deviceChange) (changed, er
 	return told, e.ledger.Register(ctx, e.clock(), d)
 }
 
-func (e *engine) changeTerminal(ctx context.Context, c *terminalChange) (changed, error) {
+func (e *engine) changeTerminal(ctx context.Context, c *terminalChange, actors []string) (changed, error) {
 	id, err := pos.ParseTerminalID(c.ID)
 	if err != nil {
 		return changed{}, fmt.Errorf("terminal id: want 8 characters: %w", err)
@@ -256,6 +275,9 @@ func (e *engine) changeTerminal(ctx context.Context, c *terminalChange) (changed
 		t.Permit = registry.Permit{Sell: !c.NoSales, Refund: !c.NoSales && !c.NoRefunds, Reason: "restricted at registration"}
 	}
 	if err := t.Check(); err != nil {
+		return changed{}, err
+	}
+	if err := e.mayBind(ctx, t, actors); err != nil {
 		return changed{}, err
 	}
 	if err := e.masterFor(ctx, t, c.Components); err != nil {
@@ -415,6 +437,9 @@ func (e *engine) release(ctx context.Context, c *releaseChange) (changed, error)
 	defer e.certificates.Unlock()
 	old, err := e.ledger.Device(pos.Serial(c.Serial))
 	if err != nil {
+		return changed{}, err
+	}
+	if err := e.mayWork(ctx, old.Serial, c.People); err != nil {
 		return changed{}, err
 	}
 	people := slices.Compact(slices.Sorted(slices.Values(c.People)))

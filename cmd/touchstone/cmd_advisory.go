@@ -213,7 +213,7 @@ func answerText(l *lines, kind fleet.AnswerKind, to, hardware string) string {
 		return fmt.Sprintf(l.two("upgrade to %s", "升级到 %s"), to)
 	case fleet.Replace:
 		return fmt.Sprintf(l.two("replace, because no fixed version runs on this hardware (%s)", "更换: 没有修复版本可在该硬件 (%s) 上运行"), hardware)
-	case fleet.Inspect:
+	case fleet.InspectFirst:
 		return l.two("inspect: its hardware version is not on record", "检查: 硬件版本没有登记")
 	}
 	return l.two("nothing", "无需处理")

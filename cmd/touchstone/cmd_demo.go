@@ -54,6 +54,9 @@ func (c *demoCmd) Run(a *app) error {
 	if c.TLS == "" {
 		c.TLS = demoTLS
 	}
+	if c.HTTPS == "" {
+		c.HTTPS = demoHTTPS
+	}
 	if c.PrintFixture {
 		return printFixture(a.stdout, c.TCP, c.TLS)
 	}
@@ -128,6 +131,16 @@ func (c *demoCmd) play(a *app, e *engine, show *lines) error {
 		return errors.Join(err, ln.Close(), secure.Close())
 	}
 	defer e.observeOn(figures)()
+	reports, _, err := listenAnywhere(c.HTTPS, func() (net.Listener, error) { return c.listenHTTPS(true) })
+	if err != nil {
+		return errors.Join(err, ln.Close(), secure.Close())
+	}
+	c.HTTPS = reports.Addr().String()
+	endHTTPS, err := e.serveHTTPS(&c.tlsFlags, reports)
+	if err != nil {
+		return errors.Join(err, ln.Close(), secure.Close())
+	}
+	defer endHTTPS()
 	s := &stage{engine: e, show: show, data: c.Data, from: e.ledger.Durable() + 1, figures: e.address, figuresTaken: figuresTaken, rounds: make(chan *round, 1)}
 	if err := s.banner(ln.Addr().String(), secure.Addr().String(), taken, tlsTaken, c); err != nil {
 		return errors.Join(err, ln.Close(), secure.Close())
@@ -231,6 +244,7 @@ func (s *stage) banner(tcp, tls string, taken, tlsTaken bool, c *demoCmd) error 
 	fmt.Fprintf(&b, "\n  %s   %s               %s\n", "TOUCHSTONE 试金石", l.two("POS security authentication", "POS 安全认证系统"), l.two("中文: make run LANG=zh", "English: make run LANG=en"))
 	fmt.Fprintf(&b, "  %s tcp %s%s\n", pad(l.two("terminals", "终端接入"), 11), tcp, l.taken(taken, c.TCP))
 	fmt.Fprintf(&b, "  %s tls %s%s\n", pad("", 11), tls, l.taken(tlsTaken, c.TLS))
+	fmt.Fprintf(&b, "  %s https://%s\n", pad(l.two("reports", "健康上报"), 11), c.HTTPS)
 	fmt.Fprintf(&b, "  %s %s\n", pad(l.two("in here", "此处"), 11), fmt.Sprintf(l.two("%d shops, %d terminals, %d visitors for your own client", "%d 家商户, %d 台终端, %d 台访客终端供您自己的客户端使用"), sampleShops, own, guests))
 	fmt.Fprintf(&b, "  %s %s\n", pad(l.two("keys", "密钥"), 11), l.two("published, for tests only; single DES is accepted here", "已公开, 仅供测试; 此处接受单倍长 DES"))
 	s.figuresLine(&b, c)

@@ -216,6 +216,17 @@ func (c *registerCard) Run(a *app) error {
 
 // deviceCmd is what is done to devices.
 type deviceCmd struct {
+	Announce deviceAnnounce `cmd:"" help:"What a maker says is under way: serial number, model, seal, source. Two people."`
+	Receive  deviceReceive  `cmd:"" help:"Check what came against it; what differs is quarantined. Two people."`
+	Deploy   deviceDeploy   `cmd:"" help:"Bind it to a terminal by the five elements; then it may sell. Two people."`
+	Move     deviceMove     `cmd:"" help:"Another address, place or network. Two people."`
+	Repair   deviceRepair   `cmd:"" help:"Send it to repair. Two people."`
+	Return   deviceReturn   `cmd:"" help:"Take it back into stock under a new seal. Two people."`
+	Retire   deviceRetire   `cmd:"" help:"End its work for good, with its keys and certificates. Two people."`
+	Destroy  deviceDestroy  `cmd:"" help:"Record that it was destroyed. Two people."`
+	Show     deviceShow     `cmd:"" help:"Its life, its five elements as of any day, its facts."`
+	List     deviceList     `cmd:"" help:"Every device, or the five elements as CSV."`
+
 	Release deviceRelease `cmd:"" help:"Let a device work again after tampering: two people, a new master key."`
 
 	Certificate deviceCertificateCmd `cmd:"" help:"Issue, renew, revoke and show device certificates for TLS."`

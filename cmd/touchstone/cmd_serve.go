@@ -44,6 +44,7 @@ type hostFlags struct {
 	Idle             time.Duration `name:"idle" help:"Silence after which a connection is closed; at least 60s." default:"10m"`
 	FrameTime        time.Duration `name:"frame-time" help:"From the first byte of a frame to its last." default:"10s"`
 	tlsFlags
+	httpsFlags
 	canaryFlags
 	boundFlags
 	guardFlags
@@ -211,6 +212,15 @@ func (c *serveCmd) serve(a *app, e *engine, log *slog.Logger) error {
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
+	httpsLn, err := c.listenHTTPS(e.test)
+	if err != nil {
+		return errors.Join(err, ln.Close(), closeListener(tlsLn))
+	}
+	endHTTPS, err := e.serveHTTPS(&c.tlsFlags, httpsLn)
+	if err != nil {
+		return errors.Join(err, ln.Close(), closeListener(tlsLn))
+	}
+	defer endHTTPS()
 	secureCtx, endSecure := context.WithCancel(a.ctx)
 	doors, wait, err := e.secure(secureCtx, &c.tlsFlags, tlsLn)
 	if err != nil {
@@ -220,7 +230,7 @@ func (c *serveCmd) serve(a *app, e *engine, log *slog.Logger) error {
 	defer wait()
 	defer endSecure()
 	n := e.ledger.Counts()
-	log.Info("serving", slog.String("tcp", ln.Addr().String()), slog.String("tls", addressOrNone(tlsLn)), slog.String("data", c.Data), slog.Bool("test", e.test),
+	log.Info("serving", slog.String("tcp", ln.Addr().String()), slog.String("tls", addressOrNone(tlsLn)), slog.String("https", addressOrNone(httpsLn)), slog.String("data", c.Data), slog.Bool("test", e.test),
 		slog.Int("terminals", n.Terminals), slog.Int("merchants", n.Merchants), slog.Uint64("journal", e.ledger.Durable()), slog.String("observe", e.address))
 	canaryCtx, endCanary := context.WithCancel(a.ctx)
 	defer endCanary()

@@ -64,6 +64,10 @@ func (e *engine) respond(ctx context.Context, c change) (any, error) {
 		return e.answerPermit(ctx, c.PermitQuery)
 	case c.Updates != nil:
 		return e.updates(ctx, c.Updates)
+	case c.Seal != nil:
+		return e.sealedNumber(c.Seal)
+	case c.Devices != nil:
+		return e.devices(c.Devices)
 	}
 	return e.apply(ctx, c)
 }

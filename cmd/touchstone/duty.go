@@ -59,6 +59,12 @@ func (c *change) duty() (duty, bool) {
 		return duty{act: "advisory", roles: security}, true
 	case c.Campaign != nil:
 		return duty{act: "campaign", roles: security, two: c.Campaign.Close == ""}, true
+	case c.Care != nil:
+		return duty{act: c.Care.act(), roles: field, two: true}, true
+	case c.Inspect != nil:
+		return duty{act: "device_inspect", roles: field}, true
+	case c.Glance != nil:
+		return duty{act: "device_glance", roles: append(field, staff.Merchant), free: true}, true
 	case c.Account != nil:
 		return duty{act: "account_change", roles: []staff.Role{staff.Administrator}}, true
 	}

@@ -187,6 +187,10 @@ func (e *engine) start(o engineOptions) error {
 		sink = o.around(sink)
 	}
 	e.office = newOffice()
+	if err := e.loadCare(); err != nil {
+		stop()
+		return errors.Join(err, e.closeView())
+	}
 	var err error
 	if e.permits, err = newPermits(e); err != nil {
 		stop()

@@ -24,8 +24,7 @@ func (e *engine) keepFile(content []byte) (digest string, err error) {
 	if len(content) == 0 || len(content) > maxKeptFile {
 		return "", fmt.Errorf("%w: %d bytes, want 1 to %d", errKept, len(content), maxKeptFile)
 	}
-	sum := sha256.Sum256(content)
-	digest = hex.EncodeToString(sum[:])
+	digest = digestOf(content)
 	dir := filepath.Join(e.dir, filesDirectory)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
@@ -47,6 +46,12 @@ func (e *engine) keepFile(content []byte) (digest string, err error) {
 		return "", errors.Join(err, os.Remove(f.Name()))
 	}
 	return digest, syncDirectory(dir)
+}
+
+// digestOf is the name of content that is kept.
+func digestOf(content []byte) string {
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:])
 }
 
 func syncDirectory(dir string) error {

@@ -31,7 +31,9 @@ type commands struct {
 	Serve         serveCmd         `cmd:"" help:"The authentication host."`
 	Init          initCmd          `cmd:"" help:"Make a data directory."`
 	Register      registerCmd      `cmd:"" help:"Enter a merchant, device, terminal or card."`
-	Device        deviceCmd        `cmd:"" help:"Release a device after tampering; its certificates for TLS."`
+	Device        deviceCmd        `cmd:"" help:"A device's life: announce, receive, deploy, move, repair, retire; release after tampering; certificates."`
+	Inspect       inspectCmd       `cmd:"" help:"Look at a device by its checklist; what is due; a finding quarantines at once."`
+	Glance        glanceCmd        `cmd:"" help:"A cashier's daily look at a terminal."`
 	Key           keyCmd           `cmd:"" help:"Draw a key component into a file."`
 	Terminal      terminalTop      `cmd:"" help:"A reference POS terminal: sign in, sell, void, refund, reverse, settle, or misbehave in one named way; or many, as load."`
 	Proxy         proxyCmd         `cmd:"" help:"A bad network between terminals and a host, by plan: delay, split, repeat, reorder, drop, cut, half-open."`

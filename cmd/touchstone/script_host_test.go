@@ -32,8 +32,10 @@ const (
 type runningHost struct {
 	addr string
 	tls  string // of TLS, where it hears any
-	cmd  *exec.Cmd
-	read sync.WaitGroup // the readers of its output
+
+	https string // of HTTPS, likewise
+	cmd   *exec.Cmd
+	read  sync.WaitGroup // the readers of its output
 
 	mu    sync.Mutex
 	said  *sync.Cond
@@ -44,6 +46,7 @@ type runningHost struct {
 // addressLine is how demo and serve say where they listen.
 var (
 	addressLine = regexp.MustCompile(`(?:tcp |tcp=|"tcp":")(127\.0\.0\.1:[1-9][0-9]*)`)
+	httpsLine   = regexp.MustCompile(`https(?:://|=)(127\.0\.0\.1:[1-9][0-9]*)`)
 	tlsLine     = regexp.MustCompile(`(?:tls |tls=)(127\.0\.0\.1:[1-9][0-9]*)`)
 )
 
@@ -74,6 +77,11 @@ func (h *runningHost) start(dir, control string, env, args []string) error {
 			if line, err = h.await(tlsLine, 1, hostStarts); err == nil {
 				h.tls = tlsLine.FindStringSubmatch(line)[1]
 			}
+		}
+	}
+	if err == nil && slices.Contains(args, "--https") {
+		if line, err = h.await(httpsLine, 1, hostStarts); err == nil {
+			h.https = httpsLine.FindStringSubmatch(line)[1]
 		}
 	}
 	if err == nil {
@@ -278,7 +286,7 @@ func startScriptHost(ts *testscript.TestScript, h *runningHost, args []string) e
 	ts.Defer(h.kill)
 	line := []string{args[0], "--data", args[1], "--tcp", "127.0.0.1:0", "--observe", "127.0.0.1:0"}
 	if args[0] == "demo" {
-		line = append(line, "--quiet", "--tls", "127.0.0.1:0")
+		line = append(line, "--quiet", "--tls", "127.0.0.1:0", "--https", "127.0.0.1:0")
 	}
 	var env []string
 	for _, name := range []string{"PATH", "HOME", "TMPDIR", "LANG", "TZ", "GORACE", "GOCOVERDIR"} {
@@ -298,6 +306,7 @@ func startScriptHost(ts *testscript.TestScript, h *runningHost, args []string) e
 	}
 	ts.Setenv("HOST", h.addr)
 	ts.Setenv("TLS", h.tls)
+	ts.Setenv("HTTPS", h.https)
 	return nil
 }
 
@@ -323,7 +332,7 @@ func startTestHost(t *testing.T) (dir, addr string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := h.start(dir, control, os.Environ(), []string{"demo", "--quiet", "--data", data, "--tcp", "127.0.0.1:0", "--tls", "127.0.0.1:0", "--observe", "127.0.0.1:0"}); err != nil {
+	if err := h.start(dir, control, os.Environ(), []string{"demo", "--quiet", "--data", data, "--tcp", "127.0.0.1:0", "--tls", "127.0.0.1:0", "--https", "127.0.0.1:0", "--observe", "127.0.0.1:0"}); err != nil {
 		t.Fatal(err)
 	}
 	return dir, h.addr

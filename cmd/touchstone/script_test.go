@@ -34,6 +34,8 @@ const scriptsEnd = 4 * time.Minute
 //	fixture-format FILE                   the form of the printed fixture
 //	no-secrets FIXTURE PATH...            no card number, track, PIN or key of the fixture is in any file
 //	until REGEXP touchstone ARG...        do a command again until what it says matches, whatever its exit code
+//	picture FILE WIDTH HEIGHT               write a PNG
+//	card FIXTURE FILE                       write the first card of the fixture
 //	agree TERMINAL JOURNAL                every approved sale of a terminal's JSON is sold in the journal's
 //
 // The host's output is in host.out and host.err. Every host ends with its script, also a failed one.
@@ -46,6 +48,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"host": scriptHost, "occupy": scriptOccupy, "fixture-format": scriptFixtureFormat,
 			"no-secrets": scriptNoSecrets, "agree": scriptAgree, "flip": scriptFlip, "until": scriptUntil,
+			"picture": scriptPicture, "card": scriptCard,
 		},
 	})
 }

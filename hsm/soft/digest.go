@@ -3,12 +3,14 @@ package soft
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"errors"
 	"hash"
 	"sync"
 
 	"touchstone/keys"
 	"touchstone/paycrypto/pinblock"
 	"touchstone/pos"
+	"touchstone/secret"
 )
 
 // digestBytes is how much of an HMAC-SHA-256 is kept.
@@ -100,4 +102,30 @@ func (m *Module) Fingerprint(request []byte) (print [16]byte, err error) {
 	print = h.of(request)
 	s.print.giveBack(h)
 	return print, nil
+}
+
+// MaxHashText is the most bytes that HashText takes, its use included.
+const MaxHashText = 200
+
+// HashText is the first 16 bytes of HMAC-SHA-256 over use, a zero byte and text, under another key than HashPAN's: for
+// a number of which the host keeps only that it is the same, such as an account's. The use tells one kind of number
+// from another. A sealed module is keys.ErrSealed.
+func (m *Module) HashText(use string, text secret.Bytes) (hash [16]byte, err error) {
+	s, leave := m.enter(byte(len(use)))
+	if s == nil {
+		return hash, keys.ErrSealed
+	}
+	defer leave.RUnlock()
+	if use == "" || text.Len() == 0 || len(use)+1+text.Len() > MaxHashText {
+		return hash, errors.New("hash a text: want 1 to 200 bytes with its use")
+	}
+	h := s.words.borrow()
+	defer s.words.giveBack(h)
+	text.Use(func(b []byte) {
+		whole := append(append(make([]byte, 0, MaxHashText), use...), 0)
+		whole = append(whole, b...)
+		hash = h.of(whole)
+		clear(whole)
+	})
+	return hash, nil
 }

@@ -130,6 +130,22 @@ func TestOpenSSLHashes(t *testing.T) {
 	if want := dgst(dgst(ringKey(0x20), []byte("touchstone/1 fingerprint")), mabA); err != nil || !bytes.Equal(print[:], want[:16]) {
 		t.Errorf("fingerprint differs from openssl's, %v", err)
 	}
+	account := secret.Take([]byte("6222000011112222333"))
+	text, err := r.HashText("settlement_account", account)
+	if want := dgst(dgst(ringKey(0x20), []byte("touchstone/1 text")), []byte("settlement_account\x006222000011112222333")); err != nil || !bytes.Equal(text[:], want[:16]) {
+		t.Errorf("hash of a text differs from openssl's, %v", err)
+	}
+	if use, err := r.HashText("personal_id", account); err != nil || use == text {
+		t.Errorf("the use does not count, %v", err)
+	}
+	for _, bad := range []struct{ use, text string }{{"", "1"}, {"a", ""}, {"a", strings.Repeat("1", soft.MaxHashText-1)}} {
+		if _, err := r.HashText(bad.use, secret.Take([]byte(bad.text))); err == nil {
+			t.Errorf("hashed a text of %d bytes for %q", len(bad.text), bad.use)
+		}
+	}
+	if _, err := r.HashText("a", secret.Take([]byte(strings.Repeat("1", soft.MaxHashText-2)))); err != nil {
+		t.Error(err)
+	}
 	pin, err := r.MakePIN(context.Background(), pan, secret.Take([]byte("1928")))
 	if want := dgst(ringKey(0x40), []byte("6225885916163157\x001928")); err != nil || !bytes.Equal(pin[:], want[:16]) {
 		t.Errorf("PIN verifier differs from openssl's, %v", err)

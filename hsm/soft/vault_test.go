@@ -38,7 +38,8 @@ func refuses(t *testing.T, r *rig, set *keys.Set, c *proof.Claims) {
 	_, _, err5 := r.Form(ctx, "x", keys.TerminalMaster, keys.TDES, []secret.Bytes{part(t, demoDouble)})
 	_, _, err6 := r.IssueSet(ctx, terminalA, nil, keys.SignInTDES, false)
 	_, err7 := r.RotateMaster(r.path, r.lock)
-	for i, err := range []error{err1, err2, err3, err4, err5, err6, err7, r.Check()} {
+	_, err8 := r.HashText("a", secret.Take([]byte("1")))
+	for i, err := range []error{err1, err2, err3, err4, err5, err6, err7, err8, r.Check()} {
 		if !errors.Is(err, keys.ErrSealed) {
 			t.Errorf("operation %d: %v", i+1, err)
 		}

@@ -18,16 +18,18 @@ type live struct {
 	terms   map[uint32]cipher.AEAD
 	card    *digester // HashPAN
 	print   *digester // Fingerprint
+	words   *digester // HashText
 	pin     *digester // PIN verification values
 	dummy   [mac.X919 + 1]*mac.Key
 	cache   *cache
 }
 
-// The labels under which the keyring's card-hash key makes the two keys that are used, so that no
-// card number and no message ever meet under one key: key = HMAC-SHA-256(card-hash key, label).
+// The labels under which the keyring's card-hash key makes the three keys that are used, so that no
+// card number, no message and no other number ever meet under one key: key = HMAC-SHA-256(card-hash key, label).
 const (
 	cardLabel  = "touchstone/1 card"
 	printLabel = "touchstone/1 fingerprint"
+	wordsLabel = "touchstone/1 text"
 )
 
 func newLive(r *keyring, name [32]byte, cached int) (*live, error) {
@@ -35,7 +37,7 @@ func newLive(r *keyring, name [32]byte, cached int) (*live, error) {
 	var err error
 	r.keys.Use(func(k []byte) {
 		root := k[:keyBytes]
-		s.card, s.print = derive(root, cardLabel), derive(root, printLabel)
+		s.card, s.print, s.words = derive(root, cardLabel), derive(root, printLabel), derive(root, wordsLabel)
 		s.pin = newDigester(k[keyBytes : 2*keyBytes])
 		if s.dummy, err = dummies(k[2*keyBytes : 3*keyBytes]); err != nil {
 			return
@@ -81,6 +83,7 @@ func (s *live) wipe() {
 	clear(s.terms)
 	s.card.wipe()
 	s.print.wipe()
+	s.words.wipe()
 	s.pin.wipe()
 	for _, k := range s.dummy {
 		k.Wipe()

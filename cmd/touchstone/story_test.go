@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// storyTime bounds one telling, which takes some seconds; under the race detector, or beside other tests, longer.
+const storyTime = 4 * time.Minute
+
+// TestStory: the whole circle, in both languages, each step checked by the story itself.
+func TestStory(t *testing.T) {
+	skipInShort(t)
+	for _, lang := range []string{"en", "zh"} {
+		t.Run(lang, func(t *testing.T) {
+			t.Parallel()
+			out := tellStory(t, filepath.Join(t.TempDir(), "story"), lang)
+			for i := range storySteps() {
+				if !strings.Contains(out, fmt.Sprintf("── %d  %s", i, map[string]string{"en": "holds", "zh": "成立"}[lang])) {
+					t.Errorf("step %d is not told to its end", i)
+				}
+			}
+		})
+	}
+}
+
+// tellStory runs the story to its end in a process of its own.
+func tellStory(t *testing.T, dir, lang string) string {
+	t.Helper()
+	c := exec.Command(storyProgram(t), "story", "--fast", "--dir", dir, "--lang", lang)
+	out, err := c.CombinedOutput()
+	if err != nil {
+		t.Fatalf("touchstone story: %v\n%s", err, out)
+	}
+	return string(out)
+}
+
+// TestStoryKilled: a story killed with -9 after each of its steps, and continued, comes to the same end as one
+// that was not: the same money, the same notices, nothing sent or paid twice.
+func TestStoryKilled(t *testing.T) {
+	skipInShort(t)
+	t.Parallel()
+	whole, killed := filepath.Join(t.TempDir(), "story"), filepath.Join(t.TempDir(), "story")
+	tellStory(t, whole, "en")
+	for i := range len(storySteps()) - 1 {
+		killStoryAfter(t, killed, i)
+	}
+	tellStory(t, killed, "en")
+	if a, b := storyEnd(t, whole), storyEnd(t, killed); a != b {
+		t.Errorf("a story killed after each step ends otherwise:\n%s\nwithout:\n%s", b, a)
+	}
+}
+
+// killStoryAfter goes on with a story and kills it when a step has been told: it waits there for Enter.
+func killStoryAfter(t *testing.T, dir string, step int) {
+	t.Helper()
+	c := exec.Command(storyProgram(t), "story", "--step", "--dir", dir)
+	in, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told strings.Builder
+	c.Stderr = &told
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	timer := time.AfterFunc(storyTime, func() { _ = c.Process.Kill() })
+	defer timer.Stop()
+	reached := false
+	for lines := bufio.NewScanner(io.TeeReader(out, &told)); !reached && lines.Scan(); {
+		reached = strings.HasPrefix(lines.Text(), fmt.Sprintf("── %d  holds", step))
+	}
+	_ = c.Process.Kill()
+	_ = c.Wait()
+	if !reached {
+		t.Fatalf("the story did not come to the end of step %d:\n%s", step, told.String())
+	}
+}
+
+// storyEnd is what counts at the end of a story, as commands tell it of its data directory.
+func storyEnd(t *testing.T, dir string) string {
+	t.Helper()
+	var end strings.Builder
+	for _, args := range [][]string{{"money"}, {"notice", "list"}, {"incident", "list"}, {"permit", "list"}} {
+		c := exec.Command(storyProgram(t), append(args, "--data", filepath.Join(dir, "data"), "--json")...)
+		c.Stderr = os.Stderr
+		out, err := c.Output()
+		if err != nil {
+			t.Fatalf("touchstone %s: %v", args, err)
+		}
+		fmt.Fprintf(&end, "%s: %s\n", strings.Join(args, " "), out)
+	}
+	return end.String()
+}
+
+func storyProgram(t *testing.T) string {
+	t.Helper()
+	path, err := shipped()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

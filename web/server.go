@@ -1,0 +1,123 @@
+package web
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Bounds of the port. A terminal has a slow line and one small message; a release is a few megabytes.
+const (
+	headerTime  = 5 * time.Second
+	readTime    = 15 * time.Second
+	writeTime   = 2 * time.Minute
+	idleTime    = 30 * time.Second
+	closeTime   = 2 * time.Second
+	maxHeader   = 8 << 10
+	mostClients = 1024
+)
+
+// Server is the HTTPS side of a host. Make one with New.
+type Server struct {
+	mux         *http.ServeMux
+	certificate func() (*tls.Certificate, error)
+}
+
+// New makes a server that shows the certificate which certificate gives at each handshake; it must not block.
+func New(certificate func() (*tls.Certificate, error)) *Server {
+	return &Server{mux: http.NewServeMux(), certificate: certificate}
+}
+
+// Handle mounts a handler under a pattern of http.ServeMux, before Serve. It bounds its own bodies.
+func (s *Server) Handle(pattern string, h http.Handler) { s.mux.Handle(pattern, h) }
+
+// config is TLS 1.2 and 1.3 with suites of no known weakness, as the terminals' own listener has it.
+func (s *Server) config() *tls.Config {
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12,
+		CipherSuites: []uint16{ // of TLS 1.2
+			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+			tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+			tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+			tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256, // for a certificate of one's own
+		},
+		CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384},
+		GetCertificate:   func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.certificate() },
+		NextProtos:       []string{"http/1.1"},
+	}
+}
+
+// Serve serves on ln until ctx ends; it closes ln.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	server := &http.Server{Handler: headers(s.mux), TLSConfig: s.config(), ReadHeaderTimeout: headerTime, ReadTimeout: readTime, WriteTimeout: writeTime,
+		IdleTimeout: idleTime, MaxHeaderBytes: maxHeader, ErrorLog: log.New(io.Discard, "", 0), // net/http would quote what a client sent
+		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){}} // HTTP/1.1 alone: one bound for one request
+	ended := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(ended)
+		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
+		defer cancel()
+		if server.Shutdown(late) != nil {
+			_ = server.Close() // who still reads is cut off
+		}
+	})
+	err := server.ServeTLS(&bounded{Listener: ln, slots: make(chan struct{}, mostClients)}, "", "")
+	if !stop() {
+		<-ended
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// headers puts on every answer what a browser, or a cache between, must know.
+func headers(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Cache-Control", "no-store")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// bounded lets so many connections in at once; one beyond is closed at once, so that the others do not wait behind
+// it.
+type bounded struct {
+	net.Listener
+	slots chan struct{}
+}
+
+// Accept implements net.Listener.
+func (b *bounded) Accept() (net.Conn, error) {
+	for {
+		c, err := b.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		select {
+		case b.slots <- struct{}{}:
+			return &slot{Conn: c, leave: sync.OnceFunc(func() { <-b.slots })}, nil
+		default:
+			c.Close()
+		}
+	}
+}
+
+type slot struct {
+	net.Conn
+	leave func()
+}
+
+// Close implements net.Conn.
+func (s *slot) Close() error {
+	s.leave()
+	return s.Conn.Close()
+}
