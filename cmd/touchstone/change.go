@@ -53,6 +53,11 @@ type change struct {
 	Advisory     *advisoryChange     `json:"advisory,omitempty"`
 	Campaign     *campaignChange     `json:"campaign,omitempty"`
 	Updates      *updatesQuery       `json:"updates,omitempty"` // asks, and changes nothing
+	Cashier    *cashierChange    `json:"cashier,omitempty"`
+	Training   *trainingChange   `json:"training,omitempty"`
+	Personnel  *personnelChange  `json:"personnel,omitempty"`
+	Passphrase *passphraseChange `json:"passphrase,omitempty"`
+	Register   *registerQuery    `json:"register,omitempty"` // of cashiers, trainings and accounts
 
 	By       []credential `json:"by,omitempty"` // who asks; two where two people are needed and both are here
 	actors   []string     // the accounts that were proven, the proposer first; set where the change is applied
@@ -141,6 +146,14 @@ func (e *engine) carry(ctx context.Context, c change) (changed, error) {
 		return e.changeAdvisory(ctx, c.Advisory, c.actors)
 	case c.Campaign != nil:
 		return e.changeCampaign(ctx, c.Campaign, c.actors)
+	case c.Cashier != nil:
+		return e.changeCashier(ctx, c.Cashier, c.actors)
+	case c.Training != nil:
+		return e.changeTraining(ctx, c.Training, c.actors)
+	case c.Personnel != nil:
+		return e.changePersonnel(ctx, c.Personnel, c.actors)
+	case c.Passphrase != nil:
+		return e.changePassphrase(ctx, c.Passphrase, c.actors)
 	case c.Merchant != nil:
 		return e.changeMerchant(ctx, c.Merchant)
 	case c.Device != nil:
@@ -150,7 +163,7 @@ func (e *engine) carry(ctx context.Context, c change) (changed, error) {
 	case c.Card != nil:
 		return e.changeCard(ctx, c.Card)
 	case c.Release != nil:
-		return e.release(ctx, c.Release)
+		return e.release(ctx, c.Release, c.actors)
 	case c.Certificate != nil:
 		return e.changeCertificate(ctx, c.Certificate)
 	case c.CRL != nil:
@@ -410,7 +423,7 @@ func (e *engine) setPIN(ctx context.Context, o *issuer.Opening, pan pos.PAN, fil
 
 // release lets a device work again after tampering: two people, each with a component of a new master
 // key.
-func (e *engine) release(ctx context.Context, c *releaseChange) (changed, error) {
+func (e *engine) release(ctx context.Context, c *releaseChange, actors []string) (changed, error) {
 	e.certificates.Lock() // a certificate's act changes the same record
 	defer e.certificates.Unlock()
 	old, err := e.ledger.Device(pos.Serial(c.Serial))
@@ -418,8 +431,11 @@ func (e *engine) release(ctx context.Context, c *releaseChange) (changed, error)
 		return changed{}, err
 	}
 	people := slices.Compact(slices.Sorted(slices.Values(c.People)))
+	if len(actors) == 2 { // two accounts of two persons, proven
+		people = actors
+	}
 	if len(people) < 2 || people[0] == "" {
-		return changed{}, errors.New("a release needs two different people")
+		return changed{}, errors.New("a release needs two different people: --as NAME --with NAME")
 	}
 	if len(c.Components) < 2 {
 		return changed{}, errors.New("a release needs a new key loading: a component of the master key from each of the two people")

@@ -222,10 +222,10 @@ type deviceCmd struct {
 }
 
 type deviceRelease struct {
-	directoryFlags
+	actFlags
 	Serial     string   `name:"serial" required:"" help:"Serial number of the device."`
 	Terminal   string   `name:"terminal" required:"" help:"The terminal it is bound to."`
-	People     []string `name:"person" required:"" help:"Who releases it; twice, two people." placeholder:"NAME"`
+	People     []string `name:"person" help:"Who releases it, twice: only where there are no accounts, or in a test data directory; else --as and --with." placeholder:"NAME"`
 	Components []string `name:"component" required:"" help:"Component of the new master key; twice, one of each." placeholder:"FILE"`
 }
 
@@ -235,7 +235,15 @@ func (c *deviceRelease) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return c.make(a, change{Release: &releaseChange{c.Serial, c.Terminal, c.People, files}})
+	request := change{Release: &releaseChange{Serial: c.Serial, Terminal: c.Terminal, Components: files}}
+	if c.As == "" {
+		request.Release.People = c.People
+	}
+	told, err := c.perform(a, request)
+	if err == nil && told.KCV != "" {
+		fmt.Fprintln(a.stdout, "check value", told.KCV)
+	}
+	return err
 }
 
 // initCmd makes a data directory.

@@ -59,6 +59,14 @@ func (c *change) duty() (duty, bool) {
 		return duty{act: "advisory", roles: security}, true
 	case c.Campaign != nil:
 		return duty{act: "campaign", roles: security, two: c.Campaign.Close == ""}, true
+	case c.Cashier != nil:
+		return duty{act: "cashier_change", roles: []staff.Role{staff.Support, staff.Merchant}, free: true}, true
+	case c.Training != nil:
+		return c.Training.duty(), true
+	case c.Personnel != nil:
+		return duty{act: "personnel_change", roles: []staff.Role{staff.Administrator}}, true
+	case c.Passphrase != nil:
+		return duty{act: "passphrase_change"}, true
 	case c.Account != nil:
 		return duty{act: "account_change", roles: []staff.Role{staff.Administrator}}, true
 	}
@@ -95,6 +103,7 @@ func (e *engine) identify(c *change, who credential) (*staff.Account, error) {
 	e.office.view(func(r *rooms) { account = r.staff.Account(who.Name) })
 	switch {
 	case account == nil || account.Disabled:
+		hashNothing(who)
 		return nil, staff.ErrUnknown
 	case len(who.Signature) > 0:
 		return account, e.checkSignature(c, account, who)
@@ -112,6 +121,16 @@ func (e *engine) identify(c *change, who credential) (*staff.Account, error) {
 	return nil, staff.ErrUnknown
 }
 
+// hashNothing takes as long as a passphrase would, so that time does not tell which accounts there are.
+func hashNothing(who credential) {
+	if who.PassphraseFile == "" {
+		return
+	}
+	nobody := secret.Take([]byte("nobody's"))
+	defer nobody.Wipe()
+	_, _ = newHash(nobody)
+}
+
 func (e *engine) checkSignature(c *change, a *staff.Account, who credential) error {
 	now := e.clock()
 	text, err := signedText(*c, who.Name, who.At)
@@ -122,19 +141,7 @@ func (e *engine) checkSignature(c *change, a *staff.Account, who credential) err
 	if len(a.Key) != ed25519.PublicKeySize || age > signatureLife || age < -signatureLife || !ed25519.Verify(a.Key, text, who.Signature) {
 		return staff.ErrUnknown
 	}
-	e.office.acting.Lock()
-	defer e.office.acting.Unlock()
-	for used, at := range e.office.signed {
-		if now.Sub(at) > signatureLife {
-			delete(e.office.signed, used)
-		}
-	}
-	key := string(who.Signature)
-	if _, used := e.office.signed[key]; used {
-		return staff.ErrUnknown
-	}
-	e.office.signed[key] = who.At
-	return nil
+	return nil // that it was not given before, noteUse sees to
 }
 
 // admit proves the people of a change. proposed tells that one person asked for what needs two: nothing is done
@@ -158,6 +165,9 @@ func (e *engine) admit(ctx context.Context, c *change) (told changed, proposed b
 	}
 	accounts, err := e.proveAll(c, d)
 	if err != nil {
+		return changed{}, false, e.refused(ctx, d.act, c.By, err)
+	}
+	if err := e.noteUse(ctx, c.By); err != nil {
 		return changed{}, false, e.refused(ctx, d.act, c.By, err)
 	}
 	if !d.two {
@@ -242,6 +252,14 @@ func (e *engine) approve(ctx context.Context, c change) (changed, error) {
 	if err != nil {
 		return changed{}, e.refused(ctx, "approve", c.By, err)
 	}
+	if err := e.noteUse(ctx, c.By); err != nil {
+		return changed{}, e.refused(ctx, "approve", c.By, err)
+	}
+	end, err := e.office.begin(c.Approve.ID)
+	if err != nil {
+		return changed{}, err
+	}
+	defer end()
 	var p staff.Proposal
 	e.office.view(func(r *rooms) {
 		if known := r.staff.Proposal(c.Approve.ID); known != nil {

@@ -39,6 +39,12 @@ type office struct {
 func newOffice() *office {
 	return &office{rooms: rooms{staff.NewState(), fleet.NewState(), lab.NewState(), incident.NewState(), redress.NewState()},
 		signed: map[string]pos.Instant{}, folded: func(journal.Kind, journal.Change) {}}
+
+	carrying map[string]bool // proposals being carried out, guarded by acting
+}
+
+func newOffice() *office {
+	return &office{rooms: rooms{staff.NewState(), fleet.NewState(), lab.NewState(), incident.NewState(), redress.NewState()}, carrying: map[string]bool{}}
 }
 
 // fold takes one change of an act; ledger.Options.Rooms.

@@ -82,6 +82,7 @@ func (e *engine) seed(ctx context.Context) error {
 		return err
 	}
 	return e.seedReleases(ctx)
+	return e.seedCashiers(ctx)
 }
 
 var shopNames = [sampleShops]string{"Sample Noodles 示例面馆", "Sample Pharmacy 示例药房", "Sample Books 示例书店", "Sample Tea 示例茶庄",
