@@ -17,14 +17,6 @@ type Text struct {
 	EN string `json:"en"`
 }
 
-// In is the text of a language: "zh", or English.
-func (t Text) In(lang string) string {
-	if lang == "zh" {
-		return t.ZH
-	}
-	return t.EN
-}
-
 // Rule is the page that everybody at a counter knows. A change of its text is a new version.
 type Rule struct {
 	Version string    `json:"version"`

@@ -57,6 +57,7 @@ type change struct {
 	Training   *trainingChange   `json:"training,omitempty"`
 	Personnel  *personnelChange  `json:"personnel,omitempty"`
 	Passphrase *passphraseChange `json:"passphrase,omitempty"`
+	OldPINs    *pinsQuery        `json:"old_pins,omitempty"`
 	Register   *registerQuery    `json:"register,omitempty"` // of cashiers, trainings and accounts
 
 	By       []credential `json:"by,omitempty"` // who asks; two where two people are needed and both are here
@@ -96,6 +97,8 @@ type cardChange struct {
 	PANFile, PINFile, Expiry, ServiceCode, State string
 	Balance, SaleLimit, NoPINLimit               string
 	Canary                                       bool
+	BirthDate                                    string `json:",omitempty"` // YYYYMMDD, for the check of the PIN; not kept
+	PINAlone                                     bool   `json:",omitempty"` // a new PIN, and every other term as it was
 }
 
 type releaseChange struct {
@@ -379,6 +382,9 @@ func (e *engine) changeCard(ctx context.Context, c *cardChange) (changed, error)
 	if o.Card, err = e.module.HashPAN(pan); err != nil {
 		return changed{}, err
 	}
+	if c.PINAlone {
+		return e.changePIN(ctx, pan, o, c)
+	}
 	expiry, err := strconv.ParseUint(c.Expiry, 10, 16)
 	if err != nil || len(c.Expiry) != 4 || expiry%100 < 1 || expiry%100 > 12 {
 		return changed{}, errors.New("expiry: want YYMM")
@@ -397,28 +403,10 @@ func (e *engine) changeCard(ctx context.Context, c *cardChange) (changed, error)
 			return changed{}, fmt.Errorf("no-pin limit: %w", err)
 		}
 	}
-	if err := e.setPIN(ctx, o, pan, c.PINFile); err != nil {
+	if err := e.setPIN(ctx, o, pan, c); err != nil {
 		return changed{}, err
 	}
 	return changed{What: "card " + o.Shown.String()}, e.ledger.Register(ctx, e.clock(), o)
-}
-
-// setPIN makes the verifier of a new PIN, or keeps the one the card has when no file is given.
-func (e *engine) setPIN(ctx context.Context, o *issuer.Opening, pan pos.PAN, file string) error {
-	if file == "" {
-		if old, known := e.ledger.CardNow(o.Card); known {
-			o.Verifier = old.Verifier
-		}
-		return nil
-	}
-	digits, err := readSecretFile(file)
-	if err != nil {
-		return err
-	}
-	pin := secret.Take(digits)
-	defer pin.Wipe()
-	o.Verifier, err = e.module.MakePIN(ctx, pan, pin)
-	return err
 }
 
 // release lets a device work again after tampering: two people, each with a component of a new master

@@ -196,6 +196,7 @@ type registerCard struct {
 	SaleLimit   string `name:"sale-limit" help:"Of one sale, such as 500.00."`
 	NoPINLimit  string `name:"no-pin-limit" help:"Of one sale without a PIN, such as 1000.00."`
 	Canary      bool   `name:"canary" help:"Reserved: only a canary terminal may name it, and it never pays."`
+	BirthDate   string `name:"birth-date" help:"The holder's, YYYYMMDD: no PIN of the card may be one of its usual forms. Kept only as keyed values." placeholder:"DATE"`
 }
 
 // Run registers the card, or changes it: its PIN, state, limits.
@@ -211,7 +212,7 @@ func (c *registerCard) Run(a *app) error {
 		}
 	}
 	return c.make(a, change{Card: &cardChange{PANFile: files[0], PINFile: pin, Expiry: c.Expiry, ServiceCode: c.ServiceCode, State: c.State,
-		Balance: c.Balance, SaleLimit: c.SaleLimit, NoPINLimit: c.NoPINLimit, Canary: c.Canary}})
+		Balance: c.Balance, SaleLimit: c.SaleLimit, NoPINLimit: c.NoPINLimit, Canary: c.Canary, BirthDate: c.BirthDate}})
 }
 
 // deviceCmd is what is done to devices.

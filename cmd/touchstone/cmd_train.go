@@ -138,12 +138,12 @@ func parseAnswers(raw []byte) (map[string]string, error) {
 // sit asks the questions of a paper one by one. End of input ends the test with what was answered.
 func (l *lines) sit(in io.Reader, out io.Writer, bank *staff.Bank, paper staff.Paper) (map[string]string, error) {
 	fmt.Fprintf(out, l.two("%s\n%d questions; %d %% right answers pass. Answer by number.\n", "%s\n共 %d 题, 答对 %d%% 通过。请输入选项的数字。\n"),
-		bank.Rule.Title.In(string(l.lang)), len(paper.Questions), staff.PassPercent)
+		l.two(bank.Rule.Title.EN, bank.Rule.Title.ZH), len(paper.Questions), staff.PassPercent)
 	answers, read := map[string]string{}, bufio.NewScanner(io.LimitReader(in, maxAnswers))
 	for i, q := range paper.Questions {
-		fmt.Fprintf(out, "\n%d. %s\n", i+1, q.Text.In(string(l.lang)))
+		fmt.Fprintf(out, "\n%d. %s\n", i+1, l.two(q.Text.EN, q.Text.ZH))
 		for n, choice := range q.Choices {
-			fmt.Fprintf(out, "   %d) %s\n", n+1, choice.Text.In(string(l.lang)))
+			fmt.Fprintf(out, "   %d) %s\n", n+1, l.two(choice.Text.EN, choice.Text.ZH))
 		}
 		for answers[q.ID] == "" {
 			fmt.Fprint(out, "> ")
@@ -176,7 +176,7 @@ func (c *trainSit) tell(a *app, l *lines, bank *staff.Bank, facts map[string]str
 		fmt.Fprintln(a.stdout, verdict)
 		for _, p := range bank.Rule.Points {
 			if strings.Contains(","+facts[factWrong]+",", ","+p.Topic+",") {
-				fmt.Fprintf(a.stdout, "  %s %s\n", l.two("read again:", "请重读:"), p.Name.In(string(l.lang)))
+				fmt.Fprintf(a.stdout, "  %s %s\n", l.two("read again:", "请重读:"), l.two(p.Name.EN, p.Name.ZH))
 			}
 		}
 	}
@@ -200,10 +200,9 @@ func (c *trainRule) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	lang := string(l.lang)
-	fmt.Fprintf(a.stdout, "%s\n%s %s, %s\n\n", bank.Rule.Title.In(lang), l.two("version", "版本"), bank.Rule.Version, bank.Rule.Date)
+	fmt.Fprintf(a.stdout, "%s\n%s %s, %s\n\n", l.two(bank.Rule.Title.EN, bank.Rule.Title.ZH), l.two("version", "版本"), bank.Rule.Version, bank.Rule.Date)
 	for i, p := range bank.Rule.Points {
-		fmt.Fprintf(a.stdout, "%2d. %s\n    %s\n", i+1, p.Name.In(lang), p.Text.In(lang))
+		fmt.Fprintf(a.stdout, "%2d. %s\n    %s\n", i+1, l.two(p.Name.EN, p.Name.ZH), l.two(p.Text.EN, p.Text.ZH))
 	}
 	fmt.Fprintf(a.stdout, "\n%s\n", l.two("sources (V read, S secondary, R recalled):", "来源 (V 已读原文, S 二手资料, R 凭记忆):"))
 	for _, s := range bank.Rule.Sources {

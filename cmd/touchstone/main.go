@@ -31,6 +31,7 @@ type commands struct {
 	Serve         serveCmd         `cmd:"" help:"The authentication host."`
 	Init          initCmd          `cmd:"" help:"Make a data directory."`
 	Register      registerCmd      `cmd:"" help:"Enter a merchant, device, terminal or card."`
+	Card          cardCmd          `cmd:"" help:"Change a card's PIN; which PINs are old."`
 	Device        deviceCmd        `cmd:"" help:"Release a device after tampering; its certificates for TLS."`
 	Key           keyCmd           `cmd:"" help:"Draw a key component into a file."`
 	Terminal      terminalTop      `cmd:"" help:"A reference POS terminal: sign in, sell, void, refund, reverse, settle, or misbehave in one named way; or many, as load."`

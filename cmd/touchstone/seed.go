@@ -177,6 +177,7 @@ func (e *engine) seedCard(ctx context.Context, c sampleCard) (*issuer.Opening, e
 		Balance: c.balance, SaleLimit: c.limit}
 	pin := secret.Take([]byte(c.pin))
 	defer pin.Wipe()
+	o.PINSince = e.clock()
 	o.Verifier, err = e.module.MakePIN(ctx, pan, pin)
 	return o, err
 }
