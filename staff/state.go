@@ -24,12 +24,15 @@ type State struct {
 	guidance  map[string]*Guidance // by merchant
 	reviews   map[string]*Review   // of the accounts, by number
 	reviewed  int                  // the highest number of a review
+	policy    TerminalPasswords    // the newest
+	policies  int                  // its version, 1 before any was decided
 }
 
 // NewState is the room before any act.
 func NewState() *State {
 	return &State{accounts: map[string]*Account{}, proposals: map[string]*Proposal{}, cashiers: map[string]*Cashier{},
-		trainings: map[string]*Training{}, passes: map[string]*trained{}, guidance: map[string]*Guidance{}, reviews: map[string]*Review{}}
+		trainings: map[string]*Training{}, passes: map[string]*trained{}, guidance: map[string]*Guidance{}, reviews: map[string]*Review{},
+		policy: DefaultTerminalPasswords(), policies: 1}
 }
 
 // Fold takes one noun's newest record. Nouns of a later version are left alone.
@@ -48,6 +51,13 @@ func (s *State) Fold(seq uint64, c journal.Change) error {
 		return keep(s.cashiers, c)
 	case NounGuidance:
 		return keep(s.guidance, c)
+	case NounTerminalPasswords:
+		n, err := strconv.Atoi(c.ID)
+		if err != nil || n < s.policies {
+			return err // an older one, folded again at a start
+		}
+		s.policies = n
+		return json.Unmarshal(c.Record, &s.policy)
 	case NounTraining, NounReview:
 		return s.foldCounted(seq, c)
 	}

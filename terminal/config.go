@@ -71,6 +71,8 @@ type Config struct {
 	SendPAN    bool // send DE2 beside the track; without a track it is always sent
 	Currency   pos.Currency
 
+	Passwords PasswordPolicy // zero: DefaultPasswordPolicy
+
 	// TMK is the terminal master key: 8 bytes for code 001, else 16. SerialKey is the 16-byte SM4
 	// serial-number key, empty for a terminal that has none. Open keeps both; Close and Tamper wipe them.
 	TMK, SerialKey secret.Bytes
@@ -167,6 +169,9 @@ func (c *Config) complete() error {
 		}
 		c.secure = secure
 	}
+	if err := c.Passwords.Check(); err != nil {
+		return err
+	}
 	return c.completeSerial(wrong)
 }
 
@@ -206,6 +211,9 @@ func (c *Config) defaults() {
 		if *d.field == "" {
 			*d.field = d.value
 		}
+	}
+	if c.Passwords == (PasswordPolicy{}) {
+		c.Passwords = DefaultPasswordPolicy()
 	}
 	if c.Timeout <= 0 {
 		c.Timeout = DefaultTimeout

@@ -57,8 +57,12 @@ type change struct {
 	Training   *trainingChange   `json:"training,omitempty"`
 	Personnel  *personnelChange  `json:"personnel,omitempty"`
 	Passphrase *passphraseChange `json:"passphrase,omitempty"`
+	Passwords  *passwordsChange  `json:"passwords,omitempty"`
+	Policy     *passwordsQuery   `json:"terminal_passwords,omitempty"`
 	OldPINs    *pinsQuery        `json:"old_pins,omitempty"`
 	Register   *registerQuery    `json:"register,omitempty"` // of cashiers, trainings and accounts
+
+	Loss *lossChange `json:"loss,omitempty"` // only signed: it is carried out where no host runs
 
 	By       []credential `json:"by,omitempty"` // who asks; two where two people are needed and both are here
 	actors   []string     // the accounts that were proven, the proposer first; set where the change is applied
@@ -153,6 +157,8 @@ func (e *engine) carry(ctx context.Context, c change) (changed, error) {
 		return e.changeCashier(ctx, c.Cashier, c.actors)
 	case c.Training != nil:
 		return e.changeTraining(ctx, c.Training, c.actors)
+	case c.Passwords != nil:
+		return e.setPasswords(ctx, c.Passwords, c.actors)
 	case c.Personnel != nil:
 		return e.changePersonnel(ctx, c.Personnel, c.actors)
 	case c.Passphrase != nil:

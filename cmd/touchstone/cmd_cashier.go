@@ -23,6 +23,8 @@ type cashierCmd struct {
 	List  cashierList  `cmd:"" help:"The cashiers of a shop, and their training."`
 	Show  cashierShow  `cmd:"" help:"One cashier, and what the permit is told of the training."`
 	Leave cashierLeave `cmd:"" help:"A cashier works in the shop no longer."`
+
+	PasswordPolicy cashierPasswordPolicy `cmd:"" name:"password-policy" help:"The policy of the passwords that terminals check: show it, write it for a terminal, or change it."`
 }
 
 // Help is shown by touchstone cashier --help.
@@ -32,6 +34,8 @@ characters). What a terminal may do depends on the training of the cashier who s
 
   touchstone cashier add --data shop --merchant 898310058120001 --operator 001 --name "何花 He Hua" --as chen
   touchstone cashier list --data shop --merchant 898310058120001 --lang zh
+  touchstone cashier password-policy --data shop --out policy.json
+  touchstone cashier password-policy --data shop --max-age-days 60 --as qian
   touchstone cashier leave --data shop --merchant 898310058120001 --operator 001 --as chen`
 }
 

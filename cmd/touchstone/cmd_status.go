@@ -64,6 +64,8 @@ func (e *engine) respond(ctx context.Context, c change) (any, error) {
 		return e.answerPermit(ctx, c.PermitQuery)
 	case c.Updates != nil:
 		return e.updates(ctx, c.Updates)
+	case c.Policy != nil:
+		return e.passwords(), nil
 	case c.OldPINs != nil:
 		return e.oldPINs(c.OldPINs), nil
 	case c.Register != nil:

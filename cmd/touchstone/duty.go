@@ -63,6 +63,8 @@ func (c *change) duty() (duty, bool) {
 		return duty{act: "cashier_change", roles: []staff.Role{staff.Support, staff.Merchant}, free: true}, true
 	case c.Training != nil:
 		return c.Training.duty(), true
+	case c.Passwords != nil:
+		return duty{act: "terminal_passwords", roles: security, free: true}, true
 	case c.Personnel != nil:
 		return duty{act: "personnel_change", roles: []staff.Role{staff.Administrator}}, true
 	case c.Passphrase != nil:
