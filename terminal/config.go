@@ -107,6 +107,8 @@ type Config struct {
 	Dial func(ctx context.Context, local, remote string) (net.Conn, error)
 
 	secure *tls.Config // made of TLS by complete
+
+	passwordMemory uint32 // KiB of a new password's hash; 0: as many as it should have, less in tests
 }
 
 // Card is what a reader and a keypad would give.
@@ -211,6 +213,9 @@ func (c *Config) defaults() {
 		if *d.field == "" {
 			*d.field = d.value
 		}
+	}
+	if c.passwordMemory == 0 {
+		c.passwordMemory = passwordMemory
 	}
 	if c.Passwords == (PasswordPolicy{}) {
 		c.Passwords = DefaultPasswordPolicy()

@@ -90,28 +90,39 @@ type user struct {
 	Until  int64          `json:"until,omitempty"`  // Unix seconds before which nothing is tried
 }
 
-// passwordHash is Argon2id (RFC 9106) with 19 MiB, 2 passes and 1 lane (OWASP Password Storage Cheat Sheet, 2025).
+// passwordHash is Argon2id (RFC 9106) of a password with what it takes to compute it again.
 type passwordHash struct {
-	Salt []byte `json:"salt"` // 16 bytes
-	Sum  []byte `json:"sum"`  // 32 bytes
+	Salt   []byte `json:"salt"`   // 16 bytes
+	Memory uint32 `json:"memory"` // KiB
+	Time   uint32 `json:"time"`   // passes
+	Sum    []byte `json:"sum"`    // 32 bytes
 }
 
+// The parameters of a new hash: OWASP Password Storage Cheat Sheet (2025), 19 MiB, 2 passes, 1 lane; and the most
+// that a file may ask for.
 const (
 	passwordTime   = 2
 	passwordMemory = 19 << 10 // KiB
+	mostTime       = 16
+	mostMemory     = 256 << 10 // KiB
 	passwordLanes  = 1
 	passwordSum    = 32
 	passwordSalt   = 16
 )
 
-func sumPassword(password secret.Bytes, salt []byte) (sum []byte) {
-	password.Use(func(p []byte) { sum = argon2.IDKey(p, salt, passwordTime, passwordMemory, passwordLanes, passwordSum) })
+func (h *passwordHash) compute(password secret.Bytes) (sum []byte) {
+	password.Use(func(p []byte) { sum = argon2.IDKey(p, h.Salt, h.Time, h.Memory, passwordLanes, passwordSum) })
 	return sum
 }
 
+// matches compares in constant time once computed. A hash with parameters out of bounds matches nothing.
 func (h *passwordHash) matches(password secret.Bytes) bool {
-	return len(h.Salt) == passwordSalt && len(h.Sum) == passwordSum && password.Len() > 0 &&
-		subtle.ConstantTimeCompare(sumPassword(password, h.Salt), h.Sum) == 1
+	return len(h.Salt) == passwordSalt && len(h.Sum) == passwordSum && h.Time > 0 && h.Time <= mostTime && h.Memory > 0 && h.Memory <= mostMemory &&
+		password.Len() > 0 && subtle.ConstantTimeCompare(h.compute(password), h.Sum) == 1
+}
+
+func (t *Terminal) newHash(salt []byte) passwordHash {
+	return passwordHash{Salt: salt, Time: passwordTime, Memory: t.cfg.passwordMemory}
 }
 
 // Login proves that who operates knows a user's password: Administrator's, or that of an operator number, which
@@ -139,7 +150,8 @@ func (t *Terminal) tooOld(u *user) bool {
 func (t *Terminal) prove(name string, password secret.Bytes) error {
 	u, policy, now := t.st.Users[name], &t.cfg.Passwords, t.cfg.Now().Unix()
 	if u == nil {
-		sumPassword(password, make([]byte, passwordSalt)) // as long as for a user who has one
+		nobody := t.newHash(make([]byte, passwordSalt))
+		nobody.compute(password) // as long as for a user who has one
 		return ErrPassword
 	}
 	if now < u.Until {
@@ -184,11 +196,11 @@ func (t *Terminal) SetPassword(name, by string, old, password secret.Bytes) erro
 	if err := t.checkPassword(name, password, u); err != nil {
 		return err
 	}
-	next := &user{Hash: passwordHash{Salt: make([]byte, passwordSalt)}, Set: t.cfg.Now().Unix()}
+	next := &user{Hash: t.newHash(make([]byte, passwordSalt)), Set: t.cfg.Now().Unix()}
 	if _, err := io.ReadFull(t.cfg.Random, next.Hash.Salt); err != nil {
 		return fmt.Errorf("password: salt: %w", err)
 	}
-	next.Hash.Sum = sumPassword(password, next.Hash.Salt)
+	next.Hash.Sum = next.Hash.compute(password)
 	if u != nil {
 		next.Former = append([]passwordHash{u.Hash}, u.Former...)
 		next.Former = next.Former[:min(len(next.Former), t.cfg.Passwords.Former-1)]
