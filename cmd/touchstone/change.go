@@ -174,17 +174,27 @@ func (e *engine) carry(ctx context.Context, c change) (changed, error) {
 	case c.Release != nil:
 		return e.release(ctx, c.Release, c.actors)
 	case c.Certificate != nil:
+		c.Certificate.By = c.actor(c.Certificate.By)
 		return e.changeCertificate(ctx, c.Certificate)
 	case c.CRL != nil:
 		return e.revocationList(ctx, c.CRL)
 	case c.Finding != nil:
 		return e.finding(ctx, c.Finding)
 	case c.Resume != nil:
+		c.Resume.By = c.actor(c.Resume.By)
 		return e.resume(ctx, c.Resume)
 	case c.PermitPolicy != nil:
 		return e.changePermitPolicy(ctx, c.PermitPolicy, c.actors)
 	}
 	return changed{}, errors.New("nothing to change")
+}
+
+// actor is the account that was proven, or the name that was given where there are no accounts.
+func (c *change) actor(named string) string {
+	if len(c.actors) > 0 && c.actors[0] != setupActor {
+		return c.actors[0]
+	}
+	return named
 }
 
 func (e *engine) changeMerchant(ctx context.Context, c *merchantChange) (changed, error) {

@@ -97,10 +97,7 @@ type actFlags struct {
 
 // perform signs a change, has it carried out and says what was done, or what to do for it to be done.
 func (f *actFlags) perform(a *app, c change) (changed, error) {
-	if err := f.sign(f.Data, &c); err != nil {
-		return changed{}, err
-	}
-	told, err := f.carryOut(a, c)
+	told, err := f.signed(a, c)
 	if err != nil {
 		return changed{}, err
 	}
@@ -110,6 +107,14 @@ func (f *actFlags) perform(a *app, c change) (changed, error) {
 	}
 	fmt.Fprintln(a.stdout, told.What)
 	return told, nil
+}
+
+// signed adds the proofs of who asks and has a change carried out.
+func (f *actFlags) signed(a *app, c change) (changed, error) {
+	if err := f.sign(f.Data, &c); err != nil {
+		return changed{}, err
+	}
+	return f.carryOut(a, c)
 }
 
 // staffCmd keeps the accounts of people.

@@ -98,11 +98,7 @@ func (c *trainSit) Run(a *app) error {
 
 // ask signs and carries out one step.
 func (c *trainSit) ask(a *app, step trainingChange) (changed, error) {
-	request := change{Training: &step}
-	if err := c.sign(c.Data, &request); err != nil {
-		return changed{}, err
-	}
-	return c.carryOut(a, request)
+	return c.signed(a, change{Training: &step})
 }
 
 // readAnswers reads the answers file, nil when none is given.

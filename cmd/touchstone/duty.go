@@ -24,7 +24,12 @@ type duty struct {
 	// free: no account is asked for in a test data directory, nor where there are no accounts yet: whoever may
 	// open the control socket may do it.
 	free bool
+	// own: of the program itself, through the control socket, which only the account that it runs under may open.
+	own bool
 }
+
+// setupActor is who acts where no account is asked for.
+const setupActor = "setup"
 
 // duty is the duty of the change that is set. A change that is not listed here is refused.
 func (c *change) duty() (duty, bool) {
@@ -44,7 +49,7 @@ func (c *change) duty() (duty, bool) {
 	case c.Certificate != nil:
 		return duty{act: "device_certificate", roles: append(custodians, staff.Field), free: true}, true
 	case c.CRL != nil, c.Finding != nil:
-		return duty{act: "canary_finding", free: true}, true // of the program itself, through the socket
+		return duty{act: "canary_finding", own: true}, true
 	case c.Resume != nil:
 		return duty{act: "sales_resume", roles: security, free: true}, true
 	case c.PermitPolicy != nil:
@@ -156,8 +161,8 @@ func (e *engine) admit(ctx context.Context, c *change) (told changed, proposed b
 	var staffed bool
 	e.office.view(func(r *rooms) { staffed = len(r.staff.Accounts()) > 0 })
 	if len(c.By) == 0 {
-		if d.free && (e.test || !staffed) || c.Account != nil && !staffed {
-			c.actors = []string{"setup"}
+		if d.own || d.free && (e.test || !staffed) || c.Account != nil && !staffed {
+			c.actors = []string{setupActor}
 			return changed{}, false, nil
 		}
 		return changed{}, false, fmt.Errorf("%s needs an account: give --as NAME", d.act)
