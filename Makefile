@@ -26,4 +26,45 @@ test: need check unit flaw race fuzz-short
 	@echo "make test: all passed"
 
 need:
- argon2=argon2
+	@scripts/need.sh gcc=gcc openssl=openssl python3=python3 sqlite3=sqlite3 xxd=xxd curl=curl sslscan=sslscan testssl=testssl.sh tshark=tshark strace=strace mkfs.ext4=e2fsprogs argon2=argon2 \
+		/usr/lib/python3/dist-packages/securesystemslib=python3-securesystemslib /usr/lib/python3/dist-packages/jsonschema=python3-jsonschema
+
+check:
+	@test -z "$$(gofmt -l .)" || { echo "gofmt -w is due:"; gofmt -l .; exit 1; }
+	@scripts/patient.sh "vetting" $(GO) vet ./...
+
+unit:
+	@scripts/patient.sh "testing" $(GO) test -timeout 5m ./...
+
+flaw:
+	@$(GO) vet -tags flaw ./proof ./host ./hsm/soft ./cmd/touchstone
+	@scripts/patient.sh "switching off one proof after the other" $(GO) test -tags flaw -timeout 5m ./cmd/touchstone -run Flaw
+
+race:
+	@scripts/patient.sh "testing for races" env CGO_ENABLED=1 $(GO) test -race -short -timeout 5m $(RACE)
+
+test-all: test
+	@scripts/patient.sh "testing for races" env CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
+	@scripts/patient.sh "testing the long forms" env TOUCHSTONE_LONG=1 $(GO) test -timeout 2h ./...
+	@$(MAKE) tls-scan
+	@$(MAKE) fuzz
+
+crash: need
+	@mkdir -p .cache/crash/tmp
+	@scripts/patient.sh "crashing" env TMPDIR=$(CURDIR)/.cache/crash/tmp TOUCHSTONE_LONG=1 $(GO) test -timeout 2h -v \
+		-run 'KillNine|KillAtEvery|DiskFault|FullDisk|RecoveryOfADay|TornWrites|Flipped' ./cmd/touchstone ./sqlite
+
+tls-scan: need build
+	@scripts/patient.sh "scanning TLS" scripts/tls-scan.sh bin/touchstone .cache/tls-scan
+
+bench: build
+	@$(GO) run ./scripts/bench -binary bin/touchstone -dir .cache/bench $(if $(QUICK),-quick) $(if $(ONLY),-only $(ONLY))
+
+fuzz:
+	@scripts/patient.sh "fuzzing" scripts/fuzz.sh $(FUZZTIME) all
+
+fuzz-short:
+	@scripts/patient.sh "fuzzing" scripts/fuzz.sh $(FUZZSHORT) short
+
+clean:
+	rm -rf bin .cache

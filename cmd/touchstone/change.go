@@ -53,14 +53,14 @@ type change struct {
 	Advisory     *advisoryChange     `json:"advisory,omitempty"`
 	Campaign     *campaignChange     `json:"campaign,omitempty"`
 	Updates      *updatesQuery       `json:"updates,omitempty"` // asks, and changes nothing
-	Cashier    *cashierChange    `json:"cashier,omitempty"`
-	Training   *trainingChange   `json:"training,omitempty"`
-	Personnel  *personnelChange  `json:"personnel,omitempty"`
-	Passphrase *passphraseChange `json:"passphrase,omitempty"`
-	Passwords  *passwordsChange  `json:"passwords,omitempty"`
-	Policy     *passwordsQuery   `json:"terminal_passwords,omitempty"`
-	OldPINs    *pinsQuery        `json:"old_pins,omitempty"`
-	Register   *registerQuery    `json:"register,omitempty"` // of cashiers, trainings and accounts
+	Cashier      *cashierChange      `json:"cashier,omitempty"`
+	Training     *trainingChange     `json:"training,omitempty"`
+	Personnel    *personnelChange    `json:"personnel,omitempty"`
+	Passphrase   *passphraseChange   `json:"passphrase,omitempty"`
+	Passwords    *passwordsChange    `json:"passwords,omitempty"`
+	Policy       *passwordsQuery     `json:"terminal_passwords,omitempty"`
+	OldPINs      *pinsQuery          `json:"old_pins,omitempty"`
+	Register     *registerQuery      `json:"register,omitempty"` // of cashiers, trainings and accounts
 
 	Loss *lossChange `json:"loss,omitempty"` // only signed: it is carried out where no host runs
 

@@ -46,3 +46,13 @@ func TestScripts(t *testing.T) {
 		Deadline: time.Now().Add(scriptsEnd),
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"host": scriptHost, "occupy": scriptOccupy, "fixture-format": scriptFixtureFormat,
+			"no-secrets": scriptNoSecrets, "agree": scriptAgree, "flip": scriptFlip, "until": scriptUntil, "entry": scriptEntry,
+		},
+	})
+}
+
+func setUpScript(env *testscript.Env) error {
+	env.Values[hostKey{}] = &runningHost{}
+	env.Setenv("XDG_CACHE_HOME", filepath.Join(env.WorkDir, "cache"))
+	return os.Mkdir(filepath.Join(env.WorkDir, "keys"), 0o700)
+}

@@ -81,7 +81,9 @@ func (e *engine) seed(ctx context.Context) error {
 	if err := e.seedStaff(ctx); err != nil {
 		return err
 	}
-	return e.seedReleases(ctx)
+	if err := e.seedReleases(ctx); err != nil {
+		return err
+	}
 	return e.seedCashiers(ctx)
 }
 
