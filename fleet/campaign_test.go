@@ -9,7 +9,7 @@ import (
 	"touchstone/registry"
 )
 
-// TestCampaign is a model with pair hardware versions, of which the older runs nothing that is fixed.
+// TestCampaign is a model with two hardware versions, of which the older runs nothing that is fixed.
 func TestCampaign(t *testing.T) {
 	s := fleet.NewState()
 	publish(t, s, release("S20", "*", "1.0.0"))

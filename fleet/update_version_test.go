@@ -40,7 +40,7 @@ func TestRange(t *testing.T) {
 		{"from the beginning", "<2.0", "<2.0", []string{"0", "1.9"}, []string{"2", "2.0.1"}},
 		{"without an end", ">=2.0", ">=2.0", []string{"2", "99999"}, []string{"1.9"}},
 		{"open below", ">1.0|<=1.3", ">1.0|<=1.3", []string{"1.0.1", "1.3"}, []string{"1.0", "1.3.1"}},
-		{"pair intervals", ">=1.0|<1.3|>=2.0|<2.2", ">=1.0|<1.3|>=2.0|<2.2", []string{"1.2", "2.1"}, []string{"1.3", "1.9", "2.2"}},
+		{"two intervals", ">=1.0|<1.3|>=2.0|<2.2", ">=1.0|<1.3|>=2.0|<2.2", []string{"1.2", "2.1"}, []string{"1.3", "1.9", "2.2"}},
 		{"touching, and open", "<1.3|>=1.3|<2", "<1.3|>=1.3|<2", []string{"1.2", "1.3"}, []string{"2"}},
 		{"one version", "1.0.2", "1.0.2", []string{"1.0.2", "1.0.2.0"}, []string{"1.0.1"}},
 		{"versions and spans", "1.0,2.0-2.5", "1.0|>=2.0|<=2.5", []string{"1.0", "2.0", "2.5"}, []string{"1.1", "2.6"}},
@@ -67,7 +67,7 @@ func TestRange(t *testing.T) {
 	}
 	for name, text := range map[string]string{
 		"nothing": "", "ends before it begins": ">=2.0|<1.0", "empty because open": ">=1.0|<1.0", "empty because open below": ">1.0|<=1.0", "span backwards": "2.0-1.0",
-		"pair lower bounds": ">=1.0|>=2.0", "upper without lower": ">=1.0|<2.0|<3.0", "out of order": ">=2.0|<3.0|>=1.0|<1.5", "overlap": "1.0-2.0,1.5-3.0", "same twice": "1.0,1.0",
+		"two lower bounds": ">=1.0|>=2.0", "upper without lower": ">=1.0|<2.0|<3.0", "out of order": ">=2.0|<3.0|>=1.0|<1.5", "overlap": "1.0-2.0,1.5-3.0", "same twice": "1.0,1.0",
 		"not equal": "!=1.0", "no version": ">=x", "scheme without a slash": "vers:generic", "a word": "all", "star and more": "*|1.0",
 		"after an open end": ">=1.0|2.0|<3", "too many": ">=1|<2|>=3|<4|>=5|<6|>=7|<8|>=9|<10|>=11|<12|>=13|<14|>=15|<16|>=17|<18|>=19|<20|>=21|<22|>=23|<24|>=25|<26|>=27|<28|>=29|<30|>=31|<32|33",
 	} {

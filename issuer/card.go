@@ -1,6 +1,8 @@
 package issuer
 
 import (
+	"time"
+
 	"touchstone/journal"
 	"touchstone/pos"
 )
@@ -32,6 +34,8 @@ type Opening struct {
 	SaleLimit    pos.Amount       `json:"sale_limit,omitempty"`      // of one sale; 0 none
 	NoPINLimit   pos.Amount       `json:"no_pin_limit,omitempty"`    // of a sale without PIN; 0 none
 	ChipUnproven bool             `json:"chip_unverified,omitempty"` // "chip not verified": only in a test data directory
+	PINSince     pos.Instant      `json:"pin_since,omitempty"`       // when the PIN was set; 0 before this was kept, or no PIN
+	PINRefused   PINValues        `json:"pin_refused,omitempty"`     // PINs it may not have, as keyed values
 	Canary       bool             `json:"canary,omitempty"`          // reserved: only a canary terminal may name it, and it never pays
 }
 
@@ -60,6 +64,14 @@ func (c *Card) Fold(seq uint64, x *journal.Exchange) {
 		c.Tries++
 	}
 	c.Version = seq
+}
+
+// PINAge is how long the card has had its PIN; ok is false where it has none or nobody knows since when.
+func (c *Card) PINAge(now pos.Instant) (age time.Duration, ok bool) {
+	if c.Verifier == [16]byte{} || c.PINSince == 0 {
+		return 0, false
+	}
+	return now.Sub(c.PINSince), true
 }
 
 // HasChip tells whether the service code says so: first digit 2 or 6, ISO/IEC 7813.

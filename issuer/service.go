@@ -9,8 +9,12 @@ import (
 	"touchstone/secret"
 )
 
-// ErrTrivialPIN refuses a PIN of one digit repeated or a run up or down; the module says no more.
-var ErrTrivialPIN = errors.New("PIN refused: too easy to guess")
+// ErrTrivialPIN refuses a PIN that is one digit repeated, a run up or down, part of the card number, the holder's
+// birth date in a usual form, or the PIN before. The module does not say which: the last would tell a PIN.
+var ErrTrivialPIN = errors.New("PIN refused: too easy to guess, or the one before")
+
+// ErrBirthDate refuses a birth date that is not YYYYMMDD.
+var ErrBirthDate = errors.New("birth date: want YYYYMMDD")
 
 // ErrPIN refuses a PIN that is not 4 to 12 digits.
 var ErrPIN = errors.New("PIN refused: want 4 to 12 digits")

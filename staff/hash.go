@@ -28,10 +28,11 @@ const (
 // ErrPassphrase is returned for a passphrase that may not be taken.
 var ErrPassphrase = errors.New("staff: passphrase")
 
-// NewHash hashes a passphrase of MinPassphrase to MaxPassphrase bytes. salt is SaltBytes of randomness.
+// NewHash hashes a passphrase of at most MaxPassphrase bytes, which CheckPassphrase has let pass. salt is SaltBytes
+// of randomness.
 func NewHash(passphrase secret.Bytes, salt []byte) (*Hash, error) {
-	if n := passphrase.Len(); n < MinPassphrase || n > MaxPassphrase {
-		return nil, fmt.Errorf("%w: want %d to %d bytes", ErrPassphrase, MinPassphrase, MaxPassphrase)
+	if n := passphrase.Len(); n == 0 || n > MaxPassphrase {
+		return nil, fmt.Errorf("%w: want 1 to %d bytes", ErrPassphrase, MaxPassphrase)
 	}
 	if len(salt) != SaltBytes {
 		return nil, fmt.Errorf("%w: want a salt of %d bytes", ErrPassphrase, SaltBytes)

@@ -23,10 +23,11 @@ const (
 	Assessor      Role = "assessor"      // a laboratory's: assessments, findings, certificates
 	Merchant      Role = "merchant"      // a shop's own people
 	Auditor       Role = "auditor"       // reads everything, changes nothing
+	Developer     Role = "developer"     // writes payment software; changes nothing here
 )
 
 // Roles lists every role in the order of help texts.
-var Roles = [...]Role{Administrator, KeyCustodian, Security, Support, Field, Assessor, Merchant, Auditor}
+var Roles = [...]Role{Administrator, KeyCustodian, Security, Support, Field, Assessor, Merchant, Auditor, Developer}
 
 // Account is how one person acts. Its newest record is its state.
 type Account struct {
@@ -39,6 +40,13 @@ type Account struct {
 	Key          []byte      `json:"key,omitempty"`        // Ed25519 public key, 32 bytes
 	Disabled     bool        `json:"disabled,omitempty"`   // may no longer act
 	Since        pos.Instant `json:"since"`
+
+	Shop         string      `json:"shop,omitempty"`             // of the role merchant: the shop (DE42) whose people the account may keep
+	PassphraseAt pos.Instant `json:"passphrase_since,omitempty"` // when the passphrase was set
+	Former       []*Hash     `json:"former,omitempty"`           // of passphrases before it, at most KeptHashes, the newest first
+	LastUsed     pos.Instant `json:"last_used,omitempty"`        // to the day; see Use
+	LastSigned   pos.Instant `json:"last_signed,omitempty"`      // the instant in the newest signature by Key
+	Left         pos.Instant `json:"left,omitempty"`             // when the person left; 0 works here
 }
 
 // Hash is an Argon2id hash (RFC 9106) of a passphrase, with what is needed to compute it again. It is kept, and
@@ -55,8 +63,8 @@ type Hash struct {
 const (
 	MaxAccounts   = 10_000
 	MaxName       = 32
-	MinPassphrase = 12 // bytes; NIST SP 800-63B-4 asks 15 characters where nothing else is asked, 8 besides another factor
-	MaxPassphrase = 128
+	MinPassphrase = 15  // characters; NIST SP 800-63B-4 where a passphrase is the only factor; PCI DSS 8.3.6 asks 12
+	MaxPassphrase = 256 // bytes: 64 characters of any script
 )
 
 // Errors of the room.
@@ -87,6 +95,11 @@ func (a *Account) Check() error {
 	case a.Key != nil && len(a.Key) != ed25519.PublicKeySize:
 		return bad("want an Ed25519 public key of 32 bytes")
 	}
+	if slices.Contains(a.Roles, Merchant) {
+		if _, err := pos.ParseMerchantID(a.Shop); err != nil {
+			return bad("want the shop of an account whose role is merchant, 15 characters")
+		}
+	}
 	for _, r := range a.Roles {
 		if !slices.Contains(Roles[:], r) {
 			return bad(fmt.Sprintf("unknown role %.20q", r))
@@ -112,10 +125,12 @@ func PersonKey(number string) string {
 // SamePerson tells whether two accounts are of one human being: by the person's number, or by a name and
 // organisation that are the same to the letter.
 func SamePerson(a, b *Account) bool {
-	fold := func(s string) string { return strings.ToLower(strings.Join(strings.Fields(s), " ")) }
-	return a.Name == b.Name || PersonKey(a.Person) == PersonKey(b.Person) ||
-		fold(a.FullName) == fold(b.FullName) && fold(a.Organisation) == fold(b.Organisation)
+	return a.Name == b.Name || PersonKey(a.Person) == PersonKey(b.Person) || sameName(a, b) && foldName(a.Organisation) == foldName(b.Organisation)
 }
+
+func sameName(a, b *Account) bool { return foldName(a.FullName) == foldName(b.FullName) }
+
+func foldName(s string) string { return strings.ToLower(strings.Join(strings.Fields(s), " ")) }
 
 // May tells whether an account has one of the roles; no roles named means any account.
 func (a *Account) May(roles ...Role) bool {

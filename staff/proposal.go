@@ -63,8 +63,16 @@ func Register(s *State, a *Account, by string, now pos.Instant) ([]journal.Draft
 		return nil, fmt.Errorf("%w: account %s is the last administrator's", ErrAccount, a.Name)
 	}
 	verb := "account_changed"
-	if a.Since = now; old != nil {
-		a.Since = old.Since
+	if a.Since, a.PassphraseAt = now, now; old != nil {
+		a.Since, a.LastUsed, a.LastSigned, a.PassphraseAt = old.Since, old.LastUsed, old.LastSigned, old.PassphraseAt
+		if old.Left != 0 && !a.Disabled {
+			a.Since = now // back again
+		} else {
+			a.Left = old.Left
+		}
+		if a.keepFormer(old); a.Passphrase != nil && (old.Passphrase == nil || a.Passphrase != old.Passphrase) {
+			a.PassphraseAt = now
+		}
 	} else {
 		verb = "account_made"
 	}

@@ -16,15 +16,27 @@ type State struct {
 	accounts  map[string]*Account
 	proposals map[string]*Proposal
 	proposed  int // the highest number of a proposal
+
+	cashiers  map[string]*Cashier  // by CashierID
+	trainings map[string]*Training // by number
+	trained   int                  // the highest number of a training
+	passes    map[string]*trained  // by subject and topic, the pass that counts longest
+	guidance  map[string]*Guidance // by merchant
+	reviews   map[string]*Review   // of the accounts, by number
+	reviewed  int                  // the highest number of a review
+	policy    TerminalPasswords    // the newest
+	policies  int                  // its version, 1 before any was decided
 }
 
 // NewState is the room before any act.
 func NewState() *State {
-	return &State{accounts: map[string]*Account{}, proposals: map[string]*Proposal{}}
+	return &State{accounts: map[string]*Account{}, proposals: map[string]*Proposal{}, cashiers: map[string]*Cashier{},
+		trainings: map[string]*Training{}, passes: map[string]*trained{}, guidance: map[string]*Guidance{}, reviews: map[string]*Review{},
+		policy: DefaultTerminalPasswords(), policies: 1}
 }
 
 // Fold takes one noun's newest record. Nouns of a later version are left alone.
-func (s *State) Fold(_ uint64, c journal.Change) error {
+func (s *State) Fold(seq uint64, c journal.Change) error {
 	switch c.Noun {
 	case NounAccount:
 		return keep(s.accounts, c)
@@ -35,7 +47,42 @@ func (s *State) Fold(_ uint64, c journal.Change) error {
 		}
 		s.proposed = max(s.proposed, n)
 		return keep(s.proposals, c)
+	case NounCashier:
+		return keep(s.cashiers, c)
+	case NounGuidance:
+		return keep(s.guidance, c)
+	case NounTerminalPasswords:
+		n, err := strconv.Atoi(c.ID)
+		if err != nil || n < s.policies {
+			return err // an older one, folded again at a start
+		}
+		s.policies = n
+		return json.Unmarshal(c.Record, &s.policy)
+	case NounTraining, NounReview:
+		return s.foldCounted(seq, c)
 	}
+	return nil
+}
+
+// foldCounted keeps a record whose number is counted from the state.
+func (s *State) foldCounted(seq uint64, c journal.Change) error {
+	prefix, counted := "TRN-", &s.trained
+	if c.Noun == NounReview {
+		prefix, counted = "REV-", &s.reviewed
+	}
+	n, err := strconv.Atoi(strings.TrimPrefix(c.ID, prefix))
+	if err != nil {
+		return fmt.Errorf("%w: %s %q", ErrAccount, c.Noun, c.ID)
+	}
+	*counted = max(*counted, n)
+	if c.Noun == NounReview {
+		return keep(s.reviews, c)
+	}
+	t := new(Training)
+	if err := json.Unmarshal(c.Record, t); err != nil {
+		return err
+	}
+	s.foldTraining(seq, t)
 	return nil
 }
 

@@ -71,6 +71,8 @@ type Config struct {
 	SendPAN    bool // send DE2 beside the track; without a track it is always sent
 	Currency   pos.Currency
 
+	Passwords PasswordPolicy // zero: DefaultPasswordPolicy
+
 	// TMK is the terminal master key: 8 bytes for code 001, else 16. SerialKey is the 16-byte SM4
 	// serial-number key, empty for a terminal that has none. Open keeps both; Close and Tamper wipe them.
 	TMK, SerialKey secret.Bytes
@@ -105,6 +107,8 @@ type Config struct {
 	Dial func(ctx context.Context, local, remote string) (net.Conn, error)
 
 	secure *tls.Config // made of TLS by complete
+
+	passwordMemory uint32 // KiB of a new password's hash; 0: as many as it should have, less in tests
 }
 
 // Card is what a reader and a keypad would give.
@@ -167,6 +171,9 @@ func (c *Config) complete() error {
 		}
 		c.secure = secure
 	}
+	if err := c.Passwords.Check(); err != nil {
+		return err
+	}
 	return c.completeSerial(wrong)
 }
 
@@ -206,6 +213,12 @@ func (c *Config) defaults() {
 		if *d.field == "" {
 			*d.field = d.value
 		}
+	}
+	if c.passwordMemory == 0 {
+		c.passwordMemory = passwordMemory
+	}
+	if c.Passwords == (PasswordPolicy{}) {
+		c.Passwords = DefaultPasswordPolicy()
 	}
 	if c.Timeout <= 0 {
 		c.Timeout = DefaultTimeout

@@ -47,7 +47,8 @@ type state struct {
 	Kept     []reversal `json:"kept,omitempty"`
 	List     []Entry    `json:"list,omitempty"`
 
-	Application *Application `json:"application,omitempty"` // installed since the terminal was made
+	Application *Application     `json:"application,omitempty"` // installed since the terminal was made
+	Users       map[string]*user `json:"users,omitempty"`       // passwords, hashed
 }
 
 // Kind is what an Entry of the batch list is.
@@ -149,8 +150,13 @@ func parseState(raw []byte, id pos.TerminalID) (*state, error) {
 		return nil, fmt.Errorf("%w: parse: version %d where %d is known", ErrState, st.Version, stateVersion)
 	case st.Terminal != id:
 		return nil, fmt.Errorf("%w: parse: of another terminal", ErrState)
-	case st.Trace > pos.MaxSTAN, st.Batch > 999999, len(st.List) > maxBatch, len(st.Kept) > maxKept:
+	case st.Trace > pos.MaxSTAN, st.Batch > 999999, len(st.List) > maxBatch, len(st.Kept) > maxKept, len(st.Users) > maxUsers:
 		return nil, fmt.Errorf("%w: parse: a number out of range", ErrState)
+	}
+	for _, u := range st.Users {
+		if u == nil || len(u.Former) >= mostFormer {
+			return nil, fmt.Errorf("%w: parse: a user without a password", ErrState)
+		}
 	}
 	return st, nil
 }

@@ -14,7 +14,7 @@ import (
 // working keys. This message is unverified; it is our own extension of the status upload, and the
 // acquirer's word would verify another.
 func (t *Terminal) TamperReport(ctx context.Context, sensor int) (Result, error) {
-	if err := t.usable(); err != nil {
+	if err := t.intact(); err != nil {
 		return Result{}, err
 	}
 	if sensor < 0 || sensor > 99 {

@@ -41,6 +41,7 @@ type Terminal struct {
 	keys      *session // nil before the first sign-in
 	former    *session // the keys before those, only while a fault wants them
 	keep      bool     // keep the former keys
+	loggedIn  string   // whose password was proven since Open; "" nobody's
 	signedOff bool     // a probe has signed off and kept the keys
 
 	link    link
@@ -152,6 +153,14 @@ func (t *Terminal) dropSession() {
 
 // usable tells why no operation may run.
 func (t *Terminal) usable() error {
+	if err := t.intact(); err != nil {
+		return err
+	}
+	return t.access()
+}
+
+// intact tells why the terminal does nothing at all.
+func (t *Terminal) intact() error {
 	if t.file == nil {
 		return ErrClosed
 	}
@@ -163,6 +172,9 @@ func (t *Terminal) usable() error {
 }
 
 func (t *Terminal) save() error { return t.file.write(t.st) }
+
+// Operator is the number that the sign-in carries.
+func (t *Terminal) Operator() string { return t.cfg.Operator }
 
 // Locked tells whether the terminal was tampered with and has no new keys.
 func (t *Terminal) Locked() bool { return t.st.Tampered }

@@ -59,6 +59,16 @@ type change struct {
 	Glance       *glanceChange       `json:"glance,omitempty"`
 	Seal         *sealQuery          `json:"seal,omitempty"`
 	Devices      *careQuery          `json:"devices,omitempty"`
+	Cashier      *cashierChange      `json:"cashier,omitempty"`
+	Training     *trainingChange     `json:"training,omitempty"`
+	Personnel    *personnelChange    `json:"personnel,omitempty"`
+	Passphrase   *passphraseChange   `json:"passphrase,omitempty"`
+	Passwords    *passwordsChange    `json:"passwords,omitempty"`
+	Policy       *passwordsQuery     `json:"terminal_passwords,omitempty"`
+	OldPINs      *pinsQuery          `json:"old_pins,omitempty"`
+	Register     *registerQuery      `json:"register,omitempty"` // of cashiers, trainings and accounts
+
+	Loss *lossChange `json:"loss,omitempty"` // only signed: it is carried out where no host runs
 
 	By       []credential `json:"by,omitempty"` // who asks; two where two people are needed and both are here
 	actors   []string     // the accounts that were proven, the proposer first; set where the change is applied
@@ -97,6 +107,8 @@ type cardChange struct {
 	PANFile, PINFile, Expiry, ServiceCode, State string
 	Balance, SaleLimit, NoPINLimit               string
 	Canary                                       bool
+	BirthDate                                    string `json:",omitempty"` // YYYYMMDD, for the check of the PIN; not kept
+	PINAlone                                     bool   `json:",omitempty"` // a new PIN, and every other term as it was
 }
 
 type releaseChange struct {
@@ -153,6 +165,16 @@ func (e *engine) carry(ctx context.Context, c change) (changed, error) {
 		return e.inspect(ctx, c.Inspect, fleet.Who{Actors: c.actors})
 	case c.Glance != nil:
 		return e.glance(ctx, c.Glance, c.actors)
+	case c.Cashier != nil:
+		return e.changeCashier(ctx, c.Cashier, c.actors)
+	case c.Training != nil:
+		return e.changeTraining(ctx, c.Training, c.actors)
+	case c.Passwords != nil:
+		return e.setPasswords(ctx, c.Passwords, c.actors)
+	case c.Personnel != nil:
+		return e.changePersonnel(ctx, c.Personnel, c.actors)
+	case c.Passphrase != nil:
+		return e.changePassphrase(ctx, c.Passphrase, c.actors)
 	case c.Merchant != nil:
 		return e.changeMerchant(ctx, c.Merchant)
 	case c.Device != nil:
@@ -162,19 +184,29 @@ func (e *engine) carry(ctx context.Context, c change) (changed, error) {
 	case c.Card != nil:
 		return e.changeCard(ctx, c.Card)
 	case c.Release != nil:
-		return e.release(ctx, c.Release)
+		return e.release(ctx, c.Release, c.actors)
 	case c.Certificate != nil:
+		c.Certificate.By = c.actor(c.Certificate.By)
 		return e.changeCertificate(ctx, c.Certificate)
 	case c.CRL != nil:
 		return e.revocationList(ctx, c.CRL)
 	case c.Finding != nil:
 		return e.finding(ctx, c.Finding)
 	case c.Resume != nil:
+		c.Resume.By = c.actor(c.Resume.By)
 		return e.resume(ctx, c.Resume)
 	case c.PermitPolicy != nil:
 		return e.changePermitPolicy(ctx, c.PermitPolicy, c.actors)
 	}
 	return changed{}, errors.New("nothing to change")
+}
+
+// actor is the account that was proven, or the name that was given where there are no accounts.
+func (c *change) actor(named string) string {
+	if len(c.actors) > 0 && c.actors[0] != setupActor {
+		return c.actors[0]
+	}
+	return named
 }
 
 func (e *engine) changeMerchant(ctx context.Context, c *merchantChange) (changed, error) {
@@ -388,6 +420,9 @@ func (e *engine) changeCard(ctx context.Context, c *cardChange) (changed, error)
 	if o.Card, err = e.module.HashPAN(pan); err != nil {
 		return changed{}, err
 	}
+	if c.PINAlone {
+		return e.changePIN(ctx, pan, o, c)
+	}
 	expiry, err := strconv.ParseUint(c.Expiry, 10, 16)
 	if err != nil || len(c.Expiry) != 4 || expiry%100 < 1 || expiry%100 > 12 {
 		return changed{}, errors.New("expiry: want YYMM")
@@ -406,33 +441,15 @@ func (e *engine) changeCard(ctx context.Context, c *cardChange) (changed, error)
 			return changed{}, fmt.Errorf("no-pin limit: %w", err)
 		}
 	}
-	if err := e.setPIN(ctx, o, pan, c.PINFile); err != nil {
+	if err := e.setPIN(ctx, o, pan, c); err != nil {
 		return changed{}, err
 	}
 	return changed{What: "card " + o.Shown.String()}, e.ledger.Register(ctx, e.clock(), o)
 }
 
-// setPIN makes the verifier of a new PIN, or keeps the one the card has when no file is given.
-func (e *engine) setPIN(ctx context.Context, o *issuer.Opening, pan pos.PAN, file string) error {
-	if file == "" {
-		if old, known := e.ledger.CardNow(o.Card); known {
-			o.Verifier = old.Verifier
-		}
-		return nil
-	}
-	digits, err := readSecretFile(file)
-	if err != nil {
-		return err
-	}
-	pin := secret.Take(digits)
-	defer pin.Wipe()
-	o.Verifier, err = e.module.MakePIN(ctx, pan, pin)
-	return err
-}
-
 // release lets a device work again after tampering: two people, each with a component of a new master
 // key.
-func (e *engine) release(ctx context.Context, c *releaseChange) (changed, error) {
+func (e *engine) release(ctx context.Context, c *releaseChange, actors []string) (changed, error) {
 	e.certificates.Lock() // a certificate's act changes the same record
 	defer e.certificates.Unlock()
 	old, err := e.ledger.Device(pos.Serial(c.Serial))
@@ -443,8 +460,11 @@ func (e *engine) release(ctx context.Context, c *releaseChange) (changed, error)
 		return changed{}, err
 	}
 	people := slices.Compact(slices.Sorted(slices.Values(c.People)))
+	if len(actors) == 2 { // two accounts of two persons, proven
+		people = actors
+	}
 	if len(people) < 2 || people[0] == "" {
-		return changed{}, errors.New("a release needs two different people")
+		return changed{}, errors.New("a release needs two different people: --as NAME --with NAME")
 	}
 	if len(c.Components) < 2 {
 		return changed{}, errors.New("a release needs a new key loading: a component of the master key from each of the two people")

@@ -266,13 +266,16 @@ func (l *lines) roundLine(r *shownRound) string {
 }
 
 type canaryResume struct {
-	directoryFlags
-	By    string `name:"by" required:"" help:"Who lifts the stop."`
+	actFlags
+	By    string `name:"by" help:"Who lifts the stop, where --as does not say it."`
 	Proof string `name:"proof" help:"The proof whose stop is lifted, as touchstone events names it; every one without."`
 }
 
 // Run lifts the stop.
 func (c *canaryResume) Run(a *app) error {
+	if c.By == "" && c.As == "" {
+		return errors.New("who lifts the stop? --as NAME, or --by NAME where there are no accounts")
+	}
 	return c.make(a, change{Resume: &resumeChange{c.By, c.Proof}})
 }
 

@@ -52,7 +52,7 @@ func (b certificateBy) by(a *app) string {
 }
 
 type certificateMaking struct {
-	directoryFlags
+	actFlags
 	certificateBy
 	Serial  string `name:"serial" required:"" help:"Serial number of the device."`
 	Request string `name:"request" help:"The device's certificate request, PKCS #10 in PEM or DER; - for standard input." placeholder:"FILE" xor:"key"`
@@ -74,7 +74,7 @@ func (m *certificateMaking) make(a *app, c certificateChange) error {
 	if err != nil {
 		return err
 	}
-	told, err := m.carryOut(a, change{Certificate: &c})
+	told, err := m.signed(a, change{Certificate: &c})
 	if err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func (c *certificateRenew) Run(a *app) error {
 }
 
 type certificateRevoke struct {
-	directoryFlags
+	actFlags
 	certificateBy
 	Serial      string `name:"serial" required:"" help:"Serial number of the device."`
 	Fingerprint string `name:"fingerprint" help:"SHA-256 of the one to revoke. Default: all that the device has." placeholder:"HEX"`
@@ -108,7 +108,7 @@ type certificateRevoke struct {
 
 // Run revokes.
 func (c *certificateRevoke) Run(a *app) error {
-	told, err := c.carryOut(a, change{Certificate: &certificateChange{Act: "revoke", Serial: c.Serial, Fingerprint: c.Fingerprint, By: c.by(a), Reason: c.Reason}})
+	told, err := c.signed(a, change{Certificate: &certificateChange{Act: "revoke", Serial: c.Serial, Fingerprint: c.Fingerprint, By: c.by(a), Reason: c.Reason}})
 	if err != nil {
 		return err
 	}

@@ -18,10 +18,11 @@ import (
 
 // terminalTop is the reference terminal, and many of them.
 type terminalTop struct {
-	Act    terminalCmd    `cmd:"" default:"withargs" help:"One terminal: do actions in order, or misbehave; the word act may be left out. Its flags: touchstone terminal act --help"`
-	Update terminalUpdate `cmd:"" help:"Fetch, verify and install the application that is released for this terminal."`
-	Health healthCmd      `cmd:"" help:"Send a signed health report over HTTPS: versions, scanner, tamper word, networks."`
-	Load   loadCmd        `cmd:"" help:"Many terminals: measure how fast a host on this machine answers."`
+	Act      terminalCmd         `cmd:"" default:"withargs" help:"One terminal: do actions in order, or misbehave; the word act may be left out. Its flags: touchstone terminal act --help"`
+	Update   terminalUpdate      `cmd:"" help:"Fetch, verify and install the application that is released for this terminal."`
+	Health   healthCmd           `cmd:"" help:"Send a signed health report over HTTPS: versions, scanner, tamper word, networks."`
+	Load     loadCmd             `cmd:"" help:"Many terminals: measure how fast a host on this machine answers."`
+	Password terminalPasswordCmd `cmd:"" help:"The passwords of operators and administrator."`
 }
 
 // Help is shown by touchstone terminal --help.

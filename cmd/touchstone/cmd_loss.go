@@ -15,6 +15,7 @@ import (
 	"touchstone/journal"
 	"touchstone/ledger"
 	"touchstone/sqlite"
+	"touchstone/staff"
 	"touchstone/witness"
 )
 
@@ -23,18 +24,20 @@ type journalAcceptLoss struct {
 	Data    string   `name:"data" required:"" help:"Data directory; no host may run on it." placeholder:"DIR"`
 	Witness []string `name:"witness" required:"" help:"The witnesses of this data directory; give each." placeholder:"FILE"`
 	Reason  string   `name:"reason" required:"" help:"Why, in a sentence; it stands in the journal for ever." placeholder:"TEXT"`
-	Person  []string `name:"person" required:"" help:"Who decided this: give it twice, for two people." placeholder:"NAME"`
+	Person  []string `name:"person" help:"Who decided this, twice: only where there are no accounts, or in a test data directory; else --as and --with." placeholder:"NAME"`
+	staffFlags
 }
 
 // Help is shown by touchstone journal accept-loss --help.
 func (journalAcceptLoss) Help() string {
 	return `When a host refuses to start because a witness saw entries that are missing, first look for a newer copy of the data
-directory. Only where there is none: two people decide to go on without what is lost. Their names and the reason become a
-journal entry, and the lost numbers are never used again, since terminals hold them as reference numbers. Sales that were
+directory. Only where there is none: two people decide to go on without what is lost, under accounts that the journal has
+(security, key_custodian or administrator). Their names and the reason become a journal entry, and the lost numbers are never used again, since terminals hold them as reference numbers. Sales that were
 approved and are lost must then be found with the shops: docs/operating/recovery.md.
 
   touchstone journal accept-loss --data shop --witness /other/disk/shop.witness \
-      --reason "disk replaced, newest copy is of 02:00" --person "Li Hua" --person "Ana Costa"`
+      --reason "disk replaced, newest copy is of 02:00" \
+      --as qian --as-passphrase-file qian.pass --with sun --with-passphrase-file sun.pass`
 }
 
 // lossMargin is how many numbers beyond what the witness saw are not used again: it was written once a
@@ -48,6 +51,12 @@ func (c *journalAcceptLoss) check() error {
 	c.Reason = strings.TrimSpace(c.Reason)
 	if len(c.Reason) < leastReason || len(c.Reason) > 1000 {
 		return fmt.Errorf("--reason: want %d to 1000 bytes", leastReason)
+	}
+	if c.As != "" || c.With != "" {
+		if len(c.Person) > 0 || c.As == "" || c.With == "" {
+			return errors.New("a loss is accepted by two people: --as NAME --with NAME")
+		}
+		return nil
 	}
 	var people []string
 	for _, p := range c.Person {
@@ -76,11 +85,63 @@ func (c *journalAcceptLoss) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	loss, err := c.accept(a.ctx, store)
+	err = c.prove(a.ctx, store)
+	var loss *journal.Loss
+	if err == nil {
+		loss, err = c.accept(a.ctx, store)
+	}
 	if err = errors.Join(err, store.Close()); err != nil {
 		return err
 	}
 	fmt.Fprintf(a.stdout, "accepted: the journal goes on after entry %d; entries %d to %d are lost or not used again\n", loss.After, loss.After+1, loss.Resumed)
+	return nil
+}
+
+// lossChange is what the two people sign: which directory's journal goes on, without which witness, and why.
+type lossChange struct {
+	Journal string   `json:"journal"` // its id
+	Witness []string `json:"witness"`
+	Reason  string   `json:"reason"`
+}
+
+// lossRoles may accept a loss.
+var lossRoles = []staff.Role{staff.Security, staff.KeyCustodian, staff.Administrator}
+
+// prove sees to it that two persons with accounts of this journal accept the loss, where it has accounts. It reads
+// the accounts from the journal itself: no host runs here.
+func (c *journalAcceptLoss) prove(ctx context.Context, store *sqlite.Store) error {
+	office := newOffice()
+	opts := ledger.DefaultOptions()
+	opts.Rooms = office.fold
+	hot := store.HotState()
+	if _, _, err := ledger.Open(ctx, opts, hot, hot, store); err != nil {
+		return err
+	}
+	var staffed bool
+	office.view(func(r *rooms) { staffed = len(r.staff.Accounts()) > 0 })
+	if c.As == "" {
+		if staffed && !isTestDirectory(c.Data) {
+			return errors.New("this journal has accounts: a loss is accepted by two of them, --as NAME --with NAME")
+		}
+		return nil
+	}
+	id, err := journalID(ctx, store.Reader)
+	if err != nil {
+		return err
+	}
+	request := change{Loss: &lossChange{id, c.Witness, c.Reason}}
+	if err := c.sign(c.Data, &request); err != nil {
+		return err
+	}
+	e := &engine{dir: c.Data, office: office, clock: monotonic()}
+	accounts, err := e.proveAll(&request, duty{act: "accept_loss", roles: lossRoles})
+	switch {
+	case err != nil:
+		return err
+	case len(accounts) != 2 || staff.SamePerson(accounts[0], accounts[1]):
+		return staff.ErrSame
+	}
+	c.Person = []string{accounts[0].Name, accounts[1].Name}
 	return nil
 }
 

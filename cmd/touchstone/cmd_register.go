@@ -36,8 +36,8 @@ func (f *directoryFlags) carryOut(a *app, c change) (told changed, err error) {
 }
 
 // make carries out a change and says what was registered.
-func (f *directoryFlags) make(a *app, c change) error {
-	told, err := f.carryOut(a, c)
+func (f *actFlags) make(a *app, c change) error {
+	told, err := f.signed(a, c)
 	if err != nil {
 		return err
 	}
@@ -113,12 +113,13 @@ type registerCmd struct {
 
 // Help is shown by touchstone register --help.
 func (registerCmd) Help() string {
-	return `Each record is a journal entry, in force at once; registering again changes it. Works while the host runs. Keys are
+	return `Each record is a journal entry, in force at once; registering again changes it. Works while the host runs. Once there are
+accounts (touchstone staff), say whose: --as NAME; only a test data directory needs none. Keys are
 read from files of hexadecimal digits (make one with touchstone key), and only their check value is ever shown.`
 }
 
 type registerMerchant struct {
-	directoryFlags
+	actFlags
 	ID        string   `name:"id" required:"" help:"15 characters."`
 	Name      string   `name:"name" required:""`
 	Networks  []string `name:"network" required:"" help:"Such as 10.1.0.0/16; any for every address." placeholder:"NET"`
@@ -131,7 +132,7 @@ func (c *registerMerchant) Run(a *app) error {
 }
 
 type registerDevice struct {
-	directoryFlags
+	actFlags
 	Serial     string   `name:"serial" required:"" help:"Hardware serial number."`
 	Licence    string   `name:"licence" default:"P3100" help:"Network licence (入网认证编号): a letter and 4 digits."`
 	Type       string   `name:"type" default:"04" help:"Device type, two digits; 04 is a smart POS."`
@@ -152,7 +153,7 @@ func (c *registerDevice) Run(a *app) error {
 }
 
 type registerTerminal struct {
-	directoryFlags
+	actFlags
 	ID             string   `name:"id" required:"" help:"8 characters."`
 	Merchant       string   `name:"merchant" required:"" help:"15 characters."`
 	Serial         string   `name:"serial" required:"" help:"Serial number of its device."`
@@ -186,7 +187,7 @@ func (c *registerTerminal) Run(a *app) error {
 }
 
 type registerCard struct {
-	directoryFlags
+	actFlags
 	PANFile     string `name:"pan-file" required:"" help:"File that holds the card number." placeholder:"FILE"`
 	PINFile     string `name:"pin-file" help:"File that holds a new PIN, 4 to 12 digits; without it the card keeps the PIN it has." placeholder:"FILE"`
 	Expiry      string `name:"expiry" required:"" help:"YYMM."`
@@ -196,6 +197,7 @@ type registerCard struct {
 	SaleLimit   string `name:"sale-limit" help:"Of one sale, such as 500.00."`
 	NoPINLimit  string `name:"no-pin-limit" help:"Of one sale without a PIN, such as 1000.00."`
 	Canary      bool   `name:"canary" help:"Reserved: only a canary terminal may name it, and it never pays."`
+	BirthDate   string `name:"birth-date" help:"The holder's, YYYYMMDD: no PIN of the card may be one of its usual forms. Kept only as keyed values." placeholder:"DATE"`
 }
 
 // Run registers the card, or changes it: its PIN, state, limits.
@@ -211,7 +213,7 @@ func (c *registerCard) Run(a *app) error {
 		}
 	}
 	return c.make(a, change{Card: &cardChange{PANFile: files[0], PINFile: pin, Expiry: c.Expiry, ServiceCode: c.ServiceCode, State: c.State,
-		Balance: c.Balance, SaleLimit: c.SaleLimit, NoPINLimit: c.NoPINLimit, Canary: c.Canary}})
+		Balance: c.Balance, SaleLimit: c.SaleLimit, NoPINLimit: c.NoPINLimit, Canary: c.Canary, BirthDate: c.BirthDate}})
 }
 
 // deviceCmd is what is done to devices.
@@ -233,10 +235,10 @@ type deviceCmd struct {
 }
 
 type deviceRelease struct {
-	directoryFlags
+	actFlags
 	Serial     string   `name:"serial" required:"" help:"Serial number of the device."`
 	Terminal   string   `name:"terminal" required:"" help:"The terminal it is bound to."`
-	People     []string `name:"person" required:"" help:"Who releases it; twice, two people." placeholder:"NAME"`
+	People     []string `name:"person" help:"Who releases it, twice: only where there are no accounts, or in a test data directory; else --as and --with." placeholder:"NAME"`
 	Components []string `name:"component" required:"" help:"Component of the new master key; twice, one of each." placeholder:"FILE"`
 }
 
@@ -246,7 +248,15 @@ func (c *deviceRelease) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return c.make(a, change{Release: &releaseChange{c.Serial, c.Terminal, c.People, files}})
+	request := change{Release: &releaseChange{Serial: c.Serial, Terminal: c.Terminal, Components: files}}
+	if c.As == "" {
+		request.Release.People = c.People
+	}
+	told, err := c.perform(a, request)
+	if err == nil && told.KCV != "" {
+		fmt.Fprintln(a.stdout, "check value", told.KCV)
+	}
+	return err
 }
 
 // initCmd makes a data directory.

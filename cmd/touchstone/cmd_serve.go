@@ -43,6 +43,7 @@ type hostFlags struct {
 	MaxFromAddress   int           `name:"max-connections-from-address" help:"Connections from one address." default:"20000"`
 	Idle             time.Duration `name:"idle" help:"Silence after which a connection is closed; at least 60s." default:"10m"`
 	FrameTime        time.Duration `name:"frame-time" help:"From the first byte of a frame to its last." default:"10s"`
+	PINAge           int           `name:"pin-age-days" help:"How old a card's PIN is when its holder is reminded, days; 0 never." default:"365"`
 	tlsFlags
 	httpsFlags
 	canaryFlags
@@ -123,7 +124,7 @@ func (f *hostFlags) open(log *slog.Logger) (*engine, error) {
 	}
 	opts := ledger.DefaultOptions()
 	opts.SignInBurst, opts.SignInEvery = f.SignInBurst, f.SignInEvery
-	e, err := openEngine(engineOptions{dir: f.Data, guard: f.guard(log), lock: lock, policy: f.policy(test), ledger: opts, zone: zone, acquirerID: f.AcquirerID, issuerID: f.IssuerID, log: log, gate: f.gate(), rates: f.rates()})
+	e, err := openEngine(engineOptions{dir: f.Data, guard: f.guard(log), lock: lock, policy: f.policy(test), ledger: opts, zone: zone, acquirerID: f.AcquirerID, issuerID: f.IssuerID, log: log, gate: f.gate(), rates: f.rates(), pinAge: f.PINAge})
 	if err == nil {
 		e.stopIneffective = f.OnIneffective == "stop"
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/ed25519"
-	"crypto/rand"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
@@ -17,7 +16,6 @@ import (
 
 	"touchstone/journal"
 	"touchstone/pos"
-	"touchstone/secret"
 	"touchstone/staff"
 )
 
@@ -99,10 +97,7 @@ type actFlags struct {
 
 // perform signs a change, has it carried out and says what was done, or what to do for it to be done.
 func (f *actFlags) perform(a *app, c change) (changed, error) {
-	if err := f.sign(f.Data, &c); err != nil {
-		return changed{}, err
-	}
-	told, err := f.carryOut(a, c)
+	told, err := f.signed(a, c)
 	if err != nil {
 		return changed{}, err
 	}
@@ -114,10 +109,22 @@ func (f *actFlags) perform(a *app, c change) (changed, error) {
 	return told, nil
 }
 
+// signed adds the proofs of who asks and has a change carried out.
+func (f *actFlags) signed(a *app, c change) (changed, error) {
+	if err := f.sign(f.Data, &c); err != nil {
+		return changed{}, err
+	}
+	return f.carryOut(a, c)
+}
+
 // staffCmd keeps the accounts of people.
 type staffCmd struct {
 	Add  staffAdd  `cmd:"" help:"Make an account, or change one. The first is an administrator's, and made by whoever holds the data directory."`
 	List staffList `cmd:"" help:"Every account: its person, organisation, roles."`
+
+	Passphrase staffPassphrase `cmd:"" help:"Change your own passphrase."`
+	Leave      staffLeave      `cmd:"" help:"A person left: every account of the person ends."`
+	Review     staffReview     `cmd:"" help:"Record that you looked at every account and its roles; shows what is wrong with them."`
 }
 
 // Help is shown by touchstone staff --help.
@@ -126,7 +133,13 @@ func (staffCmd) Help() string {
 
   touchstone staff add qian --data shop --full-name "钱进 Qian Jin" --person E-1002 --organisation "Sample Acquirer" \
       --role security --new-passphrase-file qian.pass --as zhao --as-passphrase-file zhao.pass
-  touchstone staff list --data shop`
+  touchstone staff passphrase --data shop --as qian --as-passphrase-file old.pass --new-passphrase-file new.pass
+  touchstone staff leave qian --data shop --as zhao --as-passphrase-file zhao.pass
+  touchstone staff review --data shop --as zhao --as-passphrase-file zhao.pass --lang zh
+  touchstone staff list --data shop
+
+A passphrase has 15 characters at least, of any script, and is more than well-known words, runs and the account's own name;
+the four before it are refused. It never has to be changed because time went by.`
 }
 
 type accountChange struct {
@@ -140,15 +153,16 @@ type staffAdd struct {
 	FullName     string   `name:"full-name" required:"" help:"As others call the person."`
 	Person       string   `name:"person" required:"" help:"The number by which the organisation knows this human being." placeholder:"NUMBER"`
 	Organisation string   `name:"organisation" required:"" help:"Employer: acquirer, laboratory, maker."`
-	Roles        []string `name:"role" required:"" help:"administrator, key_custodian, security, support, field, assessor, merchant, auditor; may be given again."`
-	NewPass      string   `name:"new-passphrase-file" help:"File that holds the account's new passphrase, 12 bytes at least." placeholder:"FILE"`
+	Roles        []string `name:"role" required:"" help:"administrator, key_custodian, security, support, field, assessor, merchant, auditor, developer; may be given again."`
+	NewPass      string   `name:"new-passphrase-file" help:"File that holds the account's new passphrase, 15 characters at least." placeholder:"FILE"`
 	PublicKey    string   `name:"public-key" help:"The person's Ed25519 public key, PEM (openssl pkey -pubout)." placeholder:"FILE"`
+	Shop         string   `name:"shop" help:"Of the role merchant: the shop whose cashiers the account keeps." placeholder:"MERCHANT"`
 	Disabled     bool     `name:"disabled" help:"The account may no longer act."`
 }
 
 // Run makes or changes the account.
 func (c *staffAdd) Run(a *app) error {
-	account := staff.Account{Name: c.Name, FullName: c.FullName, Person: c.Person, Organisation: c.Organisation, Disabled: c.Disabled}
+	account := staff.Account{Name: c.Name, FullName: c.FullName, Person: c.Person, Organisation: c.Organisation, Shop: c.Shop, Disabled: c.Disabled}
 	for _, r := range c.Roles {
 		account.Roles = append(account.Roles, staff.Role(r))
 	}
@@ -192,9 +206,15 @@ func readPublicKey(path string) (ed25519.PublicKey, error) {
 // changeAccount makes or changes an account. What is not given stays as it was.
 func (e *engine) changeAccount(ctx context.Context, c *accountChange, actors []string) (changed, error) {
 	account := c.Account
-	account.Passphrase = nil
+	account.Passphrase, account.Former = nil, nil
 	if c.PassphraseFile != "" {
-		hash, err := hashPassphraseFile(c.PassphraseFile)
+		judged := account
+		e.office.view(func(r *rooms) {
+			if old := r.staff.Account(account.Name); old != nil {
+				judged.Passphrase, judged.Former = old.Passphrase, old.Former
+			}
+		})
+		hash, err := hashPassphraseFile(c.PassphraseFile, &judged)
 		if err != nil {
 			return changed{}, err
 		}
@@ -214,20 +234,6 @@ func (e *engine) changeAccount(ctx context.Context, c *accountChange, actors []s
 	return changed{What: "account " + account.Name}, err
 }
 
-func hashPassphraseFile(path string) (*staff.Hash, error) {
-	text, err := readSecretFile(path)
-	if err != nil {
-		return nil, err
-	}
-	passphrase := secret.Take(text)
-	defer passphrase.Wipe()
-	salt := make([]byte, staff.SaltBytes)
-	if _, err := rand.Read(salt); err != nil {
-		return nil, err
-	}
-	return staff.NewHash(passphrase, salt)
-}
-
 // peopleQuery asks for accounts and proposals.
 type peopleQuery struct{}
 
@@ -240,7 +246,7 @@ func (e *engine) people() (p peopleAnswer) {
 	e.office.view(func(r *rooms) {
 		for _, a := range r.staff.Accounts() {
 			shown := *a
-			shown.Passphrase = nil
+			shown.Passphrase, shown.Former = nil, nil
 			p.Accounts = append(p.Accounts, shown)
 		}
 		for _, x := range r.staff.Proposals() {

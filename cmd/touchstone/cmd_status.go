@@ -68,6 +68,12 @@ func (e *engine) respond(ctx context.Context, c change) (any, error) {
 		return e.sealedNumber(c.Seal)
 	case c.Devices != nil:
 		return e.devices(c.Devices)
+	case c.Policy != nil:
+		return e.passwords(), nil
+	case c.OldPINs != nil:
+		return e.oldPINs(c.OldPINs), nil
+	case c.Register != nil:
+		return e.register(c.Register), nil
 	}
 	return e.apply(ctx, c)
 }

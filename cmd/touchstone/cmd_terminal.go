@@ -17,21 +17,24 @@ import (
 
 // terminalCmd is a reference terminal on the command line.
 type terminalCmd struct {
-	Host     string        `help:"Host to call, host:port. Default: the fixture's." placeholder:"ADDR"`
-	Fixture  string        `help:"Terminals and cards of a demonstration (touchstone demo --print-fixture), - for standard input." placeholder:"FILE" xor:"source"`
-	Config   string        `help:"One terminal's TOML file; keys in files it names." placeholder:"FILE" xor:"source"`
-	Terminal string        `help:"Terminal of the fixture. Default: the first visitor." placeholder:"ID"`
-	Card     int           `help:"Card of the fixture, from 0." default:"0"`
-	PINFile  string        `name:"pin-file" help:"File with the PIN, in place of the fixture's." placeholder:"FILE"`
-	State    string        `help:"Directory of the terminal's file. Default: touchstone/terminals under the user's cache directory." placeholder:"DIR"`
-	Lang     string        `help:"Language of the screen." enum:"en,zh" default:"en"`
-	Fault    string        `help:"Misbehave in one way after the actions." placeholder:"NAME"`
-	From     string        `help:"Local address to bind." placeholder:"ADDR"`
-	KeyLoad  uint32        `name:"key-load" help:"Count of key loadings; a higher one than the last unlocks a tampered terminal." placeholder:"N"`
-	TLS      bool          `name:"tls" help:"Speak TLS with a terminal of the fixture that has no certificate; one that has always does."`
-	Timeout  time.Duration `help:"How long to wait for an answer." default:"30s"`
-	JSON     bool          `name:"json" help:"One JSON object a message in place of screens and lines."`
-	Actions  []string      `arg:"" optional:"" help:"What to do, in order. Default: sign-in sale 18.50"`
+	Host           string        `help:"Host to call, host:port. Default: the fixture's." placeholder:"ADDR"`
+	Fixture        string        `help:"Terminals and cards of a demonstration (touchstone demo --print-fixture), - for standard input." placeholder:"FILE" xor:"source"`
+	Config         string        `help:"One terminal's TOML file; keys in files it names." placeholder:"FILE" xor:"source"`
+	Terminal       string        `help:"Terminal of the fixture. Default: the first visitor." placeholder:"ID"`
+	Card           int           `help:"Card of the fixture, from 0." default:"0"`
+	PINFile        string        `name:"pin-file" help:"File with the PIN, in place of the fixture's." placeholder:"FILE"`
+	Operator       string        `help:"Operator number of the sign-in, three characters. Default: the configuration's, or 001." placeholder:"NUMBER"`
+	Password       string        `name:"password-file" help:"File that holds the operator's password, where one is set." placeholder:"FILE"`
+	PasswordPolicy string        `name:"password-policy" help:"The acquirer's policy of passwords, a JSON file." placeholder:"FILE"`
+	State          string        `help:"Directory of the terminal's file. Default: touchstone/terminals under the user's cache directory." placeholder:"DIR"`
+	Lang           string        `help:"Language of the screen." enum:"en,zh" default:"en"`
+	Fault          string        `help:"Misbehave in one way after the actions." placeholder:"NAME"`
+	From           string        `help:"Local address to bind." placeholder:"ADDR"`
+	KeyLoad        uint32        `name:"key-load" help:"Count of key loadings; a higher one than the last unlocks a tampered terminal." placeholder:"N"`
+	TLS            bool          `name:"tls" help:"Speak TLS with a terminal of the fixture that has no certificate; one that has always does."`
+	Timeout        time.Duration `help:"How long to wait for an answer." default:"30s"`
+	JSON           bool          `name:"json" help:"One JSON object a message in place of screens and lines."`
+	Actions        []string      `arg:"" optional:"" help:"What to do, in order. Default: sign-in sale 18.50"`
 }
 
 // defaultAmount is the sale of a fault and of no action, in fen.
@@ -57,7 +60,7 @@ The exit code is 0 when the last message was approved, else 1.
 Faults: ` + strings.Join(faults, ", ") + `.
 
 A TOML file: host, terminal_id, merchant_id, sign_in_code, mac, tmk_file, serial, serial_key_file, network_licence, device_type,
-app_version, seal_track, send_pan, key_load, card_file; for TLS tls_ca_file, tls_server_name, certificate_file, key_file. Key files hold hexadecimal digits, a card file one card as the fixture has it.
+app_version, operator, password_policy_file, seal_track, send_pan, key_load, card_file; for TLS tls_ca_file, tls_server_name, certificate_file, key_file. Key files hold hexadecimal digits, a card file one card as the fixture has it.
 certificate-request, alone, makes the private key of key_file where there is none and prints the request for a certificate.
 A tampered terminal locks for good: a higher key_load, or --key-load, says that new keys were loaded.`
 }
@@ -86,6 +89,9 @@ func (c *terminalCmd) Run(a *app) error {
 		return err
 	}
 	defer t.Close()
+	if err := c.login(a, t); err != nil {
+		return err
+	}
 	var last terminal.Result
 	for _, act := range actions {
 		if last, err = act(a.ctx, t, setup.card); err != nil {
@@ -118,6 +124,16 @@ func (c *terminalCmd) stateDir(a *app) (string, error) {
 		base = filepath.Join(home, ".cache")
 	}
 	return filepath.Join(base, "touchstone", "terminals"), nil
+}
+
+// login proves the operator's password, where one is given.
+func (c *terminalCmd) login(a *app, t *terminal.Terminal) error {
+	password, err := readPassword(a, c.Password)
+	if err != nil || c.Password == "" {
+		return err
+	}
+	defer password.Wipe()
+	return t.Login(t.Operator(), password)
 }
 
 // terminalAction is one step.

@@ -61,6 +61,7 @@ type terminalFixture struct {
 
 	TLSTerminals []terminalEntry `json:"tls_terminals"`
 	Cards        []terminalCard  `json:"cards"`
+	Policy       json.RawMessage `json:"password_policy"` // of the terminals' passwords; absent: their own default
 }
 
 type terminalEntry struct {
@@ -105,6 +106,14 @@ func (c *terminalCmd) load(a *app) (s terminalSetup, err error) {
 	if c.Host != "" {
 		s.config.Host = c.Host
 	}
+	if c.Operator != "" {
+		s.config.Operator = filled(c.Operator)
+	}
+	if c.PasswordPolicy != "" {
+		if s.config.Passwords, err = readPasswordPolicy(a, c.PasswordPolicy); err != nil {
+			return terminalSetup{}, err
+		}
+	}
 	s.config.KeyLoad = max(s.config.KeyLoad, c.KeyLoad)
 	s.config.From, s.config.Timeout, s.config.Language = c.From, c.Timeout, terminal.Language(c.Lang)
 	if c.PINFile == "" {
@@ -148,6 +157,11 @@ func (c *terminalCmd) fromFixture(a *app) (terminalSetup, error) {
 	}
 	s.config.Host = fixture.Listen.TCP
 	s.model, s.hardware = fixture.Terminals[chosen].Model, fixture.Terminals[chosen].Hardware
+	if len(fixture.Policy) > 0 {
+		if s.config.Passwords, err = parsePasswordPolicy(fixture.Policy); err != nil {
+			return terminalSetup{}, fmt.Errorf("read fixture: %w", err)
+		}
+	}
 	if t := fixture.Terminals[chosen]; c.TLS || t.Certificate != "" {
 		s.config.Host = fixture.Listen.TLS
 		s.config.TLS = &terminal.TLS{CA: []byte(fixture.TLSCA), Certificate: []byte(t.Certificate), Key: t.CertificateKey.Bytes}
@@ -223,6 +237,8 @@ type terminalFile struct {
 	SendPAN       bool   `toml:"send_pan"`
 	KeyLoad       uint32 `toml:"key_load"`
 	CardFile      string `toml:"card_file"`
+	Operator      string `toml:"operator"`
+	PolicyFile    string `toml:"password_policy_file"`
 
 	TLSCAFile       string `toml:"tls_ca_file"` // then TLS
 	TLSServerName   string `toml:"tls_server_name"`
@@ -249,6 +265,12 @@ func (c *terminalCmd) fromConfig(a *app) (s terminalSetup, err error) {
 	}
 	s.model, s.hardware = file.Model, file.Hardware
 	s.config.Host, s.config.SealTrack, s.config.SendPAN, s.config.KeyLoad = file.Host, file.SealTrack, file.SendPAN, file.KeyLoad
+	s.config.Operator = filled(file.Operator)
+	if file.PolicyFile != "" {
+		if s.config.Passwords, err = readPasswordPolicy(a, beside(file.PolicyFile)); err != nil {
+			return terminalSetup{}, fmt.Errorf("read config: password_policy_file: %w", err)
+		}
+	}
 	if s.config.TMK, err = readTerminalKey(a, beside(file.TMKFile)); err != nil {
 		return terminalSetup{}, fmt.Errorf("read config: tmk_file: %w", err)
 	}

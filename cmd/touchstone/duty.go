@@ -24,7 +24,12 @@ type duty struct {
 	// free: no account is asked for in a test data directory, nor where there are no accounts yet: whoever may
 	// open the control socket may do it.
 	free bool
+	// own: of the program itself, through the control socket, which only the account that it runs under may open.
+	own bool
 }
+
+// setupActor is who acts where no account is asked for.
+const setupActor = "setup"
 
 // duty is the duty of the change that is set. A change that is not listed here is refused.
 func (c *change) duty() (duty, bool) {
@@ -44,7 +49,7 @@ func (c *change) duty() (duty, bool) {
 	case c.Certificate != nil:
 		return duty{act: "device_certificate", roles: append(custodians, staff.Field), free: true}, true
 	case c.CRL != nil, c.Finding != nil:
-		return duty{act: "canary_finding", free: true}, true // of the program itself, through the socket
+		return duty{act: "canary_finding", own: true}, true
 	case c.Resume != nil:
 		return duty{act: "sales_resume", roles: security, free: true}, true
 	case c.PermitPolicy != nil:
@@ -65,6 +70,16 @@ func (c *change) duty() (duty, bool) {
 		return duty{act: "device_inspect", roles: field}, true
 	case c.Glance != nil:
 		return duty{act: "device_glance", roles: append(field, staff.Merchant), free: true}, true
+	case c.Cashier != nil:
+		return duty{act: "cashier_change", roles: []staff.Role{staff.Support, staff.Merchant}, free: true}, true
+	case c.Training != nil:
+		return c.Training.duty(), true
+	case c.Passwords != nil:
+		return duty{act: "terminal_passwords", roles: security, free: true}, true
+	case c.Personnel != nil:
+		return duty{act: "personnel_change", roles: []staff.Role{staff.Administrator}}, true
+	case c.Passphrase != nil:
+		return duty{act: "passphrase_change"}, true
 	case c.Account != nil:
 		return duty{act: "account_change", roles: []staff.Role{staff.Administrator}}, true
 	}
@@ -101,6 +116,7 @@ func (e *engine) identify(c *change, who credential) (*staff.Account, error) {
 	e.office.view(func(r *rooms) { account = r.staff.Account(who.Name) })
 	switch {
 	case account == nil || account.Disabled:
+		hashNothing(who)
 		return nil, staff.ErrUnknown
 	case len(who.Signature) > 0:
 		return account, e.checkSignature(c, account, who)
@@ -118,6 +134,16 @@ func (e *engine) identify(c *change, who credential) (*staff.Account, error) {
 	return nil, staff.ErrUnknown
 }
 
+// hashNothing takes as long as a passphrase would, so that time does not tell which accounts there are.
+func hashNothing(who credential) {
+	if who.PassphraseFile == "" {
+		return
+	}
+	nobody := secret.Take([]byte("nobody's"))
+	defer nobody.Wipe()
+	_, _ = newHash(nobody)
+}
+
 func (e *engine) checkSignature(c *change, a *staff.Account, who credential) error {
 	now := e.clock()
 	text, err := signedText(*c, who.Name, who.At)
@@ -128,19 +154,7 @@ func (e *engine) checkSignature(c *change, a *staff.Account, who credential) err
 	if len(a.Key) != ed25519.PublicKeySize || age > signatureLife || age < -signatureLife || !ed25519.Verify(a.Key, text, who.Signature) {
 		return staff.ErrUnknown
 	}
-	e.office.acting.Lock()
-	defer e.office.acting.Unlock()
-	for used, at := range e.office.signed {
-		if now.Sub(at) > signatureLife {
-			delete(e.office.signed, used)
-		}
-	}
-	key := string(who.Signature)
-	if _, used := e.office.signed[key]; used {
-		return staff.ErrUnknown
-	}
-	e.office.signed[key] = who.At
-	return nil
+	return nil // that it was not given before, noteUse sees to
 }
 
 // admit proves the people of a change. proposed tells that one person asked for what needs two: nothing is done
@@ -153,8 +167,8 @@ func (e *engine) admit(ctx context.Context, c *change) (told changed, proposed b
 	var staffed bool
 	e.office.view(func(r *rooms) { staffed = len(r.staff.Accounts()) > 0 })
 	if len(c.By) == 0 {
-		if d.free && (e.test || !staffed) || c.Account != nil && !staffed {
-			c.actors = []string{"setup"}
+		if d.own || d.free && (e.test || !staffed) || c.Account != nil && !staffed {
+			c.actors = []string{setupActor}
 			return changed{}, false, nil
 		}
 		return changed{}, false, fmt.Errorf("%s needs an account: give --as NAME", d.act)
@@ -164,6 +178,9 @@ func (e *engine) admit(ctx context.Context, c *change) (told changed, proposed b
 	}
 	accounts, err := e.proveAll(c, d)
 	if err != nil {
+		return changed{}, false, e.refused(ctx, d.act, c.By, err)
+	}
+	if err := e.noteUse(ctx, c.By); err != nil {
 		return changed{}, false, e.refused(ctx, d.act, c.By, err)
 	}
 	if !d.two {
@@ -248,6 +265,14 @@ func (e *engine) approve(ctx context.Context, c change) (changed, error) {
 	if err != nil {
 		return changed{}, e.refused(ctx, "approve", c.By, err)
 	}
+	if err := e.noteUse(ctx, c.By); err != nil {
+		return changed{}, e.refused(ctx, "approve", c.By, err)
+	}
+	end, err := e.office.begin(c.Approve.ID)
+	if err != nil {
+		return changed{}, err
+	}
+	defer end()
 	var p staff.Proposal
 	e.office.view(func(r *rooms) {
 		if known := r.staff.Proposal(c.Approve.ID); known != nil {

@@ -56,6 +56,8 @@ type engineOptions struct {
 	guard           guardOptions
 
 	clock func() pos.Instant // nil is the machine's, of a simulation another
+
+	pinAge int // days after which a PIN's holder is reminded; 0 never
 }
 
 // engine is everything that runs on one data directory: store, module, ledger, line.
@@ -229,6 +231,7 @@ func (e *engine) start(o engineOptions) error {
 	e.wait.Go(func() { e.permits.run(ctx) })
 	e.wait.Go(func() { e.followVersions(ctx) })
 	e.startWatch(ctx)
+	e.startPINReminder(ctx, o.pinAge)
 	if err := e.startGuard(ctx, o.guard); err != nil {
 		stop()
 		e.wait.Wait()

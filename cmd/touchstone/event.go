@@ -29,6 +29,7 @@ var eventWords = map[string]explain.Text{
 	eventIneffective:           {EN: "AUTHENTICATION INEFFECTIVE", ZH: "认证失效"},
 	eventEffective:             {EN: "authentication proves again", ZH: "认证恢复有效"},
 	proof.EventStopped:         {EN: "SALES STOPPED", ZH: "相关消费已停止"},
+	eventOldPINs:               {EN: "card PINs are old: remind their holders", ZH: "持卡人密码使用已久, 请提醒更换"},
 	proof.EventResumed:         {EN: "sales resumed", ZH: "消费已恢复"},
 	effectiveness.EventChanged: {EN: "terminal proves itself otherwise than before", ZH: "终端的证明方式与其历史不同"},
 }
@@ -38,6 +39,7 @@ var parameterWords = map[string]explain.Text{
 	"proof": {EN: "proof", ZH: "证明"}, "algorithm": {EN: "algorithm", ZH: "算法"}, "probe": {EN: "message", ZH: "探测报文"},
 	"expected": {EN: "expected", ZH: "应为"}, "got": {EN: "got", ZH: "实际"}, "latency_ms": {EN: "ms", ZH: "毫秒"}, "de39": {EN: "answer", ZH: "应答"},
 	"trait": {EN: "trait", ZH: "特征"}, "was": {EN: "was", ZH: "原为"}, "is": {EN: "is", ZH: "现为"}, "by": {EN: "by", ZH: "操作人"},
+	"count": {EN: "count", ZH: "数量"}, "days": {EN: "days", ZH: "天数"},
 }
 
 // valueWords are values that a person reads; a value that is not here is shown as it is.

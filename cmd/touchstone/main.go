@@ -31,6 +31,7 @@ type commands struct {
 	Serve         serveCmd         `cmd:"" help:"The authentication host."`
 	Init          initCmd          `cmd:"" help:"Make a data directory."`
 	Register      registerCmd      `cmd:"" help:"Enter a merchant, device, terminal or card."`
+	Card          cardCmd          `cmd:"" help:"Change a card's PIN; which PINs are old."`
 	Device        deviceCmd        `cmd:"" help:"A device's life: announce, receive, deploy, move, repair, retire; release after tampering; certificates."`
 	Inspect       inspectCmd       `cmd:"" help:"Look at a device by its checklist; what is due; a finding quarantines at once."`
 	Glance        glanceCmd        `cmd:"" help:"A cashier's daily look at a terminal."`
@@ -43,6 +44,8 @@ type commands struct {
 	Canary        canaryCmd        `cmd:"" help:"Send known-bad messages from reserved terminals and see that each is refused for its reason; resume stopped sales."`
 	Permit        permitCmd        `cmd:"" help:"What a terminal may do now, why, and what would restore it; how many may do what; the policy."`
 	Staff         staffCmd         `cmd:"" help:"The people of acquirer and laboratory: their accounts and roles."`
+	Cashier       cashierCmd       `cmd:"" help:"The people at the counters: operator numbers of each shop."`
+	Train         trainCmd         `cmd:"" help:"The rule of the counter, its test, and who is trained until when."`
 	Proposals     proposalsCmd     `cmd:"" help:"What one person asked for and a second has to agree to."`
 	Approve       approveCmd       `cmd:"" help:"Agree to a proposal, or reject it, under an account of your own."`
 	Release       releaseCmd       `cmd:"" help:"Applications of terminals: a repository by TUF, signed by two people; publish, withdraw, list, refresh."`

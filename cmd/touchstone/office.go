@@ -30,7 +30,8 @@ type office struct {
 	acting sync.Mutex
 	mu     sync.RWMutex // guards the rooms
 	rooms  rooms
-	signed map[string]pos.Instant // signatures used of late, guarded by acting
+
+	carrying map[string]bool // proposals being carried out, guarded by acting
 
 	folded   func(journal.Kind, journal.Change) // told of each change, with the ledger's locks held
 	releases func(*fleet.State)                 // called, with mu held, when the list of releases changed
@@ -38,7 +39,7 @@ type office struct {
 
 func newOffice() *office {
 	return &office{rooms: rooms{staff.NewState(), fleet.NewState(), lab.NewState(), incident.NewState(), redress.NewState()},
-		signed: map[string]pos.Instant{}, folded: func(journal.Kind, journal.Change) {}}
+		carrying: map[string]bool{}, folded: func(journal.Kind, journal.Change) {}}
 }
 
 // fold takes one change of an act; ledger.Options.Rooms.

@@ -23,21 +23,3 @@ func terminalFacts(r *rooms, p *ledger.Permitted, now pos.Instant, facts []regis
 		registry.Fact{Name: registry.FactSite},
 	)
 }
-
-// cashierFact is what is known of the person who signed in; named is false where nobody was named.
-func cashierFact(r *rooms, m pos.MerchantID, o pos.Operator, now pos.Instant) (f registry.Fact, named bool) {
-	return registry.Fact{Name: registry.FactCashier}, o != pos.Operator{}
-}
-
-// judgeCashiers says what the people at the counter may do. k.computing is held.
-func (k *permits) judgeCashiers() {
-	var others fleet.Judgment
-	k.e.office.view(func(r *rooms) {
-		others = k.policy(r).Judge([]registry.Fact{{Name: registry.FactCashier}})
-	})
-	if others.Permit == registry.FullPermit {
-		k.e.ledger.SetOtherCashiers(nil)
-		return
-	}
-	k.e.ledger.SetOtherCashiers(&registry.Standing{Permit: others.Permit, Facts: others.Why})
-}

@@ -37,15 +37,16 @@ type permits struct {
 
 	computing sync.Mutex // one step at a time; taken before any lock of the ledger and of the office
 
-	mu       sync.Mutex // a leaf: guards the fields below
-	all      bool
-	marked   map[pos.TerminalID]struct{}
-	devices  map[pos.Serial]struct{}
-	cashiers bool
-	bound    map[pos.Serial]pos.TerminalID   // the terminal that was bound to a device last
-	rebound  map[pos.Serial][]pos.TerminalID // and those before it
-	due      dueHeap                         // when time alone changes a fact
-	dueAt    map[pos.TerminalID]pos.Instant
+	mu           sync.Mutex // a leaf: guards the fields below
+	all          bool
+	marked       map[pos.TerminalID]struct{}
+	devices      map[pos.Serial]struct{}
+	cashiers     bool
+	cashierMarks cashierMarks
+	bound        map[pos.Serial]pos.TerminalID   // the terminal that was bound to a device last
+	rebound      map[pos.Serial][]pos.TerminalID // and those before it
+	due          dueHeap                         // when time alone changes a fact
+	dueAt        map[pos.TerminalID]pos.Instant
 
 	wake chan struct{}
 }
@@ -84,7 +85,10 @@ func (k *permits) folded(kind journal.Kind, c journal.Change) {
 	defer k.mu.Unlock()
 	switch kind {
 	case journal.KindStaff:
-		k.cashiers = k.cashiers || !slices.Contains(nounsOfStaff, c.Noun)
+		if !k.cashierMarks.folded(c) {
+			return
+		}
+		k.cashiers = true
 	case journal.KindFleet, journal.KindLab:
 		if slices.Contains(nounsOfFleet, c.Noun) {
 			return
@@ -99,7 +103,7 @@ func (k *permits) folded(kind journal.Kind, c journal.Change) {
 			about.Device = pos.Serial(c.ID)
 		}
 		if err != nil || about.Terminal == nil && about.Serial == "" && about.Device == "" {
-			k.all, k.cashiers = true, true // the policy is one of them
+			k.all, k.cashiers, k.cashierMarks.all = true, true, true // the policy is one of them
 			break
 		}
 		if about.Terminal != nil {
@@ -118,9 +122,6 @@ func (k *permits) folded(kind journal.Kind, c journal.Change) {
 
 // nounsOfFleet likewise.
 var nounsOfFleet = []string{fleet.NounBurnDown, fleet.NounRepository}
-
-// nounsOfStaff are the nouns of that room on which no permit depends.
-var nounsOfStaff = []string{"account", "proposal"}
 
 // awake wakes the loop; k.mu is held.
 func (k *permits) awake() {
@@ -219,7 +220,7 @@ func (k *permits) slice(from, n int) (list []ledger.Permitted, next int) {
 // their entry says until the loop comes to them.
 func (k *permits) begin(ctx context.Context) error {
 	k.mu.Lock()
-	k.all, k.cashiers = true, true
+	k.all, k.cashiers, k.cashierMarks.all = true, true, true
 	clear(k.marked)
 	clear(k.devices)
 	k.mu.Unlock()
@@ -427,6 +428,8 @@ func (k *permits) remember(id pos.TerminalID, at pos.Instant) {
 func (k *permits) elapsed(now pos.Instant) (some bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	some = k.cashierMarks.elapsed(now)
+	k.cashiers = k.cashiers || some
 	for len(k.due) > 0 && k.due[0].at <= now {
 		due := heap.Pop(&k.due).(dueEntry)
 		if k.dueAt[due.id] == due.at {

@@ -30,6 +30,7 @@ const scriptsEnd = 4 * time.Minute
 //	host terminate                        SIGTERM: likewise
 //	host kill                             kill -9
 //	flip DATA ENTRY COLUMN                change one bit of the journal block that holds an entry
+//	entry NAME FILE LINE                  set $NAME to the journal entry of a line of a terminal's JSON
 //	occupy                                take a loopback port; its address is $TAKEN
 //	fixture-format FILE                   the form of the printed fixture
 //	no-secrets FIXTURE PATH...            no card number, track, PIN or key of the fixture is in any file
@@ -47,7 +48,7 @@ func TestScripts(t *testing.T) {
 		Deadline: time.Now().Add(scriptsEnd),
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"host": scriptHost, "occupy": scriptOccupy, "fixture-format": scriptFixtureFormat,
-			"no-secrets": scriptNoSecrets, "agree": scriptAgree, "flip": scriptFlip, "until": scriptUntil,
+			"no-secrets": scriptNoSecrets, "agree": scriptAgree, "flip": scriptFlip, "until": scriptUntil, "entry": scriptEntry,
 			"picture": scriptPicture, "card": scriptCard,
 		},
 	})

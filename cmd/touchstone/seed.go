@@ -84,7 +84,10 @@ func (e *engine) seed(ctx context.Context) error {
 	if err := e.seedStaff(ctx); err != nil {
 		return err
 	}
-	return e.seedReleases(ctx)
+	if err := e.seedReleases(ctx); err != nil {
+		return err
+	}
+	return e.seedCashiers(ctx)
 }
 
 var shopNames = [sampleShops]string{"Sample Noodles 示例面馆", "Sample Pharmacy 示例药房", "Sample Books 示例书店", "Sample Tea 示例茶庄",
@@ -179,6 +182,7 @@ func (e *engine) seedCard(ctx context.Context, c sampleCard) (*issuer.Opening, e
 		Balance: c.balance, SaleLimit: c.limit}
 	pin := secret.Take([]byte(c.pin))
 	defer pin.Wipe()
+	o.PINSince = e.clock()
 	o.Verifier, err = e.module.MakePIN(ctx, pan, pin)
 	return o, err
 }

@@ -50,7 +50,7 @@ func (e *engine) seedStaff(ctx context.Context) error {
 		if err := os.WriteFile(path, []byte(passphrase), 0o600); err != nil {
 			return err
 		}
-		hash, err := hashPassphraseFile(path)
+		hash, err := hashPassphraseFile(path, &sample)
 		if err != nil {
 			return err
 		}
