@@ -1,6 +1,7 @@
 package incident
 
 import (
+	"bytes"
 	"cmp"
 	"math"
 	"slices"
@@ -14,6 +15,14 @@ type Facts struct {
 	Serial  string
 	Model   string // "" unknown
 	Version string // of the application; "" unknown
+}
+
+// run says which application version the device presented; what is registered stands where it presented none.
+func (f *Facts) run(app [8]byte) {
+	text := string(bytes.TrimRight(app[:], "\x00 "))
+	if text != "" && sound(text, len(app)) {
+		f.Version = text
+	}
 }
 
 // The things that terminals may share, in the order in which equals are preferred.
