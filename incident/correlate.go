@@ -53,13 +53,11 @@ type failure struct {
 	first, last pos.Instant
 	seq         uint64 // of last
 	network     pos.Address
-	app         [8]byte // presented with it, zero: none was
 }
 
 type seen struct {
 	at      pos.Instant
 	network pos.Address
-	app     [8]byte // presented last, zero: none was
 }
 
 type signIn struct {
@@ -176,9 +174,6 @@ func (c *Correlator) fail(g group, seq uint64, x *journal.Exchange) {
 	t.first = min(t.first, x.At)
 	if x.At > t.last || x.At == t.last && seq > t.seq {
 		t.last, t.seq, t.network = x.At, seq, x.Source
-		if x.App != [8]byte{} {
-			t.app = x.App
-		}
 	}
 }
 
@@ -188,11 +183,7 @@ func (c *Correlator) answeredWell(x *journal.Exchange) {
 		return // the table then counts fewer of those that did not fail
 	}
 	if x.At >= old.at {
-		now := seen{x.At, x.Source, x.App}
-		if now.app == [8]byte{} {
-			now.app = old.app // a sign-in presents none
-		}
-		c.well[x.Terminal] = now
+		c.well[x.Terminal] = seen{x.At, x.Source}
 	}
 }
 
@@ -326,7 +317,6 @@ func (c *Correlator) heardSince(f *failing, since pos.Instant) []heard {
 	all := make([]heard, 0, len(f.terminals)+len(c.well))
 	for id, t := range f.terminals {
 		if facts, ok := c.lookup(id); ok {
-			facts.run(t.app)
 			all = append(all, heard{terminal: id, facts: facts, network: networkOf(t.network), failed: true, seq: t.seq, at: t.last, first: t.first})
 		}
 	}
@@ -335,7 +325,6 @@ func (c *Correlator) heardSince(f *failing, since pos.Instant) []heard {
 			continue
 		}
 		if facts, ok := c.lookup(id); ok {
-			facts.run(w.app)
 			all = append(all, heard{terminal: id, facts: facts, network: networkOf(w.network), at: w.at})
 		}
 	}

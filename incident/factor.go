@@ -1,7 +1,6 @@
 package incident
 
 import (
-	"bytes"
 	"cmp"
 	"math"
 	"slices"
@@ -15,14 +14,6 @@ type Facts struct {
 	Serial  string
 	Model   string // "" unknown
 	Version string // of the application; "" unknown
-}
-
-// run says which application version the device presented; what is registered stands where it presented none.
-func (f *Facts) run(app [8]byte) {
-	text := string(bytes.TrimRight(app[:], "\x00 "))
-	if text != "" && sound(text, len(app)) {
-		f.Version = text
-	}
 }
 
 // The things that terminals may share, in the order in which equals are preferred.
@@ -134,8 +125,15 @@ func (f *Factor) rates() (in, out float64) {
 	return in, out
 }
 
-// contrast tells whether what they share tells those that failed from those that did not.
+// contrast tells whether what they share tells those that failed from those that did not: they fail at twice the
+// others' rate at least, and most of them or by more than chance; or most of them fail, and too few others do to be a
+// spread of their own. The second needs others to be heard unless it is a model and version, which is what is asked for.
 func (r *Rule) contrast(f *Factor) bool {
 	in, out := f.rates()
-	return f.OthersFailed+f.OthersWell > 0 && in >= 2*out && (in >= r.Rate || f.G >= r.G) && f.G > 0
+	others := f.OthersFailed + f.OthersWell
+	if others > 0 && f.G > 0 && in >= 2*out && (in >= r.Rate || f.G >= r.G) {
+		return true
+	}
+	few := f.OthersFailed < r.Terminals && f.Affected >= 3*f.OthersFailed
+	return in >= r.Rate && in > out && few && (others > 0 && f.G > 0 || f.Name == byModelVersion)
 }

@@ -15,7 +15,7 @@ type State struct {
 	data *Data // of this release, with what was loaded since; nil when the release's own cannot be read
 
 	incidents map[string]*Incident
-	closed    map[string]uint64 // the entry that holds each incident's newest record
+	newest    map[string]uint64 // the entry that holds each incident's newest record
 	opened    int               // the highest number given
 
 	steps   map[string]map[int]*Step // by incident, number
@@ -32,7 +32,7 @@ func NewState() *State {
 	if err != nil {
 		panic("incident: " + err.Error())
 	}
-	return &State{data: data, incidents: map[string]*Incident{}, closed: map[string]uint64{}, steps: map[string]map[int]*Step{},
+	return &State{data: data, incidents: map[string]*Incident{}, newest: map[string]uint64{}, steps: map[string]map[int]*Step{},
 		clocks: map[string][]*Clock{}, reports: map[string]*Report{}}
 }
 
@@ -43,7 +43,7 @@ func (s *State) Fold(seq uint64, c journal.Change) error {
 	switch c.Noun {
 	case NounIncident:
 		err = into(c, func(i *Incident) {
-			s.incidents[c.ID], s.closed[c.ID] = i, seq
+			s.incidents[c.ID], s.newest[c.ID] = i, seq
 			s.opened = max(s.opened, numberOf(c.ID))
 		})
 	case NounStep:
@@ -131,6 +131,9 @@ func numberOf(id string) int {
 
 // Incident is one, or nil.
 func (s *State) Incident(id string) *Incident { return s.incidents[id] }
+
+// EntryOf is the journal entry that holds an incident's newest record, 0 when there is no such incident.
+func (s *State) EntryOf(id string) uint64 { return s.newest[id] }
 
 // Incidents are all, by their numbers.
 func (s *State) Incidents() []*Incident {

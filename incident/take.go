@@ -21,7 +21,7 @@ func Take(s *State, d *Detection, now pos.Instant) (*Incident, []journal.Draft, 
 	if old != nil {
 		seen := old.Through
 		if old.State == Closed {
-			seen = max(seen, s.closed[old.ID])
+			seen = max(seen, s.newest[old.ID])
 		}
 		hits = slices.DeleteFunc(slices.Clone(hits), func(h Hit) bool { return h.Seq <= seen })
 	}
@@ -207,7 +207,7 @@ func (d *Detection) title(scope *Scope) Text {
 		}
 	case len(scope.Terminals) == 1:
 		value = scope.Terminals[0]
-	case len(d.Hits) > 0:
+	case len(d.Hits) > 0 && d.Rule.Type != typeSpread:
 		value = cmp.Or(d.Hits[0].Serial, d.Text.EN)
 	}
 	if value != "" {

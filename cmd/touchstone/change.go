@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 
+	"touchstone/incident"
 	"touchstone/issuer"
 	"touchstone/keys"
 	"touchstone/ledger"
@@ -53,6 +54,9 @@ type change struct {
 	Advisory     *advisoryChange     `json:"advisory,omitempty"`
 	Campaign     *campaignChange     `json:"campaign,omitempty"`
 	Updates      *updatesQuery       `json:"updates,omitempty"` // asks, and changes nothing
+	Incident     *incidentChange     `json:"incident,omitempty"`
+	Incidents    *incidentQuery      `json:"incidents,omitempty"`
+	Report       *reportChange       `json:"report,omitempty"`
 
 	By       []credential `json:"by,omitempty"` // who asks; two where two people are needed and both are here
 	actors   []string     // the accounts that were proven, the proposer first; set where the change is applied
@@ -141,6 +145,10 @@ func (e *engine) carry(ctx context.Context, c change) (changed, error) {
 		return e.changeAdvisory(ctx, c.Advisory, c.actors)
 	case c.Campaign != nil:
 		return e.changeCampaign(ctx, c.Campaign, c.actors)
+	case c.Incident != nil:
+		return e.changeIncident(ctx, c.Incident, incident.By{Actors: c.actors, Proposal: c.proposal})
+	case c.Report != nil:
+		return e.fileReport(ctx, c.Report, c.actors)
 	case c.Merchant != nil:
 		return e.changeMerchant(ctx, c.Merchant)
 	case c.Device != nil:

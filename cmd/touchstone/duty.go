@@ -59,6 +59,10 @@ func (c *change) duty() (duty, bool) {
 		return duty{act: "advisory", roles: security}, true
 	case c.Campaign != nil:
 		return duty{act: "campaign", roles: security, two: c.Campaign.Close == ""}, true
+	case c.Incident != nil:
+		return c.Incident.duty(), true
+	case c.Report != nil:
+		return duty{act: "report_file", free: true}, true
 	case c.Account != nil:
 		return duty{act: "account_change", roles: []staff.Role{staff.Administrator}}, true
 	}

@@ -30,6 +30,8 @@ var eventWords = map[string]explain.Text{
 	eventEffective:             {EN: "authentication proves again", ZH: "认证恢复有效"},
 	proof.EventStopped:         {EN: "SALES STOPPED", ZH: "相关消费已停止"},
 	proof.EventResumed:         {EN: "sales resumed", ZH: "消费已恢复"},
+	eventIncidentOpened:        {EN: "INCIDENT OPENED", ZH: "事件已立案"},
+	eventClockRanOut:           {EN: "A DEADLINE RAN OUT", ZH: "报告时限已过"},
 	effectiveness.EventChanged: {EN: "terminal proves itself otherwise than before", ZH: "终端的证明方式与其历史不同"},
 }
 
@@ -38,6 +40,8 @@ var parameterWords = map[string]explain.Text{
 	"proof": {EN: "proof", ZH: "证明"}, "algorithm": {EN: "algorithm", ZH: "算法"}, "probe": {EN: "message", ZH: "探测报文"},
 	"expected": {EN: "expected", ZH: "应为"}, "got": {EN: "got", ZH: "实际"}, "latency_ms": {EN: "ms", ZH: "毫秒"}, "de39": {EN: "answer", ZH: "应答"},
 	"trait": {EN: "trait", ZH: "特征"}, "was": {EN: "was", ZH: "原为"}, "is": {EN: "is", ZH: "现为"}, "by": {EN: "by", ZH: "操作人"},
+	"incident": {EN: "incident", ZH: "事件"}, "title": {EN: "about", ZH: "内容"}, "severity": {EN: "severity", ZH: "级别"}, "clock": {EN: "clock", ZH: "时限"},
+	"due": {EN: "due", ZH: "到期"}, "drill": {EN: "DRILL", ZH: "演练"},
 }
 
 // valueWords are values that a person reads; a value that is not here is shown as it is.

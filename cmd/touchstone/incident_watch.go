@@ -37,8 +37,8 @@ type detector struct {
 	rules      []incident.Rule
 }
 
-func newDetector(lookup func(pos.TerminalID) (incident.Facts, bool)) *detector {
-	d := &detector{}
+func newDetector(lookup func(pos.TerminalID) (incident.Facts, bool), rules []incident.Rule) *detector {
+	d := &detector{rules: rules}
 	d.correlator = incident.NewCorrelator(func() []incident.Rule { return d.rules }, lookup)
 	return d
 }
@@ -48,13 +48,13 @@ func (d *detector) fold(e journal.Entry) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.found = append(d.found, d.correlator.Fold(e)...)
-	if len(d.found) > maxFound {
-		d.found = d.found[len(d.found)-maxFound:]
+	if len(d.found) > maxDetections {
+		d.found = d.found[len(d.found)-maxDetections:]
 	}
 }
 
-// maxFound bounds detections that wait to be taken: the newest say what the older did.
-const maxFound = 256
+// maxDetections bounds detections that wait to be taken: the newest say what the older did.
+const maxDetections = 256
 
 // take gives what was found, after another look where one is due.
 func (d *detector) take(rules []incident.Rule, again bool) []incident.Detection {
@@ -209,17 +209,25 @@ func (e *engine) alarmClocks(ctx context.Context) error {
 	})
 }
 
-// actAndTell is act with events that are registered behind its drafts.
+// actAndTell is act with events that are registered together with its drafts. A rule's refusal is kept as act keeps
+// it.
 func (e *engine) actAndTell(ctx context.Context, decide func(r *rooms, now pos.Instant) ([]journal.Draft, []*journal.Event, error)) error {
 	e.office.acting.Lock()
 	defer e.office.acting.Unlock()
+	now := e.clock()
+	var drafts []journal.Draft
 	var events []*journal.Event
-	err := e.actLocked(ctx, func(r *rooms, now pos.Instant) (drafts []journal.Draft, err error) {
-		drafts, events, err = decide(r, now)
-		return drafts, err
-	})
-	if err != nil || len(events) == 0 {
-		return err
+	var err error
+	e.office.view(func(r *rooms) { drafts, events, err = decide(r, now) })
+	if err != nil {
+		return e.actLocked(ctx, func(*rooms, pos.Instant) ([]journal.Draft, error) { return nil, err })
 	}
-	return e.raise(ctx, events...)
+	var records []any
+	for i := range drafts {
+		records = append(records, &drafts[i])
+	}
+	for _, event := range events {
+		records = append(records, event)
+	}
+	return e.ledger.Register(ctx, now, records...)
 }
