@@ -86,6 +86,18 @@ func (d *Data) kind(id string) *KindOf {
 	return nil
 }
 
+// Names are the kind and the grade of an incident, in words.
+func (d *Data) Names(i *Incident) (kind, grade Text) {
+	kind, grade = Same(i.Kind), Same(i.Severity)
+	if k := d.kind(i.Kind); k != nil {
+		kind = k.Name
+	}
+	if n := d.severity(i.Severity); n >= 0 {
+		grade = d.Severities[n].Grade
+	}
+	return kind, grade
+}
+
 // ClockFile is a file of clock rules: all that a clock needs, and what the operator is.
 type ClockFile struct {
 	Operator []string    `json:"operator"` // none: as it is

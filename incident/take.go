@@ -119,6 +119,7 @@ func (i *Incident) widen(hits []Hit) {
 	i.Scope.Terminals, i.Scope.More = terminals, i.Scope.More+more
 	for _, h := range hits {
 		i.Scope.Shops, _ = add(i.Scope.Shops, []string{h.Shop}, MaxNames)
+		i.Scope.Devices, _ = add(i.Scope.Devices, []string{h.Serial}, MaxNames)
 		i.Scope.Models, _ = add(i.Scope.Models, []string{h.Model}, MaxNames)
 		i.Scope.Versions, _ = add(i.Scope.Versions, []string{h.Version}, MaxNames)
 		if i.Scope.From == 0 || h.First < i.Scope.From {

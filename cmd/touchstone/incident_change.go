@@ -74,7 +74,6 @@ func (e *engine) changeIncident(ctx context.Context, c *incidentChange, by incid
 		return changed{}, err
 	}
 	err = e.actAndTell(ctx, func(r *rooms, now pos.Instant) (drafts []journal.Draft, events []*journal.Event, err error) {
-		told = changed{What: "incident " + c.ID + ": " + c.Op}
 		if c.Op == incidentOpen {
 			var i *incident.Incident
 			i, drafts, err = openByPerson(r, c, by, now)
@@ -85,6 +84,9 @@ func (e *engine) changeIncident(ctx context.Context, c *incidentChange, by incid
 			return drafts, []*journal.Event{incidentEvent(i)}, nil
 		}
 		drafts, err = e.decideIncident(r, c, document, by, now)
+		if err == nil {
+			told.What = strings.TrimSpace(c.ID + c.Report + " " + strings.ReplaceAll(drafts[0].Act.Verb, "_", " "))
+		}
 		return drafts, nil, err
 	})
 	if err != nil {
@@ -206,6 +208,8 @@ type incidentQuery struct {
 // incidentShown is one incident with what belongs to it.
 type incidentShown struct {
 	incident.Incident
+	KindName incident.Text    `json:"kind_name"`
+	Grade    incident.Text    `json:"grade"`
 	Clocks   []incident.Clock `json:"clocks"`
 	Timeline []incident.Step  `json:"timeline,omitempty"`
 	Missing  []incident.Text  `json:"missing,omitempty"` // to be closed
@@ -259,6 +263,7 @@ func (e *engine) incidents(q *incidentQuery) (a incidentAnswerShown, err error) 
 
 func whole(s *incident.State, i *incident.Incident, timeline bool) incidentShown {
 	shown := incidentShown{Incident: *i, Clocks: []incident.Clock{}}
+	shown.KindName, shown.Grade = s.Data().Names(i)
 	for _, c := range s.Clocks(i.ID) {
 		shown.Clocks = append(shown.Clocks, *c)
 	}

@@ -81,7 +81,7 @@ func (l *lines) incidents(a *incidentAnswerShown, all, drills bool) error {
 		if owner == "" {
 			owner = "–"
 		}
-		s.line("%s %s %s %s %s", pad(i.ID, 12), pad(i.Severity, 13), pad(l.incidentWord(string(i.State)), 8), pad(owner, 8), l.text(i.Title))
+		s.line("%s %s %s %s %s", pad(i.ID, 12), pad(l.text(i.Grade), 18), pad(l.incidentWord(string(i.State)), 8), pad(owner, 8), l.text(i.Title))
 		var next *incident.Clock
 		for k := range i.Clocks {
 			if c := &i.Clocks[k]; c.State == incident.Running && (next == nil || c.Due < next.Due) {
@@ -109,8 +109,8 @@ func (l *lines) incident(i *incidentShown, now pos.Instant) error {
 	if owner == "" {
 		owner = l.two("nobody", "无")
 	}
-	s.row(l.two("state", "状态"), "%s, %s, %s %s", l.incidentWord(string(i.State)), i.Severity, l.two("owner", "负责人"), owner)
-	s.row(l.two("kind", "类别"), "%s", strings.ReplaceAll(i.Kind, "_", " "))
+	s.row(l.two("state", "状态"), "%s, %s, %s %s", l.incidentWord(string(i.State)), l.text(i.Grade), l.two("owner", "负责人"), owner)
+	s.row(l.two("kind", "类别"), "%s", l.text(i.KindName))
 	s.row(l.two("opened by", "立案来源"), "%s %s, %s", l.incidentWord(i.Origin.Way), i.Origin.Ref, l.when(i.At))
 	l.incidentScope(s, &i.Scope)
 	l.factors(s, i)
