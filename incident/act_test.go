@@ -24,7 +24,10 @@ func TestClosing(t *testing.T) {
 	}
 	closing("a cause with its proof; an action; the answer to clock cac-report; the answer to clock contain; the answer to clock pboc-2025-4")
 	w.refusedBy("rests on entries", func() error { _, err := SetCause(w.state, id, "why", nil, 2000, person, w.now); return err })
-	w.refusedBy("not in the journal", func() error { _, err := SetCause(w.state, id, "why", []uint64{7, 2001}, 2000, person, w.now); return err })
+	w.refusedBy("not in the journal", func() error {
+		_, err := SetCause(w.state, id, "why", []uint64{7, 2001}, 2000, person, w.now)
+		return err
+	})
 	w.do(SetCause(w.state, id, "a key was loaded twice", []uint64{7, 9}, 2000, person, w.now))
 	closing("it lacks: an action;")
 	w.do(AddAction(w.state, id, "loaded anew", person, w.now))

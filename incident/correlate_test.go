@@ -176,6 +176,7 @@ func TestRules(t *testing.T) {
 		"noise in every model":            {slices.Concat(well(0, upTo(1000, 1100)...), well(0, upTo(2000, 2100)...), refused(time.Second, a7, 1000, 1001, 1002, 2000, 2001, 2002)), ""},
 		"chance in a crowd":               {slices.Concat(well(0, upTo(1000, 1021)...), well(0, upTo(2000, 2016)...), refused(time.Second, a7, 1000, 1001, 1002, 1003)), ""},
 		"every model at once":             {refused(time.Second, a7, 1000, 1001, 1002, 2000, 2001, 2002), "refusals-of-one-model serial_proof_failed| 6"},
+		"a little more of one model":      {slices.Concat(well(0, upTo(1060, 1100)...), well(0, upTo(2040, 2100)...), refused(time.Second, a7, upTo(1000, 1060)...), refused(time.Second, a7, upTo(2000, 2040)...)), "refusals-of-one-model serial_proof_failed| 100"},
 		"two reasons do not add up":       {slices.Concat(well(0, upTo(2000, 2010)...), refused(time.Second, a7, 1000, 1001), refused(time.Second, reason.MACFailed, 1002, 1003)), ""},
 		"a bank's refusals":               {slices.Concat(well(0, upTo(2000, 2010)...), refused(time.Second, reason.InsufficientFunds, upTo(1000, 1010)...)), ""},
 		"outside the window":              {slices.Concat(refused(0, a7, 1000), refused(6*time.Minute, a7, 1001), refused(12*time.Minute, a7, 1002), well(12*time.Minute, upTo(2000, 2010)...)), ""},
@@ -272,9 +273,12 @@ func TestCommonCause(t *testing.T) {
 // closing opens nothing.
 func TestGoesOn(t *testing.T) {
 	const a7 = reason.SerialProofFailed
-	all := slices.Concat(well(0, upTo(2000, 2020)...), refused(time.Second, a7, 1000, 1001, 1002), refused(2*time.Second, a7, 1003))
+	all := slices.Concat(well(0, upTo(2000, 2020)...), refused(time.Second, a7, 1000, 1001, 1002), refused(2*time.Second, a7, 1003), refused(3*time.Second, a7, 1000, 1001, 1002, 1003))
 	f := newFollower(t)
-	f.follow(entriesOf(t, all))
+	entries := entriesOf(t, all)
+	f.follow(entries[:len(entries)-4])
+	f.look(morning.Add(2 * time.Second))
+	f.follow(entries[len(entries)-4:]) // the same terminals fail on, which is no news
 	f.look(morning.Add(time.Minute))
 	close := func(at pos.Instant) {
 		t.Helper()
@@ -285,7 +289,9 @@ func TestGoesOn(t *testing.T) {
 			}
 		}
 		for _, step := range []func() ([]journal.Draft, error){
-			func() ([]journal.Draft, error) { return Answer(f.state, "INC-1", names, Sending{Statement: "s"}, person, at) },
+			func() ([]journal.Draft, error) {
+				return Answer(f.state, "INC-1", names, Sending{Statement: "s"}, person, at)
+			},
 			func() ([]journal.Draft, error) { return SetCause(f.state, "INC-1", "c", nil, 1<<50, person, at) },
 			func() ([]journal.Draft, error) { return AddAction(f.state, "INC-1", "a", person, at) },
 			func() ([]journal.Draft, error) { return Close(f.state, "INC-1", twoPeople, at) },
@@ -362,7 +368,11 @@ func TestOrderWithinAWindow(t *testing.T) {
 			}
 			var lines []string
 			for _, d := range c.Look() {
-				lines = append(lines, fmt.Sprintf("%s %v %+v", d.Key, terminalsOf(d.Hits), d.Common))
+				for i := range d.Hits {
+					d.Hits[i].Seq = 0 // the number follows the order
+				}
+				slices.SortFunc(d.Hits, func(a, b Hit) int { return strings.Compare(a.Terminal, b.Terminal) })
+				lines = append(lines, fmt.Sprintf("%s %+v %+v", d.Key, d.Hits, d.Common))
 			}
 			return strings.Join(lines, "\n")
 		}
