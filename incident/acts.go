@@ -92,7 +92,10 @@ func OpenNow(s *State, o Opening, by By, now pos.Instant) (*Incident, []journal.
 	if o.Aware == 0 {
 		o.Aware = now
 	}
+	report := s.reports[o.Report]
 	switch {
+	case o.Report != "" && (report == nil || report.State != Queued):
+		return nil, nil, refuse(verb, by, "there is no report %.40s in the queue: see touchstone report list", o.Report)
 	case s.data.kind(o.Kind) == nil:
 		return nil, nil, refuse(verb, by, "kind %.40q is none of %s", o.Kind, s.data.kindNames())
 	case s.data.severity(o.Severity) < 0:
@@ -116,14 +119,10 @@ func OpenNow(s *State, o Opening, by By, now pos.Instant) (*Incident, []journal.
 	a := &acting{verb: verb, by: by}
 	a.step(i, now, o.Text, o.proof[:min(len(o.proof), 8)]...)
 	a.clocks(s, i, o.Aware)
-	if o.Report != "" {
-		r := s.reports[o.Report]
-		if r == nil || r.State != Queued {
-			return nil, nil, refuse(verb, by, "there is no report %.40s in the queue: see touchstone report list", o.Report)
-		}
-		taken := *r
+	if report != nil {
+		taken := *report
 		taken.State, taken.Incident, taken.Decided, taken.DecidedAt = Taken, i.ID, by.Actors[0], now
-		a.put(NounReport, r.ID, &taken)
+		a.put(NounReport, taken.ID, &taken)
 	}
 	drafts, err := a.drafts()
 	return i, drafts, err

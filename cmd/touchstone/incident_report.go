@@ -140,7 +140,10 @@ func (e *engine) sealContact(path string) ([]byte, error) {
 		return nil, err
 	}
 	_, err = w.Write(content)
-	return out.Bytes(), errors.Join(err, w.Close())
+	if err := errors.Join(err, w.Close()); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
 }
 
 // randomEnd is 8 characters that nobody guesses, 40 bits, without those that are mistaken for others.
