@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"touchstone/fleet"
+	"touchstone/incident"
 	"touchstone/issuer"
 	"touchstone/keys"
 	"touchstone/ledger"
@@ -68,7 +69,10 @@ type change struct {
 	OldPINs      *pinsQuery          `json:"old_pins,omitempty"`
 	Register     *registerQuery      `json:"register,omitempty"` // of cashiers, trainings and accounts
 
-	Loss *lossChange `json:"loss,omitempty"` // only signed: it is carried out where no host runs
+	Loss      *lossChange     `json:"loss,omitempty"` // only signed: it is carried out where no host runs
+	Incident  *incidentChange `json:"incident,omitempty"`
+	Incidents *incidentQuery  `json:"incidents,omitempty"`
+	Report    *reportChange   `json:"report,omitempty"`
 
 	By       []credential `json:"by,omitempty"` // who asks; two where two people are needed and both are here
 	actors   []string     // the accounts that were proven, the proposer first; set where the change is applied
@@ -175,6 +179,10 @@ func (e *engine) carry(ctx context.Context, c change) (changed, error) {
 		return e.changePersonnel(ctx, c.Personnel, c.actors)
 	case c.Passphrase != nil:
 		return e.changePassphrase(ctx, c.Passphrase, c.actors)
+	case c.Incident != nil:
+		return e.changeIncident(ctx, c.Incident, incident.By{Actors: c.actors, Proposal: c.proposal})
+	case c.Report != nil:
+		return e.fileReport(ctx, c.Report, c.actors)
 	case c.Merchant != nil:
 		return e.changeMerchant(ctx, c.Merchant)
 	case c.Device != nil:

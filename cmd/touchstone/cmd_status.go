@@ -58,6 +58,8 @@ func (e *engine) respond(ctx context.Context, c change) (any, error) {
 		return effectivenessAnswer{report, !ready}, nil
 	case c.CanaryRound != nil:
 		return e.canaryRound(ctx), nil
+	case c.Incidents != nil:
+		return e.incidents(c.Incidents)
 	case c.People != nil:
 		return e.people(), nil
 	case c.PermitQuery != nil:

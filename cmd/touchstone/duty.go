@@ -80,6 +80,10 @@ func (c *change) duty() (duty, bool) {
 		return duty{act: "personnel_change", roles: []staff.Role{staff.Administrator}}, true
 	case c.Passphrase != nil:
 		return duty{act: "passphrase_change"}, true
+	case c.Incident != nil:
+		return c.Incident.duty(), true
+	case c.Report != nil:
+		return duty{act: "report_file", free: true}, true
 	case c.Account != nil:
 		return duty{act: "account_change", roles: []staff.Role{staff.Administrator}}, true
 	}

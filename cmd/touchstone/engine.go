@@ -80,9 +80,10 @@ type engine struct {
 
 	certificates sync.Mutex // one act of the certificate authority at a time; taken before any lock of the ledger
 
-	view   *sqlite.Projector
-	watch  *watch                     // live figures of effectiveness
-	canary atomic.Pointer[canaryHand] // the built-in canary, nil when there is none
+	view     *sqlite.Projector
+	watch    *watch                     // live figures of effectiveness
+	detector *detector                  // what opens incidents, fed by the watch
+	canary   atomic.Pointer[canaryHand] // the built-in canary, nil when there is none
 
 	stopIneffective bool // policy: sales that rest on a proof found ineffective stop
 
@@ -230,8 +231,11 @@ func (e *engine) start(o engineOptions) error {
 	}
 	e.wait.Go(func() { e.permits.run(ctx) })
 	e.wait.Go(func() { e.followVersions(ctx) })
+	e.detector = newDetector(e.factsOf, e.office.rooms.incident.Data().Rules)
+	e.watch.also = e.detector.fold
 	e.startWatch(ctx)
 	e.startPINReminder(ctx, o.pinAge)
+	e.startIncidents(ctx)
 	if err := e.startGuard(ctx, o.guard); err != nil {
 		stop()
 		e.wait.Wait()

@@ -31,6 +31,8 @@ var eventWords = map[string]explain.Text{
 	proof.EventStopped:         {EN: "SALES STOPPED", ZH: "相关消费已停止"},
 	eventOldPINs:               {EN: "card PINs are old: remind their holders", ZH: "持卡人密码使用已久, 请提醒更换"},
 	proof.EventResumed:         {EN: "sales resumed", ZH: "消费已恢复"},
+	eventIncidentOpened:        {EN: "INCIDENT OPENED", ZH: "事件已立案"},
+	eventClockRanOut:           {EN: "A DEADLINE RAN OUT", ZH: "报告时限已过"},
 	effectiveness.EventChanged: {EN: "terminal proves itself otherwise than before", ZH: "终端的证明方式与其历史不同"},
 }
 
@@ -40,6 +42,8 @@ var parameterWords = map[string]explain.Text{
 	"expected": {EN: "expected", ZH: "应为"}, "got": {EN: "got", ZH: "实际"}, "latency_ms": {EN: "ms", ZH: "毫秒"}, "de39": {EN: "answer", ZH: "应答"},
 	"trait": {EN: "trait", ZH: "特征"}, "was": {EN: "was", ZH: "原为"}, "is": {EN: "is", ZH: "现为"}, "by": {EN: "by", ZH: "操作人"},
 	"count": {EN: "count", ZH: "数量"}, "days": {EN: "days", ZH: "天数"},
+	"incident": {EN: "incident", ZH: "事件"}, "title": {EN: "about", ZH: "内容"}, "severity": {EN: "severity", ZH: "级别"}, "clock": {EN: "clock", ZH: "时限"},
+	"due": {EN: "due", ZH: "到期"}, "drill": {EN: "DRILL", ZH: "演练"},
 }
 
 // valueWords are values that a person reads; a value that is not here is shown as it is.

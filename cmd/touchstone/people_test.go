@@ -476,7 +476,7 @@ func TestRegisterQuestion(t *testing.T) {
 // TestTrainingAnswers: a file of answers is one JSON object and nothing else.
 func TestTrainingAnswers(t *testing.T) {
 	for text, ok := range map[string]bool{`{"Q01":"c"}`: true, `{}`: false, ``: false, `[]`: false, `{"Q01":3}`: false, `{"Q01":"cc"}`: false, `{"Q01234567":"c"}`: false, `null`: false,
-		`{"Q01":"` + strings.Repeat("x", maxAnswers) + `"}`: false} {
+		`{"Q01":"` + strings.Repeat("x", maxTestAnswers) + `"}`: false} {
 		if _, err := parseAnswers([]byte(text)); (err == nil) != ok {
 			t.Errorf("%.20q: %v", text, err)
 		}
@@ -486,7 +486,7 @@ func TestTrainingAnswers(t *testing.T) {
 func FuzzAnswers(f *testing.F) {
 	f.Add([]byte(`{"Q01":"c","Q02":"a"}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		if answers, err := parseAnswers(raw); err == nil && (len(answers) == 0 || len(raw) > maxAnswers) {
+		if answers, err := parseAnswers(raw); err == nil && (len(answers) == 0 || len(raw) > maxTestAnswers) {
 			t.Error("taken beyond its bounds")
 		}
 	})

@@ -78,6 +78,9 @@ func (e *engine) seed(ctx context.Context) error {
 	if err := e.seedCertificates(ctx); err != nil {
 		return err
 	}
+	if err := e.seedIncidents(ctx); err != nil {
+		return err
+	}
 	if err := e.seedCare(ctx); err != nil {
 		return err
 	}

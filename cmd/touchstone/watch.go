@@ -49,6 +49,7 @@ type watch struct {
 
 	mu    sync.Mutex // guards state
 	state *effectiveness.State
+	also  func(journal.Entry) // reads every entry after the figures did
 
 	pending map[told]*effectiveness.Change // Run's own: changes that have no event yet
 	ready   chan struct{}                  // closed when the journal has been read to its head once
@@ -172,6 +173,7 @@ func (w *watch) fold(b journal.Block) error {
 	defer w.mu.Unlock()
 	return b.Each(func(e journal.Entry) error {
 		changes, err := w.state.Fold(e)
+		w.also(e)
 		for i := range changes {
 			w.pending[told{e.Seq, changes[i].Trait.String()}] = &changes[i]
 		}

@@ -1,0 +1,231 @@
+package incident
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"touchstone/journal"
+	"touchstone/pos"
+)
+
+// ReopenWithin is how long after its closing an incident whose failures go on is opened again rather than another.
+const ReopenWithin = 24 * 60 * 60 * pos.Instant(1e9)
+
+// Take is the decision on a detection: it opens an incident, adds terminals to one that is open, opens one again, or
+// does nothing because all of it is known. The incident is nil when nothing is done. Taking the same detection again
+// does nothing, also after a restart: what an incident took is in its record.
+func Take(s *State, d *Detection, now pos.Instant) (*Incident, []journal.Draft, error) {
+	old := s.sameAs(d)
+	hits := d.Hits
+	if old != nil {
+		seen := old.Through
+		if old.State == Closed {
+			seen = max(seen, s.newest[old.ID])
+		}
+		hits = slices.DeleteFunc(slices.Clone(hits), func(h Hit) bool { return h.Seq <= seen })
+	}
+	switch {
+	case len(hits) == 0:
+		return nil, nil, nil
+	case old != nil && old.State != Closed:
+		return s.merge(old, d, hits, now)
+	case old != nil && (len(terminalsOf(hits)) < d.Rule.Terminals || d.Rule.Type == typeAlternate && len(hits) <= d.Rule.Returns):
+		return nil, nil, nil // the rest of what was closed
+	case old != nil && now-old.ClosedAt <= ReopenWithin && old.Steps < MaxSteps-10:
+		return s.reopen(old, d, hits, now)
+	}
+	fresh := *d
+	fresh.Hits = hits
+	return OpenNow(s, fresh.opening(), fresh.by(), now)
+}
+
+// sameAs is the newest incident of a detection's key, or of the same rule and reason that shares a terminal with it:
+// what they have in common may be seen more sharply with time.
+func (s *State) sameAs(d *Detection) (found *Incident) {
+	for _, i := range s.incidents {
+		if i.Drill || i.Origin.Way != ByRule && i.Key == "" {
+			continue
+		}
+		same := i.Key == d.Key
+		if !same && d.Rule.Type == typeSpread && i.Origin.Ref == d.Rule.ID && i.Reason == d.Reason {
+			same = slices.ContainsFunc(d.Hits, func(h Hit) bool { return slices.Contains(i.Scope.Terminals, h.Terminal) })
+		}
+		if same && (found == nil || numberOf(i.ID) > numberOf(found.ID)) {
+			found = i
+		}
+	}
+	return found
+}
+
+func (d *Detection) by() By { return By{Actors: []string{"rule:" + d.Rule.ID}} }
+
+func terminalsOf(hits []Hit) []string {
+	names := make([]string, 0, len(hits))
+	for _, h := range hits {
+		names = append(names, h.Terminal)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// merge adds what is new to an open incident. Of one whose list of terminals is full only a doubling is told.
+func (s *State) merge(old *Incident, d *Detection, hits []Hit, now pos.Instant) (*Incident, []journal.Draft, error) {
+	i := old.copyOf()
+	fresh := slices.DeleteFunc(terminalsOf(hits), func(t string) bool { return slices.Contains(i.Scope.Terminals, t) })
+	if d.Rule.Type == typeSpread && len(fresh) == 0 || i.Steps >= MaxSteps-50 {
+		return nil, nil, nil
+	}
+	if i.Scope.More > 0 && len(d.Hits) < 2*(len(i.Scope.Terminals)+i.Scope.More) {
+		return nil, nil, nil
+	}
+	if d.Rule.Type != typeSpread && i.Steps >= 50 {
+		return nil, nil, nil // one incident, told often enough
+	}
+	i.widen(hits)
+	i.sharpen(d)
+	text := Text{EN: fmt.Sprintf("%d more terminals", len(fresh)), ZH: fmt.Sprintf("新增 %d 台终端", len(fresh))}
+	if d.Rule.Type != typeSpread {
+		text = Text{EN: "seen again", ZH: "再次发现"}
+	}
+	if len(i.Scope.Terminals) > 0 && len(fresh) > 0 {
+		text.EN, text.ZH = text.EN+": "+joined(fresh), text.ZH+": "+joined(fresh)
+	}
+	drafts, err := one("incident_widened", d.by(), i, now, text, seqsOf(hits, 8)...)
+	return i, drafts, err
+}
+
+func (s *State) reopen(old *Incident, d *Detection, hits []Hit, now pos.Instant) (*Incident, []journal.Draft, error) {
+	i := old.copyOf()
+	i.State, i.ClosedAt, i.ClosedBy, i.Scope.To = Open, 0, nil, 0
+	if i.Owner != "" {
+		i.State = Working
+	}
+	i.Reopened++
+	i.widen(hits)
+	i.sharpen(d)
+	text := Text{EN: "opened again: it goes on after it was closed", ZH: "重新打开: 关闭后仍在发生"}
+	drafts, err := one("incident_opened_again", d.by(), i, now, text, seqsOf(hits, 8)...)
+	return i, drafts, err
+}
+
+// widen takes hits into the scope and the proof.
+func (i *Incident) widen(hits []Hit) {
+	terminals, more := add(i.Scope.Terminals, terminalsOf(hits), MaxTerminals)
+	i.Scope.Terminals, i.Scope.More = terminals, i.Scope.More+more
+	for _, h := range hits {
+		i.Scope.Shops, _ = add(i.Scope.Shops, []string{h.Shop}, MaxNames)
+		i.Scope.Devices, _ = add(i.Scope.Devices, []string{h.Serial}, MaxNames)
+		i.Scope.Models, _ = add(i.Scope.Models, []string{h.Model}, MaxNames)
+		i.Scope.Versions, _ = add(i.Scope.Versions, []string{h.Version}, MaxNames)
+		if i.Scope.From == 0 || h.First < i.Scope.From {
+			i.Scope.From = h.First
+		}
+		i.Through = max(i.Through, h.Seq)
+		i.Proofs++
+		if len(i.Proof) < MaxProof {
+			i.Proof = append(i.Proof, h.Seq)
+		}
+	}
+	slices.Sort(i.Proof)
+	i.Proof = slices.Compact(i.Proof)
+}
+
+// sharpen takes over what is now known to be in common: the table, and with it title, models and versions.
+func (i *Incident) sharpen(d *Detection) {
+	if len(d.Common) > 0 {
+		i.Common = d.Common
+	}
+	if d.Shared != nil {
+		i.Scope.Models, i.Scope.Versions, i.Scope.Whole = d.scopeOf()
+	}
+	if d.Rule.Type == typeSpread {
+		i.Title = d.title(&i.Scope)
+	}
+}
+
+func seqsOf(hits []Hit, most int) (list []uint64) {
+	for _, h := range hits[:min(len(hits), most)] {
+		list = append(list, h.Seq)
+	}
+	return list
+}
+
+func joined(names []string) string {
+	text := ""
+	for n, name := range names {
+		if n == 10 {
+			return fmt.Sprintf("%s, ... (%d)", text, len(names))
+		}
+		if n > 0 {
+			text += ", "
+		}
+		text += name
+	}
+	return text
+}
+
+// opening is the incident that a detection opens.
+func (d *Detection) opening() Opening {
+	var shape Incident
+	shape.widen(d.Hits)
+	o := Opening{Kind: d.Rule.Kind, Severity: d.Rule.Severity, Origin: Origin{Way: ByRule, Ref: d.Rule.ID}, Scope: shape.Scope,
+		key: d.Key, reason: d.Reason, common: d.Common, proof: shape.Proof, proofs: shape.Proofs, through: shape.Through}
+	o.Title = d.title(&shape.Scope)
+	o.Text = d.Rule.What
+	if d.Shared != nil {
+		f := d.Shared
+		o.Text = Text{
+			EN: fmt.Sprintf("%s: %d of %d terminals with %s failed, %d of %d others", d.Reason, f.Affected, f.Affected+f.Unaffected, f.Value, f.OthersFailed, f.OthersFailed+f.OthersWell),
+			ZH: fmt.Sprintf("%s: 具有 %s 的 %d 台终端中 %d 台失败, 其余 %d 台中 %d 台", d.Reason, f.Value, f.Affected+f.Unaffected, f.Affected, f.OthersFailed+f.OthersWell, f.OthersFailed)}
+		o.Scope.Models, o.Scope.Versions, o.Scope.Whole = d.scopeOf()
+	}
+	if d.Link != "" {
+		o.Origin = Origin{Way: ByInspection, Ref: d.Link}
+	}
+	return o
+}
+
+// scopeOf says which models and versions a chosen factor stands for.
+func (d *Detection) scopeOf() (models, versions []string, whole bool) {
+	for _, h := range d.Hits {
+		models, _ = add(models, []string{h.Model}, MaxNames)
+		versions, _ = add(versions, []string{h.Version}, MaxNames)
+	}
+	switch d.Shared.Name {
+	case byModelVersion:
+		return models, versions, true
+	case byModel:
+		return models, nil, true
+	}
+	return models, versions, false
+}
+
+func (d *Detection) title(scope *Scope) Text {
+	en, zh := d.Rule.Title.EN, d.Rule.Title.ZH
+	if d.Reason != "" && d.Rule.Effects == nil {
+		en, zh = en+" ("+d.Reason+")", zh+" ("+d.Reason+")"
+	}
+	value := ""
+	switch {
+	case d.Shared != nil:
+		value = d.Shared.Value
+	case d.Rule.Type == typeSpread && len(scope.Models) == 1:
+		value = scope.Models[0]
+		if len(scope.Versions) == 1 {
+			value += " " + scope.Versions[0]
+		}
+	case len(scope.Terminals) == 1:
+		value = scope.Terminals[0]
+	case len(d.Hits) > 0 && d.Rule.Type != typeSpread:
+		value = cmp.Or(d.Hits[0].Serial, d.Text.EN)
+	}
+	if value != "" {
+		en, zh = en+": "+value, zh+": "+value
+	}
+	if len(scope.Terminals) > 1 {
+		n := len(scope.Terminals) + scope.More
+		en, zh = fmt.Sprintf("%s, %d terminals", en, n), fmt.Sprintf("%s, %d 台终端", zh, n)
+	}
+	return Text{EN: en, ZH: zh}
+}
