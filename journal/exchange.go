@@ -26,10 +26,11 @@ const (
 	Settled      Effect = 10 // the batch is closed and the next one open
 	Tampered     Effect = 11 // the device proved itself and reported tampering
 	ReversedNone Effect = 12 // Original was refused: undone without effect on money
+	Compensated  Effect = 13 // an approved compensation for the sale Original, which it leaves as it is
 )
 
 var effectNames = [...]string{"none", "recorded", "keys_issued", "signed_off", "sold", "voided", "refunded",
-	"sale_reversed", "void_reversed", "buried", "settled", "tampered", "reversed_without_money"}
+	"sale_reversed", "void_reversed", "buried", "settled", "tampered", "reversed_without_money", "compensated"}
 
 // String is the effect's stable word.
 func (e Effect) String() string {
