@@ -42,6 +42,9 @@ type Payment struct {
 	Card     pos.PANHash `json:"card"`
 	Amount   pos.Amount  `json:"amount"`
 	At       pos.Instant `json:"at"`
+
+	Terminal pos.TerminalID   `json:"terminal"` // of the sale
+	Shown    pos.TruncatedPAN `json:"shown"`
 }
 
 // noCheck begins Details that are no evidence of checks: no check has this number.
@@ -89,7 +92,7 @@ func (x *Exchange) Payment(seq uint64) (p Payment, ok bool) {
 	if !ok || x.Effect != Refunded && x.Effect != Compensated {
 		return Payment{}, false
 	}
-	return Payment{r.Claim, r.Part, r.Proposal, seq, x.Original, x.Card, x.Amount, x.At}, true
+	return Payment{r.Claim, r.Part, r.Proposal, seq, x.Original, x.Card, x.Amount, x.At, x.Terminal, x.Shown}, true
 }
 
 // Change is the payment as the room of redress folds it.

@@ -126,6 +126,17 @@ func (s *State) Due() (list []Payment) {
 	return list
 }
 
+// PaidSince is the entry after which a payment that no act has noted may be in the journal; ok is false where
+// nothing is due. At a start the journal is searched from there, before anything is paid.
+func (s *State) PaidSince() (seq uint64, ok bool) {
+	for _, p := range s.Due() {
+		if at := s.entries[p.Claim]; !ok || at < seq {
+			seq, ok = at, true
+		}
+	}
+	return seq, ok
+}
+
 // Unnoted lists the payments that took place and that no act has noted.
 func (s *State) Unnoted() (list []journal.Payment) {
 	for _, id := range s.numbered {

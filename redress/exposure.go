@@ -39,7 +39,7 @@ const NounExposure = "exposure"
 // Bounds of a frozen set.
 const (
 	MaxListed     = 250_000 // sales in one kept file
-	MaxListFiles  = 64
+	MaxListFiles  = 16
 	maxScopeNamed = 64 // terminals named in the record; with more of them only their number is
 )
 

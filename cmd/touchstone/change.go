@@ -53,6 +53,11 @@ type change struct {
 	Advisory     *advisoryChange     `json:"advisory,omitempty"`
 	Campaign     *campaignChange     `json:"campaign,omitempty"`
 	Updates      *updatesQuery       `json:"updates,omitempty"` // asks, and changes nothing
+	Exposure     *exposureChange     `json:"exposure,omitempty"`
+	Claim        *claimChange        `json:"claim,omitempty"`
+	Decision     *decisionChange     `json:"decision,omitempty"`
+	Scope        *scopeQuery         `json:"scope,omitempty"`  // asks
+	Claims       *claimsQuery        `json:"claims,omitempty"` // asks
 
 	By       []credential `json:"by,omitempty"` // who asks; two where two people are needed and both are here
 	actors   []string     // the accounts that were proven, the proposer first; set where the change is applied
@@ -155,6 +160,12 @@ func (e *engine) carry(ctx context.Context, c change) (changed, error) {
 		return e.changeCertificate(ctx, c.Certificate)
 	case c.CRL != nil:
 		return e.revocationList(ctx, c.CRL)
+	case c.Exposure != nil:
+		return e.freeze(ctx, c.Exposure, c.actors)
+	case c.Claim != nil:
+		return e.makeClaim(ctx, c.Claim, c.actors)
+	case c.Decision != nil:
+		return e.decideClaim(ctx, c.Decision, c.actors, c.proposal)
 	case c.Finding != nil:
 		return e.finding(ctx, c.Finding)
 	case c.Resume != nil:

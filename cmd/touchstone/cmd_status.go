@@ -64,6 +64,11 @@ func (e *engine) respond(ctx context.Context, c change) (any, error) {
 		return e.answerPermit(ctx, c.PermitQuery)
 	case c.Updates != nil:
 		return e.updates(ctx, c.Updates)
+	case c.Scope != nil:
+		a, _, err := e.scope(c.Scope.Scope)
+		return a, err
+	case c.Claims != nil:
+		return e.claims(c.Claims)
 	}
 	return e.apply(ctx, c)
 }
