@@ -57,7 +57,8 @@ type Claim struct {
 	Decided      []string    `json:"decided,omitempty"` // the two people
 	Proposal     string      `json:"proposal,omitempty"`
 	DecidedAt    pos.Instant `json:"decided_at,omitempty"`
-	Why          string      `json:"why,omitempty"` // of a refusal, or of a compensation
+	After        uint64      `json:"after,omitempty"` // an entry before every payment of it
+	Why          string      `json:"why,omitempty"`   // of a refusal, or of a compensation
 	Refund       pos.Amount  `json:"refund,omitempty"`
 	Compensation pos.Amount  `json:"compensation,omitempty"`
 	Payer        Payer       `json:"payer,omitempty"` // of the compensation

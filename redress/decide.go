@@ -19,8 +19,9 @@ type Decision struct {
 }
 
 // Decide is the decision of two people on an open claim. sale is its sale as it is now, nil when the ledger
-// does not know it. Nothing is paid by it: see Due. A second decision on the same claim is refused.
-func Decide(s *State, id string, d Decision, sale *transaction.Record, by []string, proposal string, now pos.Instant) (*Claim, []journal.Draft, error) {
+// does not know it; head is the last durable entry. Nothing is paid by it: see Due. A second decision on the same
+// claim is refused.
+func Decide(s *State, id string, d Decision, sale *transaction.Record, by []string, proposal string, head uint64, now pos.Instant) (*Claim, []journal.Draft, error) {
 	refuse := func(why string, args ...any) (*Claim, []journal.Draft, error) {
 		return nil, nil, refusal("claim_decided", by, why, args...)
 	}
@@ -39,7 +40,7 @@ func Decide(s *State, id string, d Decision, sale *transaction.Record, by []stri
 		return refuse("%s", why)
 	}
 	c := *old
-	c.Decided, c.Proposal, c.DecidedAt, c.Why, c.State = by, proposal, now, d.Why, ClaimRefused
+	c.Decided, c.Proposal, c.DecidedAt, c.After, c.Why, c.State = by, proposal, now, head, d.Why, ClaimRefused
 	verb := "claim_refused"
 	if d.Approve {
 		verb, c.State, c.Refund, c.Compensation, c.Payer = "claim_approved", ClaimApproved, d.Refund, d.Compensation, d.Payer
@@ -130,7 +131,7 @@ func (s *State) Due() (list []Payment) {
 // nothing is due. At a start the journal is searched from there, before anything is paid.
 func (s *State) PaidSince() (seq uint64, ok bool) {
 	for _, p := range s.Due() {
-		if at := s.entries[p.Claim]; !ok || at < seq {
+		if at := s.claims[p.Claim].After; !ok || at < seq {
 			seq, ok = at, true
 		}
 	}

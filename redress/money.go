@@ -19,6 +19,7 @@ type Books struct {
 	payments []journal.Payment
 	cards    map[pos.PANHash]*cardBook
 	sales    map[uint64]*saleBook
+	voids    map[uint64]uint64 // the sale of a void
 	last     uint64
 }
 
@@ -33,7 +34,7 @@ type saleBook struct{ amount, returned pos.Amount }
 
 // NewBooks begins books on the claims of an incident, or on every claim.
 func NewBooks(incident string) *Books {
-	return &Books{incident: incident, pass: 1, claims: map[string]*Claim{}, cards: map[pos.PANHash]*cardBook{}, sales: map[uint64]*saleBook{}}
+	return &Books{incident: incident, pass: 1, claims: map[string]*Claim{}, cards: map[pos.PANHash]*cardBook{}, sales: map[uint64]*saleBook{}, voids: map[uint64]uint64{}}
 }
 
 // Again begins the second pass.
@@ -91,9 +92,16 @@ func (b *Books) move(seq uint64, x *journal.Exchange) {
 	if s := b.sales[seq]; s != nil {
 		s.amount = x.Amount
 	}
-	if s := b.sales[x.Original]; s != nil {
+	of := x.Original
+	if x.Effect == journal.ReversedVoid {
+		of = b.voids[x.Original] // it names the void, whose sale stands again
+	}
+	if s := b.sales[of]; s != nil {
 		switch x.Effect {
-		case journal.Refunded, journal.VoidedSale, journal.ReversedSale:
+		case journal.VoidedSale:
+			b.voids[seq] = of
+			s.returned += x.Delta
+		case journal.Refunded, journal.ReversedSale, journal.ReversedVoid:
 			s.returned += x.Delta
 		}
 	}
@@ -104,9 +112,7 @@ func (b *Books) move(seq uint64, x *journal.Exchange) {
 	switch x.Effect {
 	case journal.Sold:
 		c.taken -= x.Delta
-	case journal.ReversedVoid: // its sale stands again
-		c.returned += x.Delta
-	case journal.Refunded, journal.VoidedSale, journal.ReversedSale:
+	case journal.Refunded, journal.VoidedSale, journal.ReversedSale, journal.ReversedVoid:
 		c.returned += x.Delta
 	case journal.Compensated:
 		c.compensated += x.Delta

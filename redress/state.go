@@ -31,7 +31,6 @@ type claimState struct {
 	claims    map[string]*Claim
 	numbered  []string            // ids of claims by their number, "" where none is
 	bySale    map[uint64][]string // claims of a sale
-	entries   map[string]uint64   // the entry of each claim's newest record
 	payments  map[paymentKey]journal.Payment
 }
 
@@ -42,10 +41,10 @@ type paymentKey struct {
 }
 
 func newClaimState() claimState {
-	return claimState{exposures: map[string]*Exposure{}, claims: map[string]*Claim{}, entries: map[string]uint64{}, bySale: map[uint64][]string{}, payments: map[paymentKey]journal.Payment{}}
+	return claimState{exposures: map[string]*Exposure{}, claims: map[string]*Claim{}, bySale: map[uint64][]string{}, payments: map[paymentKey]journal.Payment{}}
 }
 
-func (s *claimState) foldClaims(seq uint64, c journal.Change) error {
+func (s *claimState) foldClaims(_ uint64, c journal.Change) error {
 	switch c.Noun {
 	case NounExposure:
 		n, err := numberOf(c.ID, "EXP-")
@@ -58,7 +57,7 @@ func (s *claimState) foldClaims(seq uint64, c journal.Change) error {
 		}
 		s.exposures[c.ID], s.exposed = x, max(s.exposed, n)
 	case NounClaim:
-		return s.foldClaim(seq, c)
+		return s.foldClaim(c)
 	case NounPayment:
 		var p journal.Payment
 		if err := json.Unmarshal(c.Record, &p); err != nil {
@@ -69,7 +68,7 @@ func (s *claimState) foldClaims(seq uint64, c journal.Change) error {
 	return nil
 }
 
-func (s *claimState) foldClaim(seq uint64, c journal.Change) error {
+func (s *claimState) foldClaim(c journal.Change) error {
 	n, err := numberOf(c.ID, "CLM-")
 	if err != nil {
 		return err
@@ -88,6 +87,6 @@ func (s *claimState) foldClaim(seq uint64, c journal.Change) error {
 		s.numbered[n-1] = c.ID
 		s.bySale[x.Sale] = append(s.bySale[x.Sale], c.ID)
 	}
-	s.claims[c.ID], s.entries[c.ID] = x, seq
+	s.claims[c.ID] = x
 	return nil
 }

@@ -313,7 +313,7 @@ func (e *engine) decideClaim(ctx context.Context, c *decisionChange, actors []st
 			if !ok {
 				known = nil
 			}
-			_, drafts, err = redress.Decide(r.redress, c.Claim, c.Decision, known, actors, proposal, now)
+			_, drafts, err = redress.Decide(r.redress, c.Claim, c.Decision, known, actors, proposal, e.ledger.Durable(), now)
 			return drafts, err
 		})
 		if err != nil {
