@@ -163,7 +163,7 @@ func TestWords(t *testing.T) {
 	for want, got := range map[string]string{
 		"exchange": journal.KindExchange.String(), "opened": journal.KindOpened.String(), "certificate": journal.KindCertificate.String(), "kind-99": journal.Kind(99).String(),
 		"none": journal.NoEffect.String(), "sold": journal.Sold.String(), "reversed_without_money": journal.ReversedNone.String(),
-		"buried": journal.Buried.String(), "tampered": journal.Tampered.String(), "unknown": journal.Effect(13).String(),
+		"buried": journal.Buried.String(), "tampered": journal.Tampered.String(), "compensated": journal.Compensated.String(), "unknown": journal.Effect(14).String(),
 	} {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)
