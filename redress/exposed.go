@@ -3,6 +3,7 @@ package redress
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -50,13 +51,11 @@ type Sum struct {
 
 // SumOf counts a list.
 func SumOf(list []Exposed) Sum {
-	cards, shops := map[pos.PANHash]bool{}, map[pos.MerchantID]bool{}
-	s := Sum{Sales: len(list)}
+	t := NewTally(0)
 	for i := range list {
-		cards[list[i].Card], shops[list[i].Merchant] = true, true
-		s.Amount += list[i].Amount
+		t.Add(&list[i])
 	}
-	s.Cards, s.Shops = len(cards), len(shops)
+	s, _ := t.Sum()
 	return s
 }
 
@@ -131,4 +130,88 @@ func parseExposed(row []string) (e Exposed, err error) {
 		return Exposed{}, ErrExposed
 	}
 	return e, nil
+}
+
+// Tally counts exposed sales one by one, and keeps the first of them in the order of the journal.
+type Tally struct {
+	sum   Sum
+	cards cardSet
+	shops map[pos.MerchantID]struct{}
+	most  int
+	first []Exposed
+}
+
+// NewTally is a tally that keeps the first most sales.
+func NewTally(most int) *Tally {
+	return &Tally{cards: newCardSet(), shops: map[pos.MerchantID]struct{}{}, most: max(most, 0)}
+}
+
+// Add counts a sale, which is copied.
+func (t *Tally) Add(e *Exposed) {
+	t.sum.Sales++
+	t.sum.Amount += e.Amount
+	t.cards.add(e.Card)
+	if _, known := t.shops[e.Merchant]; !known {
+		t.shops[e.Merchant] = struct{}{}
+	}
+	full := len(t.first) >= t.most
+	if t.most == 0 || full && e.Seq > t.first[len(t.first)-1].Seq {
+		return
+	}
+	at, _ := slices.BinarySearchFunc(t.first, e.Seq, func(x Exposed, seq uint64) int { return cmp.Compare(x.Seq, seq) })
+	if full {
+		t.first = t.first[:t.most-1]
+	}
+	t.first = slices.Insert(t.first, at, *e)
+}
+
+// Sum is what was counted, and the first sales.
+func (t *Tally) Sum() (Sum, []Exposed) {
+	t.sum.Cards, t.sum.Shops = t.cards.n, len(t.shops)
+	return t.sum, t.first
+}
+
+// cardSet is a set of keyed hashes, open addressing: they are uniform, so the first bytes of one are its place. With
+// ten million sales it is most of the work.
+type cardSet struct {
+	slots []pos.PANHash // a power of two of them, at most half in use; zero is free
+	n     int
+	none  bool // the zero hash is in the set
+}
+
+func newCardSet() cardSet { return cardSet{slots: make([]pos.PANHash, 1<<10)} }
+
+func (s *cardSet) add(h pos.PANHash) {
+	if h == (pos.PANHash{}) {
+		if !s.none {
+			s.none, s.n = true, s.n+1
+		}
+		return
+	}
+	if !s.place(h) {
+		return
+	}
+	if s.n++; 2*s.n > len(s.slots) {
+		old := s.slots
+		s.slots = make([]pos.PANHash, 2*len(old))
+		for _, kept := range old {
+			if kept != (pos.PANHash{}) {
+				s.place(kept)
+			}
+		}
+	}
+}
+
+// place puts a hash into its slot, and tells whether it was not there.
+func (s *cardSet) place(h pos.PANHash) bool {
+	mask := uint64(len(s.slots) - 1)
+	for i := binary.LittleEndian.Uint64(h[:]) & mask; ; i = (i + 1) & mask {
+		switch s.slots[i] {
+		case h:
+			return false
+		case pos.PANHash{}:
+			s.slots[i] = h
+			return true
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,7 +26,7 @@ type exposedCmd struct {
 	To       string   `name:"to" help:"Not included; default now." placeholder:"TIME"`
 	Freeze   bool     `name:"freeze" help:"Keep the set: notices and claims of the incident then speak of the same sales. Needs --incident and --as."`
 	Lines    int      `name:"lines" short:"n" default:"20" help:"How many sales to list."`
-	CSV      bool     `name:"csv" help:"Every sale as CSV: rrn, at, terminal, merchant, card, card_hash, amount."`
+	CSV      bool     `name:"csv" help:"Every sale as CSV: rrn, at, terminal, merchant, card, card_hash, amount; terminal by terminal."`
 	JSON     bool     `name:"json" help:"One JSON object with every sale."`
 	Lang     string   `name:"lang" default:"en" help:"en or zh."`
 }
@@ -87,31 +88,73 @@ func (c *exposedCmd) Run(a *app) error {
 		return fmt.Errorf("%d terminals are more than %d: freeze the set into an incident, or name fewer", found.Of, maxScopeTerminals)
 	}
 	answer := exposedList{Scope: found.Scope, Of: found.Of}
-	var list []redress.Exposed
+	out := &exposedOut{tally: redress.NewTally(c.Lines), answer: &answer, csv: c.CSV, json: c.JSON, w: a.stdout}
 	if found.Frozen != nil && len(c.Terminal) == 0 && c.Model == "" && c.Version == "" && c.From == "" && c.To == "" {
 		answer.Scope, answer.Of, answer.Head, answer.Frozen = found.Frozen.Scope, found.Frozen.Of, found.Frozen.Head, found.Frozen.ID
-		list, err = c.frozen(found.Frozen)
+		err = c.frozen(found.Frozen, out.add)
 	} else {
-		answer.Head, list, err = c.search(a, &found)
+		answer.Head, err = c.search(a, &found, out.add)
 	}
 	if err != nil {
 		return err
 	}
-	answer.Sum = redress.SumOf(list)
+	if err := out.flush(true); err != nil {
+		return err
+	}
+	sum, first := out.tally.Sum()
+	answer.Sum = sum
 	switch {
 	case c.CSV:
-		content, err := redress.AppendExposed(list)
-		if err == nil {
-			_, err = a.stdout.Write(content)
-		}
-		return err
+		return nil
 	case c.JSON:
-		for i := range list {
-			answer.Sales = append(answer.Sales, showExposed(&list[i]))
-		}
 		return json.NewEncoder(a.stdout).Encode(answer)
 	}
-	return show.exposed(&answer, list, c.Lines)
+	return show.exposed(&answer, first)
+}
+
+// exposedOut takes exposed sales one by one: a set may be larger than what should be held.
+type exposedOut struct {
+	tally     *redress.Tally
+	answer    *exposedList
+	csv, json bool
+	part      []redress.Exposed // not written yet
+	begun     bool
+	w         io.Writer
+}
+
+func (o *exposedOut) add(x *redress.Exposed) error {
+	o.tally.Add(x)
+	switch {
+	case o.csv:
+		o.part = append(o.part, *x)
+		return o.flush(false)
+	case o.json:
+		if len(o.answer.Sales) >= redress.MaxListed {
+			return fmt.Errorf("more than %d sales: --csv lists any number", redress.MaxListed)
+		}
+		o.answer.Sales = append(o.answer.Sales, showExposed(x))
+	}
+	return nil
+}
+
+// csvPart is how many lines are written at once.
+const csvPart = 4096
+
+// flush writes what there is of a CSV file, its first line once.
+func (o *exposedOut) flush(end bool) error {
+	if !o.csv || !end && len(o.part) < csvPart {
+		return nil
+	}
+	content, err := redress.AppendExposed(o.part)
+	if err != nil {
+		return err
+	}
+	if o.begun {
+		_, content, _ = bytes.Cut(content, []byte("\n"))
+	}
+	o.begun, o.part = true, o.part[:0]
+	_, err = o.w.Write(content)
+	return err
 }
 
 func showExposed(x *redress.Exposed) exposedSale {
@@ -119,34 +162,33 @@ func showExposed(x *redress.Exposed) exposedSale {
 }
 
 // search reads the view, also while a host runs.
-func (c *exposedCmd) search(a *app, found *scopeAnswer) (head uint64, list []redress.Exposed, err error) {
+func (c *exposedCmd) search(a *app, found *scopeAnswer, f func(*redress.Exposed) error) (head uint64, err error) {
 	r, err := sqlite.OpenReader(c.Data)
 	if err != nil {
-		return 0, nil, err
+		return 0, err
 	}
 	defer r.Close()
-	head, err = r.Exposed(a.ctx, found.Terminals, found.Scope.From, found.Scope.To, func(x *redress.Exposed) error {
-		list = append(list, *x)
-		return nil
-	})
-	redress.Sort(list)
-	return head, list, err
+	return r.Exposed(a.ctx, found.Terminals, found.Scope.From, found.Scope.To, f)
 }
 
 // frozen reads the kept list.
-func (c *exposedCmd) frozen(x *redress.Exposure) (list []redress.Exposed, err error) {
+func (c *exposedCmd) frozen(x *redress.Exposure, f func(*redress.Exposed) error) error {
 	for _, digest := range x.Files {
 		content, err := readKept(c.Data, digest)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		part, err := redress.ParseExposed(content)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		list = append(list, part...)
+		for i := range part {
+			if err := f(&part[i]); err != nil {
+				return err
+			}
+		}
 	}
-	return list, nil
+	return nil
 }
 
 // readKept reads a kept file of a data directory and proves it.
@@ -159,29 +201,25 @@ func readKept(dir, digest string) ([]byte, error) {
 	return content, err
 }
 
-// exposed prints the sums and the first sales.
-func (l *lines) exposed(a *exposedList, list []redress.Exposed, most int) error {
+// exposed prints the sums, and the first sales in the order of the journal.
+func (l *lines) exposed(a *exposedList, first []redress.Exposed) error {
 	if a.Frozen != "" {
 		fmt.Fprintf(l.w, "%s %s\n", l.two("frozen as", "已固定为"), a.Frozen)
 	}
 	fmt.Fprintf(l.w, l.two("%d exposed sales, %d cards, %d shops, %s in all; %d terminals, %s to %s, journal up to entry %d\n",
 		"受影响消费 %d 笔, 卡 %d 张, 商户 %d 家, 合计 %s; 终端 %d 台, %s 至 %s, 日志截至第 %d 条\n"), a.Sum.Sales, a.Cards, a.Shops, a.Amount, a.Of,
 		l.minute(a.Scope.From), l.minute(a.Scope.To), a.Head)
-	if len(list) == 0 || most <= 0 {
+	if len(first) == 0 {
 		return nil
 	}
-	return l.exposedLines(l.w, list, most)
-}
-
-func (l *lines) exposedLines(w io.Writer, list []redress.Exposed, most int) error {
-	fmt.Fprintf(w, "  %s %s %s %s %s\n", pad(l.two("time", "时间"), 19), pad(l.two("terminal", "终端"), 8), pad(l.two("card", "卡号末四位"), 10),
+	fmt.Fprintf(l.w, "  %s %s %s %s %s\n", pad(l.two("time", "时间"), 19), pad(l.two("terminal", "终端"), 8), pad(l.two("card", "卡号末四位"), 10),
 		pad(l.two("amount", "金额"), -12), l.two("reference", "参考号"))
-	for i := range list[:min(most, len(list))] {
-		x := &list[i]
-		fmt.Fprintf(w, "  %s %s %s %12s %s\n", x.At.Time().In(l.zone).Format(time.DateTime), x.Terminal, pad("**** "+x.Last4(), 10), x.Amount, x.RRN())
+	for i := range first {
+		x := &first[i]
+		fmt.Fprintf(l.w, "  %s %s %s %12s %s\n", x.At.Time().In(l.zone).Format(time.DateTime), x.Terminal, pad("**** "+x.Last4(), 10), x.Amount, x.RRN())
 	}
-	if n := len(list) - most; n > 0 {
-		fmt.Fprintf(w, "  "+l.two("and %d more: --csv lists all", "另有 %d 笔: 用 --csv 列出全部")+"\n", n)
+	if n := a.Sum.Sales - len(first); n > 0 {
+		fmt.Fprintf(l.w, "  "+l.two("and %d more: --csv lists all", "另有 %d 笔: 用 --csv 列出全部")+"\n", n)
 	}
 	return nil
 }
