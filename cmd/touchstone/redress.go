@@ -66,11 +66,14 @@ func (e *engine) scope(q redress.Scope) (scopeAnswer, []pos.TerminalID, error) {
 		return scopeAnswer{}, nil, errors.New("which terminals: give --incident, --terminal or --model")
 	}
 	if a.Scope.To == 0 {
-		a.Scope.To = now + 1_000_000 // what was sold in this very millisecond too
+		a.Scope.To = now + pos.Instant(time.Millisecond) // what was sold in this very millisecond too
 	}
 	if a.Scope.From == 0 {
 		a.Scope.From = a.Scope.To.Add(-exposedWindow)
 	}
+	const millisecond = pos.Instant(time.Millisecond) // of the view
+	a.Scope.From -= a.Scope.From % millisecond
+	a.Scope.To += (millisecond - a.Scope.To%millisecond) % millisecond
 	if a.Scope.From >= a.Scope.To {
 		return scopeAnswer{}, nil, errors.New("the window ends before it begins")
 	}
