@@ -25,7 +25,11 @@ type Exposed struct {
 	Shown    pos.TruncatedPAN // first six and last four digits
 	Card     pos.PANHash      // keyed hash; hexadecimal by String
 	Amount   pos.Amount       // minor units of CNY
+	App      [8]byte          // application version that the terminal presented (A2), padded with zeros
 }
+
+// Version is the application version that the terminal presented, "" when none.
+func (e *Exposed) Version() string { return string(bytes.TrimRight(e.App[:], "\x00")) }
 
 // RRN is the sale's retrieval reference number, as the receipt has it.
 func (e *Exposed) RRN() pos.RRN { return transaction.RRNOf(e.Seq) }
@@ -66,7 +70,7 @@ func Sort(list []Exposed) {
 
 // The columns of a kept list: a CSV file (RFC 4180) of which this is the first line. The time is RFC 3339 in
 // UTC to the millisecond, the amount is in yuan with two digits.
-var exposedColumns = []string{"rrn", "at", "terminal", "merchant", "card", "card_hash", "amount"}
+var exposedColumns = []string{"rrn", "at", "terminal", "merchant", "card", "card_hash", "amount", "version"}
 
 // exposedTime is the form of the time.
 const exposedTime = "2006-01-02T15:04:05.000Z"
@@ -84,7 +88,7 @@ func AppendExposed(list []Exposed) ([]byte, error) {
 	for i := range list {
 		e := &list[i]
 		err := w.Write([]string{e.RRN().String(), e.At.Time().Format(exposedTime), e.Terminal.String(), e.Merchant.String(), e.Shown.String(),
-			e.Card.String(), e.Amount.String()})
+			e.Card.String(), e.Amount.String(), e.Version()})
 		if err != nil {
 			return nil, err
 		}
@@ -126,7 +130,7 @@ func parseExposed(row []string) (e Exposed, err error) {
 	e.Merchant, errs[3] = pos.ParseMerchantID(row[3])
 	errs[4] = errors.Join(e.Shown.UnmarshalText([]byte(row[4])), e.Card.UnmarshalText([]byte(row[5])))
 	e.Amount, errs[5] = pos.ParseAmount(row[6])
-	if errors.Join(errs[:]...) != nil || e.Amount.String() != row[6] || at.Format(exposedTime) != row[1] {
+	if errors.Join(errs[:]...) != nil || e.Amount.String() != row[6] || copy(e.App[:], row[7]) != len(row[7]) || e.Version() != row[7] || at.Format(exposedTime) != row[1] {
 		return Exposed{}, ErrExposed
 	}
 	return e, nil

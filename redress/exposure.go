@@ -2,6 +2,7 @@ package redress
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -9,14 +10,41 @@ import (
 	"touchstone/pos"
 )
 
-// Scope is which sales are looked for: those of Terminals, from From and before To.
+// Scope is which sales are looked for: from From and before To, at the terminals named, or at those of the models,
+// and with one of the versions. What is empty does not narrow.
 type Scope struct {
 	Incident  string      `json:"incident,omitempty"` // INC-1
 	Terminals []string    `json:"terminals,omitempty"`
-	Model     string      `json:"model,omitempty"`   // every terminal whose device is of it
-	Version   string      `json:"version,omitempty"` // of the application, with Model
+	Models    []string    `json:"models,omitempty"`   // of the terminals' devices
+	Versions  []string    `json:"versions,omitempty"` // of the application, as presented with the sale
+	Also      []string    `json:"also,omitempty"`     // terminals that are in it whatever their model and version
 	From      pos.Instant `json:"from"`
 	To        pos.Instant `json:"to"`
+}
+
+// Narrowed tells whether the scope says which terminals or versions.
+func (s *Scope) Narrowed() bool {
+	return len(s.Terminals)+len(s.Models)+len(s.Versions)+len(s.Also) > 0
+}
+
+// Covers tells whether a terminal with a model is in the scope.
+func (s *Scope) Covers(terminal, model string) bool {
+	if slices.Contains(s.Also, terminal) {
+		return true
+	}
+	if len(s.Also) > 0 && len(s.Terminals)+len(s.Models) == 0 {
+		return false
+	}
+	return (len(s.Terminals) == 0 || slices.Contains(s.Terminals, terminal)) && (len(s.Models) == 0 || slices.Contains(s.Models, model))
+}
+
+// Takes tells whether a sale of a terminal that the scope covers is in it. One without a known version is: nobody
+// knows that it was a good one.
+func (s *Scope) Takes(e *Exposed) bool {
+	if len(s.Versions) == 0 || e.App == [8]byte{} {
+		return true
+	}
+	return slices.Contains(s.Versions, e.Version()) || slices.Contains(s.Also, e.Terminal.String())
 }
 
 // Exposure is a frozen set of exposed sales: notices and claims speak of the same ones. The list is kept as
@@ -40,7 +68,7 @@ const NounExposure = "exposure"
 const (
 	MaxListed     = 250_000 // sales in one kept file
 	MaxListFiles  = 16
-	maxScopeNamed = 64 // terminals named in the record; with more of them only their number is
+	maxScopeNamed = 200 // terminals named in the record; with more of them only their number is
 )
 
 // Freeze is the decision to keep a set for an incident. The newest of an incident counts; an earlier one stays
@@ -61,8 +89,10 @@ func Freeze(s *State, scope Scope, of int, head uint64, sum Sum, files []string,
 	case len(files) > MaxListFiles:
 		return refuse("%d sales are more than a frozen set holds, %d: narrow the window", sum.Sales, MaxListed*MaxListFiles)
 	}
-	if len(scope.Terminals) > maxScopeNamed {
-		scope.Terminals = nil
+	for _, names := range []*[]string{&scope.Terminals, &scope.Also} {
+		if len(*names) > maxScopeNamed {
+			*names = nil
+		}
 	}
 	x := &Exposure{ID: fmt.Sprintf("EXP-%d", s.exposed+1), Scope: scope, Of: of, Head: head, Sum: sum, Files: files, At: now, By: by}
 	if old := s.ExposureOf(scope.Incident); old != nil {

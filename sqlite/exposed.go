@@ -25,6 +25,7 @@ type chunk struct {
 	first, last uint64 // entries of its first and its newest sale
 	lastMS      int64
 	merchant    pos.MerchantID
+	app         [8]byte
 	sales       int
 }
 
@@ -66,19 +67,27 @@ func (r *round) exposed(seq uint64, x *journal.Exchange) {
 	row := &s.rows[len(s.rows)-1]
 	row.body = packSale(row.body, c, seq, at, x)
 	row.firstMS, row.lastMS, row.sales = min(row.firstMS, at), max(row.lastMS, at), row.sales+1
-	c.last, c.lastMS, c.merchant, c.sales = seq, at, x.Merchant, c.sales+1
+	c.last, c.lastMS, c.merchant, c.app, c.sales = seq, at, x.Merchant, x.App, c.sales+1
 }
 
-// packSale appends a sale: the distance of its entry from the one before as a varint, doubled, plus one where the
-// merchant changes; that merchant's 15 bytes; the distance in milliseconds as a signed varint; the amount as a
-// varint; the truncated card number as 5 bytes BCD, FF for none; the 16 bytes of the card's keyed hash.
+// packSale appends a sale: the distance of its entry from the one before as a varint, times four, plus one where the
+// merchant changes and two where the application's version does; that merchant's 15 bytes, that version's 8; the
+// distance in milliseconds as a signed varint; the amount as a varint; the truncated card number as 5 bytes BCD, FF
+// for none; the 16 bytes of the card's keyed hash.
 func packSale(b []byte, c *chunk, seq uint64, at int64, x *journal.Exchange) []byte {
-	step := (seq - c.last) << 1
+	step := (seq - c.last) << 2
 	if x.Merchant != c.merchant {
-		b = binary.AppendUvarint(b, step|1)
+		step |= 1
+	}
+	if x.App != c.app {
+		step |= 2
+	}
+	b = binary.AppendUvarint(b, step)
+	if step&1 != 0 {
 		b = append(b, x.Merchant[:]...)
-	} else {
-		b = binary.AppendUvarint(b, step)
+	}
+	if step&2 != 0 {
+		b = append(b, x.App[:]...)
 	}
 	b = binary.AppendVarint(b, at-c.lastMS)
 	b = binary.AppendUvarint(b, uint64(x.Amount))
@@ -94,7 +103,7 @@ func packSale(b []byte, c *chunk, seq uint64, at int64, x *journal.Exchange) []b
 
 // unpackSales calls f with each sale of a row up to entry covered, in one value that it uses again.
 func unpackSales(body []byte, e *redress.Exposed, covered uint64, f func(*redress.Exposed) error) error {
-	e.Seq, e.Merchant = 0, pos.MerchantID{}
+	e.Seq, e.Merchant, e.App = 0, pos.MerchantID{}, [8]byte{}
 	at := int64(0)
 	for len(body) > 0 {
 		step, n := binary.Uvarint(body)
@@ -102,12 +111,12 @@ func unpackSales(body []byte, e *redress.Exposed, covered uint64, f func(*redres
 			return errPosting
 		}
 		body = body[n:]
-		e.Seq += step >> 1
-		if step&1 != 0 {
-			if len(body) < len(e.Merchant) {
-				return errPosting
-			}
+		e.Seq += step >> 2
+		if step&1 != 0 && len(body) >= len(e.Merchant) {
 			body = body[copy(e.Merchant[:], body):]
+		}
+		if step&2 != 0 && len(body) >= len(e.App) {
+			body = body[copy(e.App[:], body):]
 		}
 		ms, n := binary.Varint(body)
 		if n <= 0 {
@@ -214,7 +223,7 @@ func (r *Reader) exposed(ctx context.Context, view *sql.DB, terminals []pos.Term
 				return nil
 			}
 			return f(&redress.Exposed{Seq: e.Seq, At: pos.Instant(milliseconds(x.At)) * 1_000_000, Terminal: x.Terminal, Merchant: x.Merchant,
-				Shown: x.Shown, Card: x.Card, Amount: x.Amount})
+				Shown: x.Shown, Card: x.Card, Amount: x.Amount, App: x.App})
 		})
 	})
 	if err != nil {

@@ -29,6 +29,9 @@ func randomExchange(r *rand.Rand, n int) *journal.Exchange {
 	if r.IntN(4) == 0 {
 		x.Merchant[14] = '2'
 	}
+	if r.IntN(4) == 0 {
+		copy(x.App[:], "1.0.2")
+	}
 	if r.IntN(9) > 0 {
 		x.Card[0], x.Card[15] = byte(r.IntN(40)), 1
 		copy(x.Shown[:], fmt.Sprintf("622588%04d", r.IntN(10000)))
@@ -55,7 +58,7 @@ func exposedOracle(t *testing.T, s *sqlite.Store, wanted []pos.TerminalID, from,
 			}
 			at := x.At - x.At%1_000_000
 			if x.Effect == journal.Sold && x.Flags&journal.FlagCanary == 0 && slices.Contains(wanted, x.Terminal) && at >= from && at < to {
-				list = append(list, redress.Exposed{Seq: e.Seq, At: at, Terminal: x.Terminal, Merchant: x.Merchant, Shown: x.Shown, Card: x.Card, Amount: x.Amount})
+				list = append(list, redress.Exposed{Seq: e.Seq, At: at, Terminal: x.Terminal, Merchant: x.Merchant, Shown: x.Shown, Card: x.Card, Amount: x.Amount, App: x.App})
 			}
 			return nil
 		})

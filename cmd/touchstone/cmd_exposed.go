@@ -20,13 +20,13 @@ type exposedCmd struct {
 	actFlags
 	Incident string   `name:"incident" help:"Its terminals and window, or the set that was frozen into it." placeholder:"INC-1"`
 	Terminal []string `name:"terminal" help:"DE41; may be given again." placeholder:"ID"`
-	Model    string   `name:"model" help:"Every terminal whose device is of this model."`
-	Version  string   `name:"version" help:"Only those with this application version, as registered."`
+	Model    []string `name:"model" help:"Every terminal whose device is of this model; may be given again."`
+	Version  []string `name:"version" help:"Only sales for which the terminal presented this application version, or none; may be given again."`
 	From     string   `name:"from" help:"2026-11-01, 2026-11-01 08:30 or RFC 3339; default 30 days before --to." placeholder:"TIME"`
 	To       string   `name:"to" help:"Not included; default now." placeholder:"TIME"`
 	Freeze   bool     `name:"freeze" help:"Keep the set: notices and claims of the incident then speak of the same sales. Needs --incident and --as."`
 	Lines    int      `name:"lines" short:"n" default:"20" help:"How many sales to list."`
-	CSV      bool     `name:"csv" help:"Every sale as CSV: rrn, at, terminal, merchant, card, card_hash, amount; terminal by terminal."`
+	CSV      bool     `name:"csv" help:"Every sale as CSV: rrn, at, terminal, merchant, card, card_hash, amount, version; terminal by terminal."`
 	JSON     bool     `name:"json" help:"One JSON object with every sale."`
 	Lang     string   `name:"lang" default:"en" help:"en or zh."`
 }
@@ -61,6 +61,7 @@ type exposedSale struct {
 	Last4    string           `json:"last4"`
 	CardHash string           `json:"card_hash"`
 	Amount   string           `json:"amount"`
+	Version  string           `json:"version,omitempty"` // that the terminal presented
 }
 
 // Run finds, lists or freezes.
@@ -69,7 +70,7 @@ func (c *exposedCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	scope := redress.Scope{Incident: c.Incident, Terminals: c.Terminal, Model: c.Model, Version: c.Version}
+	scope := redress.Scope{Incident: c.Incident, Terminals: c.Terminal, Models: c.Model, Versions: c.Version}
 	if scope.From, err = readTime("from", c.From); err != nil {
 		return err
 	}
@@ -89,7 +90,7 @@ func (c *exposedCmd) Run(a *app) error {
 	}
 	answer := exposedList{Scope: found.Scope, Of: found.Of}
 	out := &exposedOut{tally: redress.NewTally(c.Lines), answer: &answer, csv: c.CSV, json: c.JSON, w: a.stdout}
-	if found.Frozen != nil && len(c.Terminal) == 0 && c.Model == "" && c.Version == "" && c.From == "" && c.To == "" {
+	if found.Frozen != nil && !scope.Narrowed() && scope.From == 0 && scope.To == 0 {
 		answer.Scope, answer.Of, answer.Head, answer.Frozen = found.Frozen.Scope, found.Frozen.Of, found.Frozen.Head, found.Frozen.ID
 		err = c.frozen(found.Frozen, out.add)
 	} else {
@@ -158,7 +159,7 @@ func (o *exposedOut) flush(end bool) error {
 }
 
 func showExposed(x *redress.Exposed) exposedSale {
-	return exposedSale{x.RRN().String(), x.At.Time(), x.Terminal.String(), x.Merchant.String(), x.Shown, x.Last4(), x.Card.String(), x.Amount.String()}
+	return exposedSale{x.RRN().String(), x.At.Time(), x.Terminal.String(), x.Merchant.String(), x.Shown, x.Last4(), x.Card.String(), x.Amount.String(), x.Version()}
 }
 
 // search reads the view, also while a host runs.
@@ -168,7 +169,12 @@ func (c *exposedCmd) search(a *app, found *scopeAnswer, f func(*redress.Exposed)
 		return 0, err
 	}
 	defer r.Close()
-	return r.Exposed(a.ctx, found.Terminals, found.Scope.From, found.Scope.To, f)
+	return r.Exposed(a.ctx, found.Terminals, found.Scope.From, found.Scope.To, func(x *redress.Exposed) error {
+		if !found.Scope.Takes(x) {
+			return nil
+		}
+		return f(x)
+	})
 }
 
 // frozen reads the kept list.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base32"
@@ -40,30 +41,20 @@ const exposedWindow = 30 * 24 * time.Hour
 func (e *engine) scope(q redress.Scope) (scopeAnswer, []pos.TerminalID, error) {
 	now := e.clock()
 	a := scopeAnswer{Scope: q}
-	narrowed := len(q.Terminals) > 0 || q.Model != "" || q.Version != ""
-	covers := func(terminal, model string, versions []string) bool {
-		if len(q.Terminals) > 0 && !slices.Contains(q.Terminals, terminal) {
-			return false
-		}
-		return (q.Model == "" || q.Model == model) && (q.Version == "" || slices.Contains(versions, q.Version))
-	}
 	if q.Incident != "" {
 		e.office.view(func(r *rooms) { a.Frozen = r.redress.ExposureOf(q.Incident) })
+	}
+	if !q.Narrowed() {
 		of, known := e.incidentScope(q.Incident)
-		if !known && a.Frozen == nil && !narrowed {
-			return scopeAnswer{}, nil, fmt.Errorf("incident %s is not known: give --terminal or --model", q.Incident)
+		switch {
+		case q.Incident == "":
+			return scopeAnswer{}, nil, errors.New("which terminals: give --incident, --terminal or --model")
+		case known:
+			of.Incident, of.From, of.To = q.Incident, cmp.Or(q.From, of.From), cmp.Or(q.To, of.To)
+			a.Scope = of
+		case a.Frozen == nil:
+			return scopeAnswer{}, nil, fmt.Errorf("incident %.40s says of no terminal: give --terminal or --model", q.Incident)
 		}
-		if known && !narrowed {
-			covers = of.covers
-			if a.Scope.From == 0 {
-				a.Scope.From = of.from
-			}
-			if a.Scope.To == 0 {
-				a.Scope.To = of.to
-			}
-		}
-	} else if !narrowed {
-		return scopeAnswer{}, nil, errors.New("which terminals: give --incident, --terminal or --model")
 	}
 	if a.Scope.To == 0 {
 		a.Scope.To = now + pos.Instant(time.Millisecond) // what was sold in this very millisecond too
@@ -77,7 +68,7 @@ func (e *engine) scope(q redress.Scope) (scopeAnswer, []pos.TerminalID, error) {
 	if a.Scope.From >= a.Scope.To {
 		return scopeAnswer{}, nil, errors.New("the window ends before it begins")
 	}
-	ids := e.terminalsOf(covers)
+	ids := e.terminalsOf(&a.Scope)
 	if a.Of = len(ids); a.Of <= maxScopeTerminals {
 		a.Terminals = ids
 	}
@@ -85,16 +76,19 @@ func (e *engine) scope(q redress.Scope) (scopeAnswer, []pos.TerminalID, error) {
 }
 
 // terminalsOf lists the terminals that a scope covers, by their ids. Reserved ones are never in it.
-func (e *engine) terminalsOf(covers func(terminal, model string, versions []string) bool) (ids []pos.TerminalID) {
+func (e *engine) terminalsOf(s *redress.Scope) (ids []pos.TerminalID) {
+	if !s.Narrowed() {
+		return nil
+	}
 	for _, t := range e.ledger.Terminals() {
 		if t.Canary {
 			continue
 		}
-		model, versions := "", []string(nil)
+		model := ""
 		if d, err := e.ledger.Device(t.Serial); err == nil {
-			model, versions = d.Model, d.AppVersions
+			model = d.Model
 		}
-		if covers(t.ID.String(), model, versions) {
+		if s.Covers(t.ID.String(), model) {
 			ids = append(ids, t.ID)
 		}
 	}
@@ -125,6 +119,9 @@ func (e *engine) freeze(ctx context.Context, c *exposureChange, by []string) (ch
 	}
 	var list []redress.Exposed
 	head, err := e.exposedSales(ctx, ids, a.Scope.From, a.Scope.To, func(x *redress.Exposed) error {
+		if !a.Scope.Takes(x) {
+			return nil
+		}
 		if len(list) >= redress.MaxListed*redress.MaxListFiles {
 			return errTooManyExposed
 		}

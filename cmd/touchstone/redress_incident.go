@@ -1,14 +1,8 @@
 package main
 
-import "touchstone/pos"
+import "touchstone/redress"
 
-// incidentTerminals is which terminals an incident touches, and when.
-type incidentTerminals struct {
-	covers   func(terminal, model string, versions []string) bool
-	from, to pos.Instant // 0: open
-}
-
-// incidentScope is the scope of an incident; known is false where there is no such incident.
-func (e *engine) incidentScope(id string) (of incidentTerminals, known bool) {
-	return incidentTerminals{}, false
+// incidentScope is which terminals an incident touches, and when; known is false where there is no such incident.
+func (e *engine) incidentScope(id string) (s redress.Scope, known bool) {
+	return redress.Scope{}, false
 }
