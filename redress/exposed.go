@@ -86,15 +86,18 @@ func AppendExposed(list []Exposed) ([]byte, error) {
 		return nil, err
 	}
 	for i := range list {
-		e := &list[i]
-		err := w.Write([]string{e.RRN().String(), e.At.Time().Format(exposedTime), e.Terminal.String(), e.Merchant.String(), e.Shown.String(),
-			e.Card.String(), e.Amount.String(), e.Version()})
+		err := w.Write(list[i].row())
 		if err != nil {
 			return nil, err
 		}
 	}
 	w.Flush()
 	return b.Bytes(), w.Error()
+}
+
+func (e *Exposed) row() []string {
+	return []string{e.RRN().String(), e.At.Time().Format(exposedTime), e.Terminal.String(), e.Merchant.String(), e.Shown.String(), e.Card.String(),
+		e.Amount.String(), e.Version()}
 }
 
 // ParseExposed reads what AppendExposed wrote. On error the list is nil.
@@ -130,7 +133,8 @@ func parseExposed(row []string) (e Exposed, err error) {
 	e.Merchant, errs[3] = pos.ParseMerchantID(row[3])
 	errs[4] = errors.Join(e.Shown.UnmarshalText([]byte(row[4])), e.Card.UnmarshalText([]byte(row[5])))
 	e.Amount, errs[5] = pos.ParseAmount(row[6])
-	if errors.Join(errs[:]...) != nil || e.Amount.String() != row[6] || copy(e.App[:], row[7]) != len(row[7]) || e.Version() != row[7] || at.Format(exposedTime) != row[1] {
+	copy(e.App[:], row[7])
+	if errors.Join(errs[:]...) != nil || !slices.Equal(e.row(), row) {
 		return Exposed{}, ErrExposed
 	}
 	return e, nil
