@@ -122,9 +122,9 @@ type deviceFacts struct {
 
 // counts tells whether an entry is an approval that a figure speaks of: an answer 00 to a message that
 // must prove itself, given for the first time. A sign-in, an echo and a settlement carry no MAC by the
-// protocol and move no money.
+// protocol and move no money; what was paid for a claim rests on two people and no proof.
 func counts(x *journal.Exchange) bool {
-	if x.DE39 != pos.Approved || x.Reason != reason.None || x.Flags&journal.FlagRepeat != 0 {
+	if x.DE39 != pos.Approved || x.Reason != reason.None || x.Flags&(journal.FlagRepeat|journal.FlagRedress) != 0 {
 		return false
 	}
 	switch x.MTI {

@@ -26,10 +26,11 @@ const (
 	Settled      Effect = 10 // the batch is closed and the next one open
 	Tampered     Effect = 11 // the device proved itself and reported tampering
 	ReversedNone Effect = 12 // Original was refused: undone without effect on money
+	Compensated  Effect = 13 // an approved compensation for the sale Original, which it leaves as it is
 )
 
 var effectNames = [...]string{"none", "recorded", "keys_issued", "signed_off", "sold", "voided", "refunded",
-	"sale_reversed", "void_reversed", "buried", "settled", "tampered", "reversed_without_money"}
+	"sale_reversed", "void_reversed", "buried", "settled", "tampered", "reversed_without_money", "compensated"}
 
 // String is the effect's stable word.
 func (e Effect) String() string {
@@ -134,6 +135,7 @@ type Exchange struct {
 	Wrapped    []byte // the working key set issued, wrapped under the module's master key
 	KeyCode    pos.NetworkCode
 	Operator   pos.Operator // DE63.1 of a sign-in; zero when none was sent
+	App        [8]byte      // application version as presented in A2 sub-tag 05, padded with zeros; proven by the MAC alone
 }
 
 // section tags of the encoding; absent means zero.
@@ -149,7 +151,20 @@ const (
 )
 
 // tags of the section secMore.
-const moreOperator = 1 // Operator
+const (
+	moreOperator = 1 << iota // Operator
+	moreApp                  // App
+)
+
+func (x *Exchange) more() (tags uint8) {
+	if x.Operator != (pos.Operator{}) {
+		tags |= moreOperator
+	}
+	if x.App != [8]byte{} {
+		tags |= moreApp
+	}
+	return tags
+}
 
 func (x *Exchange) sections() (s uint8) {
 	mark := func(on bool, bit uint8) {
@@ -164,7 +179,7 @@ func (x *Exchange) sections() (s uint8) {
 	mark(x.Amount != 0 || x.Currency != pos.Currency{} || x.Delta != 0 || x.AuthCode != pos.AuthCode{} || x.Available != 0, secMoney)
 	mark(x.NextBatch != 0 || x.Claimed != Totals{} || x.SettleCode != 0, secSettle)
 	mark(x.KeyCode != 0 || len(x.Wrapped) > 0, secKeys)
-	mark(x.Operator != pos.Operator{}, secMore)
+	mark(x.more() != 0, secMore)
 	return s
 }
 
@@ -240,8 +255,14 @@ func (x *Exchange) appendSections(b []byte, sec uint8) []byte {
 		b = append(b, x.Wrapped...)
 	}
 	if sec&secMore != 0 {
-		b = append(b, moreOperator)
-		b = append(b, x.Operator[:]...)
+		tags := x.more()
+		b = append(b, tags)
+		if tags&moreOperator != 0 {
+			b = append(b, x.Operator[:]...)
+		}
+		if tags&moreApp != 0 {
+			b = append(b, x.App[:]...)
+		}
 	}
 	return b
 }
@@ -337,7 +358,13 @@ func (x *Exchange) parseSections(r *reader, sec uint8) {
 		x.Wrapped = r.take(int(r.u8()))
 	}
 	if sec&secMore != 0 {
-		r.bad = r.u8() != moreOperator || r.bad
-		copy(x.Operator[:], r.take(3))
+		tags := r.u8()
+		if tags&moreOperator != 0 {
+			copy(x.Operator[:], r.take(len(x.Operator)))
+		}
+		if tags&moreApp != 0 {
+			copy(x.App[:], r.take(len(x.App)))
+		}
+		r.bad = r.bad || tags != x.more()
 	}
 }

@@ -106,6 +106,7 @@ func TestEntrySize(t *testing.T) {
 	money.Card, money.Shown, money.Latitude, money.Longitude = pos.PANHash(ones(16)), pos.TruncatedPAN(ones(10)), 1, 1
 	money.Amount, money.Currency, money.Delta, money.AuthCode, money.Available = 1, pos.CNY, 1, pos.AuthCode(ones(6)), 1
 	money.OriginalBatch, money.OriginalSTAN, money.ReversalReason, money.Original = 1, 1, pos.Code("98"), 1
+	money.App = [8]byte(ones(8))
 	signIn := base
 	signIn.Wrapped, signIn.KeyCode, signIn.Operator = ones(keys.SetSize), 3, pos.Operator(ones(3))
 	settlement := base
@@ -163,7 +164,7 @@ func TestWords(t *testing.T) {
 	for want, got := range map[string]string{
 		"exchange": journal.KindExchange.String(), "opened": journal.KindOpened.String(), "certificate": journal.KindCertificate.String(), "kind-99": journal.Kind(99).String(),
 		"none": journal.NoEffect.String(), "sold": journal.Sold.String(), "reversed_without_money": journal.ReversedNone.String(),
-		"buried": journal.Buried.String(), "tampered": journal.Tampered.String(), "unknown": journal.Effect(13).String(),
+		"buried": journal.Buried.String(), "tampered": journal.Tampered.String(), "compensated": journal.Compensated.String(), "unknown": journal.Effect(14).String(),
 	} {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)

@@ -35,6 +35,13 @@ type memory struct {
 	onRecord func() // called by RecordBySeq once, after it has read
 }
 
+// act is the newest record of a room's noun.
+type act struct {
+	seq  uint64
+	kind journal.Kind
+	journal.Change
+}
+
 type slabKey struct {
 	kind ledger.SlabKind
 	id   uint32
@@ -156,6 +163,7 @@ func (m *memory) Head(context.Context) (uint64, journal.Hash, error) {
 func (m *memory) ColdRecords(ctx context.Context, to ledger.ColdRecords) error {
 	merchants, devices, terminals := map[pos.MerchantID]*registry.Merchant{}, map[pos.Serial]*registry.Device{}, map[pos.TerminalID]*registry.Terminal{}
 	certificates := map[string]*registry.Certificate{}
+	var acts []act
 	err := m.Blocks(ctx, 1, func(b journal.Block) error {
 		return b.Each(func(e journal.Entry) error {
 			switch e.Kind {
@@ -180,9 +188,23 @@ func (m *memory) ColdRecords(ctx context.Context, to ledger.ColdRecords) error {
 				terminals[r.ID] = r
 				return err
 			}
+			if e.Kind.OfActs() {
+				var a journal.Act
+				err := json.Unmarshal(e.Body, &a)
+				for _, c := range a.Changes {
+					acts = slices.DeleteFunc(acts, func(old act) bool { return old.kind == e.Kind && old.Noun == c.Noun && old.ID == c.ID })
+					acts = append(acts, act{e.Seq, e.Kind, c})
+				}
+				return err
+			}
 			return nil
 		})
 	})
+	for _, a := range acts {
+		if to.Act != nil {
+			err = errors.Join(err, to.Act(a.seq, a.kind, a.Change))
+		}
+	}
 	return errors.Join(err, giveAll(merchants, to.Merchant), giveAll(devices, to.Device), giveAll(terminals, to.Terminal), giveAll(certificates, to.Certificate))
 }
 

@@ -34,7 +34,7 @@ func (l *Ledger) Replay(ctx context.Context, e journal.Entry) error {
 	if c := l.cards[x.Card]; c != nil {
 		c.fold(e.Seq, &x)
 	}
-	return nil
+	return l.foldPayment(e.Seq, &x)
 }
 
 func (l *Ledger) replayOriginal(ctx context.Context, t *terminal, seq uint64, x *journal.Exchange) error {

@@ -130,7 +130,7 @@ func (v *Verdict) Record(r *Request, x *journal.Exchange) {
 		Amount: r.Amount, Currency: r.Currency, EntryMode: r.EntryMode, Condition: r.Condition,
 		Card: r.Card, Shown: r.Shown, Print: r.Print,
 		OriginalBatch: r.OrigBatch, OriginalSTAN: r.OrigSTAN, ReversalReason: r.Why,
-		Latitude: r.Latitude, Longitude: r.Longitude, Claimed: r.Claimed,
+		Latitude: r.Latitude, Longitude: r.Longitude, Claimed: r.Claimed, App: r.App,
 		Reason: v.Reason, DE39: v.DE39, Checks: uint64(v.Checks), Details: v.Details(), Operator: r.Operator,
 	}
 	for _, f := range [...]struct {

@@ -18,6 +18,9 @@ type round struct {
 	entries  int
 	postings map[pos.TerminalID]*posting
 	refused  []refusal
+	sold     map[pos.TerminalID]*soldSales
+	paid     []journal.Payment
+	chunks   map[pos.TerminalID]*chunk // where the next sale of a terminal goes; kept from round to round
 }
 
 // posting is one terminal's messages.
@@ -35,11 +38,15 @@ type refusal struct {
 	x   journal.Exchange
 }
 
-func newRound() *round { return &round{postings: map[pos.TerminalID]*posting{}} }
+func newRound() *round {
+	return &round{postings: map[pos.TerminalID]*posting{}, sold: map[pos.TerminalID]*soldSales{}, chunks: map[pos.TerminalID]*chunk{}}
+}
 
 func (r *round) reset() {
 	r.entries = 0
 	clear(r.postings)
+	clear(r.sold)
+	r.paid = r.paid[:0]
 	clear(r.refused)
 	r.refused = r.refused[:0]
 }
@@ -59,6 +66,7 @@ func (r *round) take(b journal.Block) error {
 			r.postings[x.Terminal] = p
 		}
 		p.append(e.Seq, &x)
+		r.exposed(e.Seq, &x)
 		if x.Reason != reason.None {
 			x.Details, x.Wrapped = nil, nil // views of the block
 			r.refused = append(r.refused, refusal{e.Seq, x})
@@ -113,6 +121,9 @@ func (r *round) write(ctx context.Context, tx *sql.Tx) error {
 		p := r.postings[ids[i]]
 		return []any{ids[i].String(), int64(p.first), int64(p.last), p.messages, p.sales, int64(p.sold), p.body}
 	})
+	if err == nil {
+		err = r.writeExposed(ctx, tx, ids)
+	}
 	if err != nil {
 		return err
 	}

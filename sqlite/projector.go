@@ -37,8 +37,9 @@ type Projector struct {
 
 	read atomic.Pointer[sql.DB] // for queries; a rebuild replaces it
 
-	mu sync.Mutex // held for a round; guards the field below
-	db *sql.DB
+	mu     sync.Mutex // held for a round; guards the fields below
+	db     *sql.DB
+	chunks map[pos.TerminalID]*chunk // of round; emptied when a round fails
 }
 
 // NewProjector opens or makes view.db beside the journal. One that is corrupt, of another journal or of a
@@ -185,6 +186,7 @@ func (p *Projector) catchUp(ctx context.Context) error {
 		return err
 	}
 	round := newRound()
+	round.chunks, p.chunks = p.takeChunks(), nil
 	err = p.journal.Blocks(ctx, at.last+1, func(b journal.Block) error {
 		if err := round.take(b); err != nil {
 			return fmt.Errorf("project journal entries %d to %d: %w", b.First, b.Last(), err)
@@ -199,7 +201,19 @@ func (p *Projector) catchUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.write(ctx, round, at)
+	if err := p.write(ctx, round, at); err != nil {
+		return err
+	}
+	p.chunks = round.chunks
+	return nil
+}
+
+// takeChunks is where the last round left off. A round that fails leaves nothing: the next begins new rows.
+func (p *Projector) takeChunks() map[pos.TerminalID]*chunk {
+	if p.chunks == nil || len(p.chunks) > mostChunks {
+		return map[pos.TerminalID]*chunk{}
+	}
+	return p.chunks
 }
 
 // write puts a round into view.db in one transaction and empties it.

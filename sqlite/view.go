@@ -15,7 +15,10 @@ import (
 
 // viewSchema: "posting" holds a terminal's messages of one round of projection, "first" and "last" their
 // entries, "sales" and "sold" how many sales were approved and for how much in minor units, "body" as
-// posting.append has it. "refusal" has a row for each message that was refused; "at" is nanoseconds since
+// posting.append has it. "exposed" holds approved sales of a terminal, at most chunkSales a row: "first" is the
+// entry of the first, "first_ms" and "last_ms" the earliest and the latest in milliseconds since 1970 UTC, "body"
+// as packSale has them. "redress" has a row for each payment of a claim; amounts are minor units.
+// "refusal" has a row for each message that was refused; "at" is nanoseconds since
 // 1970 UTC, reason and effect are their stable words. "boundary" and "head" of position are the end of the
 // last block projected and its chain value.
 var viewSchema = []string{`
@@ -29,6 +32,13 @@ CREATE TABLE refusal(seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, terminal TEXT
 	type INTEGER NOT NULL, network INTEGER NOT NULL, batch INTEGER NOT NULL, stan INTEGER NOT NULL, amount INTEGER NOT NULL, de39 TEXT NOT NULL,
 	reason TEXT NOT NULL, flags INTEGER NOT NULL, effect TEXT NOT NULL, card_shown TEXT NOT NULL, elapsed_us INTEGER NOT NULL) STRICT;
 CREATE INDEX refusal_reason ON refusal(reason, seq);
+UPDATE position SET last = 0, boundary = 0, head = zeroblob(32);`, `
+DELETE FROM posting;
+DELETE FROM refusal;
+CREATE TABLE exposed(terminal TEXT NOT NULL, first INTEGER NOT NULL, first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL, sales INTEGER NOT NULL,
+	body BLOB NOT NULL, PRIMARY KEY(terminal, first)) STRICT, WITHOUT ROWID;
+CREATE TABLE redress(seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, claim TEXT NOT NULL, part TEXT NOT NULL, proposal TEXT NOT NULL,
+	sale INTEGER NOT NULL, terminal TEXT NOT NULL, card_shown TEXT NOT NULL, amount INTEGER NOT NULL) STRICT;
 UPDATE position SET last = 0, boundary = 0, head = zeroblob(32);`}
 
 // Bounds of a search.

@@ -124,6 +124,9 @@ func NewTerminal() Terminal { return Terminal{Batch: 1} }
 
 // Fold applies a judged message to the terminal. The record it made, if any, is Remember's.
 func (t *Terminal) Fold(x *journal.Exchange) {
+	if x.Flags&journal.FlagRedress != 0 {
+		return // the terminal knows nothing of it
+	}
 	if c, ok := ClassOf(x.MTI); ok && x.Effect != journal.NoEffect && x.Batch == t.Batch {
 		t.Traces[c].Add(x.STAN)
 	}
@@ -154,6 +157,9 @@ func (t *Terminal) Fold(x *journal.Exchange) {
 
 // Remember makes the record of a judged message, or reports that it leaves none.
 func Remember(seq uint64, x *journal.Exchange) (r Record, ok bool) {
+	if x.Flags&journal.FlagRedress != 0 {
+		return Record{}, false
+	}
 	switch x.Effect {
 	case journal.Recorded, journal.Sold, journal.VoidedSale, journal.Refunded:
 		if _, ok := ClassOf(x.MTI); !ok {

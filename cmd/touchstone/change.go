@@ -73,6 +73,11 @@ type change struct {
 	Incident  *incidentChange `json:"incident,omitempty"`
 	Incidents *incidentQuery  `json:"incidents,omitempty"`
 	Report    *reportChange   `json:"report,omitempty"`
+	Exposure  *exposureChange `json:"exposure,omitempty"`
+	Claim     *claimChange    `json:"claim,omitempty"`
+	Decision  *decisionChange `json:"decision,omitempty"`
+	Scope     *scopeQuery     `json:"scope,omitempty"`  // asks
+	Claims    *claimsQuery    `json:"claims,omitempty"` // asks
 
 	By       []credential `json:"by,omitempty"` // who asks; two where two people are needed and both are here
 	actors   []string     // the accounts that were proven, the proposer first; set where the change is applied
@@ -198,6 +203,12 @@ func (e *engine) carry(ctx context.Context, c change) (changed, error) {
 		return e.changeCertificate(ctx, c.Certificate)
 	case c.CRL != nil:
 		return e.revocationList(ctx, c.CRL)
+	case c.Exposure != nil:
+		return e.freeze(ctx, c.Exposure, c.actors)
+	case c.Claim != nil:
+		return e.makeClaim(ctx, c.Claim, c.actors)
+	case c.Decision != nil:
+		return e.decideClaim(ctx, c.Decision, c.actors, c.proposal)
 	case c.Finding != nil:
 		return e.finding(ctx, c.Finding)
 	case c.Resume != nil:

@@ -76,6 +76,11 @@ func (e *engine) respond(ctx context.Context, c change) (any, error) {
 		return e.oldPINs(c.OldPINs), nil
 	case c.Register != nil:
 		return e.register(c.Register), nil
+	case c.Scope != nil:
+		a, _, err := e.scope(c.Scope.Scope)
+		return a, err
+	case c.Claims != nil:
+		return e.claims(c.Claims)
 	}
 	return e.apply(ctx, c)
 }

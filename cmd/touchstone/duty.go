@@ -84,6 +84,12 @@ func (c *change) duty() (duty, bool) {
 		return c.Incident.duty(), true
 	case c.Report != nil:
 		return duty{act: "report_file", free: true}, true
+	case c.Exposure != nil:
+		return duty{act: "exposure_freeze", roles: []staff.Role{staff.Support, staff.Security}}, true
+	case c.Claim != nil:
+		return duty{act: "claim_make", free: true}, true
+	case c.Decision != nil:
+		return duty{act: "claim_decide", roles: []staff.Role{staff.Support}, two: true}, true
 	case c.Account != nil:
 		return duty{act: "account_change", roles: []staff.Role{staff.Administrator}}, true
 	}

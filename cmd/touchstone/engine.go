@@ -77,6 +77,7 @@ type engine struct {
 	presented *presented // which application each device runs
 
 	publishing sync.Mutex // one act on the repository of releases at a time; taken before any lock of the office
+	paidFound  bool       // the journal was searched for payments of claims; guarded by office.acting
 
 	certificates sync.Mutex // one act of the certificate authority at a time; taken before any lock of the ledger
 
@@ -241,6 +242,7 @@ func (e *engine) start(o engineOptions) error {
 		e.wait.Wait()
 		return errors.Join(err, e.closeView())
 	}
+	e.wait.Go(func() { e.payLoop(ctx) })
 	every := o.checkpointEvery
 	if every == 0 {
 		every = checkpointEvery

@@ -137,6 +137,9 @@ func (l *lines) why(x *journal.Exchange) string {
 	case x.Reason != reason.None:
 		return l.catalogue.Reason(x.Reason).Short.In(l.lang)
 	}
+	if r, ok := x.Redress(); ok {
+		return l.two("claim ", "索赔 ") + r.Claim
+	}
 	n := proof.States(x.Checks).Count(proof.Passed)
 	text := l.two("approved", "通过")
 	switch x.Effect {
@@ -181,9 +184,15 @@ func (l *lines) what(x *journal.Exchange) string {
 }
 
 var whatChinese = map[string]string{"sign-in": "签到", "sign-off": "签退", "echo": "回响", "status": "状态上送", "balance": "查询", "sale": "消费",
-	"void": "撤销", "refund": "退货", "reversal": "冲正", "settlement": "结算", "tamper": "拆机报告", "pre-auth": "预授权", "other": "其他", "unreadable": "无法识别"}
+	"void": "撤销", "refund": "退货", "reversal": "冲正", "settlement": "结算", "tamper": "拆机报告", "pre-auth": "预授权", "redress": "索赔退款", "compensate": "补偿", "other": "其他", "unreadable": "无法识别"}
 
 func whatOf(x *journal.Exchange) string {
+	if x.Flags&journal.FlagRedress != 0 {
+		if x.Effect == journal.Compensated {
+			return "compensate"
+		}
+		return "redress"
+	}
 	switch x.MTI {
 	case 0x0800:
 		switch x.Network {

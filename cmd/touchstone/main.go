@@ -53,6 +53,9 @@ type commands struct {
 	Campaign      campaignCmd      `cmd:"" help:"Answer an advisory by a deadline: upgrade or replace each terminal, restrict them until then, and watch them burn down."`
 	Incident      incidentCmd      `cmd:"" help:"Failures gathered into incidents: opened by rules, worked, closed; and a drill."`
 	Report        reportCmd        `cmd:"" help:"A consumer or a merchant says what happened at a terminal, and reads what became of it."`
+	Exposed       exposedCmd       `cmd:"" help:"The sales that went through a bad terminal: counted, listed, frozen into an incident."`
+	Claim         claimCmd         `cmd:"" help:"Consumers' claims: made from a receipt, decided by two people, paid once."`
+	Money         moneyCmd         `cmd:"" help:"Claimed, approved, paid: computed from the journal, to the cent."`
 	Journal       journalCmd       `cmd:"" help:"Read the journal: its tail, one message's whole verdict, or verify its chain."`
 	Explain       explainCmd       `cmd:"" help:"What an answer code or a reason means, and what each person does."`
 	Calc          calcCmd          `cmd:"" help:"Compute MACs, check values, PIN blocks and SM2/SM3/SM4: JSON Lines in, JSON Lines out."`
