@@ -76,6 +76,8 @@ func (e *engine) respond(ctx context.Context, c change) (any, error) {
 		return e.oldPINs(c.OldPINs), nil
 	case c.Register != nil:
 		return e.register(c.Register), nil
+	case c.Notices != nil:
+		return e.noticesOf(c.Notices)
 	}
 	return e.apply(ctx, c)
 }

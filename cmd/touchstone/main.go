@@ -53,6 +53,8 @@ type commands struct {
 	Campaign      campaignCmd      `cmd:"" help:"Answer an advisory by a deadline: upgrade or replace each terminal, restrict them until then, and watch them burn down."`
 	Incident      incidentCmd      `cmd:"" help:"Failures gathered into incidents: opened by rules, worked, closed; and a drill."`
 	Report        reportCmd        `cmd:"" help:"A consumer or a merchant says what happened at a terminal, and reads what became of it."`
+	Notice        noticeCmd        `cmd:"" help:"Tell issuers, shops, cardholders and authorities of an incident, with proof that it reached them."`
+	Mail          mailCmd          `cmd:"" help:"A mail server that keeps what it is given, for trying things out."`
 	Journal       journalCmd       `cmd:"" help:"Read the journal: its tail, one message's whole verdict, or verify its chain."`
 	Explain       explainCmd       `cmd:"" help:"What an answer code or a reason means, and what each person does."`
 	Calc          calcCmd          `cmd:"" help:"Compute MACs, check values, PIN blocks and SM2/SM3/SM4: JSON Lines in, JSON Lines out."`
