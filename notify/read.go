@@ -38,7 +38,11 @@ func WriteMessage(w io.Writer, raw []byte) error {
 	}
 	defer r.Close()
 	for _, key := range []string{"From", "To", "Date", "Message-Id"} {
-		fmt.Fprintf(w, "%s: %s\n", key, r.Header.Get(key))
+		text, err := r.Header.Text(key) // decodes RFC 2047
+		if err != nil {
+			text = r.Header.Get(key)
+		}
+		fmt.Fprintf(w, "%s: %s\n", key, text)
 	}
 	fmt.Fprintf(w, "Subject: %s\n\n", Subject(raw))
 	for range maxParts {

@@ -21,6 +21,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -355,7 +356,8 @@ func TestRealServerStartTLS(t *testing.T) {
 // hook is a receiver of requests.
 type hook struct {
 	*httptest.Server
-	answers []int // one after the other; the last again and again; 0 cuts the connection
+	mu      sync.Mutex // guards the two lists
+	answers []int      // one after the other; the last again and again; 0 cuts the connection
 	got     []*http.Request
 	bodies  [][]byte
 }
@@ -364,8 +366,11 @@ func newHook(t *testing.T, answers ...int) *hook {
 	h := &hook{answers: answers}
 	h.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
+		h.mu.Lock()
 		h.got, h.bodies = append(h.got, r), append(h.bodies, body)
-		answer := h.answers[min(len(h.got), len(h.answers))-1]
+		n := len(h.got)
+		h.mu.Unlock()
+		answer := h.answers[min(n, len(h.answers))-1]
 		if answer == 0 {
 			panic(http.ErrAbortHandler)
 		}
@@ -373,7 +378,7 @@ func newHook(t *testing.T, answers ...int) *hook {
 			w.Header().Set("Location", "http://127.0.0.1:1/elsewhere")
 		}
 		w.WriteHeader(answer)
-		fmt.Fprintf(w, "answer %d", len(h.got))
+		fmt.Fprintf(w, "answer %d", n)
 	}))
 	t.Cleanup(h.Close)
 	return h
@@ -443,8 +448,11 @@ func TestAnswersOfWebhooks(t *testing.T) {
 			h := newHook(t, c.answer)
 			cfg := config(t, "127.0.0.1:1", "[[recipient]]\nname = \"press\"\ngroup = \"public\"\nchannel = \"webhook\"\naddress = \""+h.URL+"\"\nsecret = \""+c.key+"\"\n")
 			out := cfg.Send(t.Context(), &notify.Outgoing{ID: "NTC-1", To: redress.NoticeTo{Name: "press", Channel: redress.ByWebhook, Address: h.URL}, Key: "k", Message: []byte("{}")})
-			if out.Result != c.result || len(h.got) != c.requests {
-				t.Errorf("%s after %d requests (%s); want %s after %d", out.Result, len(h.got), out.Text, c.result, c.requests)
+			h.mu.Lock()
+			requests := len(h.got)
+			h.mu.Unlock()
+			if out.Result != c.result || requests != c.requests {
+				t.Errorf("%s after %d requests (%s); want %s after %d", out.Result, requests, out.Text, c.result, c.requests)
 			}
 			if strings.Contains(out.Text+string(out.Talk), "kkkk") {
 				t.Error("the key of the signature is shown")

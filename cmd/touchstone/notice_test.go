@@ -192,7 +192,17 @@ func states(list []redress.Notice) map[redress.NoticeState]int {
 // stopped is the end of an incident's notices: nothing more happens without people.
 func stopped(list []redress.Notice) bool { return len(list) > 0 && !moving(list) }
 
+// skipUnderRace leaves a test out of the race detector's run: a page of a shop's kit takes seconds there, and
+// TestMailServerThatSaysLaterForEver runs the whole outbox under it.
+func skipUnderRace(t *testing.T) {
+	t.Helper()
+	if underRace {
+		t.Skip("left out of -race: making pages takes seconds there")
+	}
+}
+
 func TestNoticesNeedTwoPeopleAndWhatTheySaw(t *testing.T) {
+	skipUnderRace(t)
 	box := &notify.Catcher{}
 	b := newNoticeBed(t, testCatcher(t, box))
 	defer b.close()
@@ -246,6 +256,7 @@ func TestNoticesNeedTwoPeopleAndWhatTheySaw(t *testing.T) {
 }
 
 func TestDrillGoesToDrillRecipientsOnly(t *testing.T) {
+	skipUnderRace(t)
 	box := &notify.Catcher{}
 	b := newNoticeBed(t, testCatcher(t, box))
 	defer b.close()
@@ -301,6 +312,7 @@ func TestMailServerThatSaysLaterForEver(t *testing.T) {
 }
 
 func TestMailServerThatIsDown(t *testing.T) {
+	skipUnderRace(t)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -327,6 +339,7 @@ func TestMailServerThatIsDown(t *testing.T) {
 
 // TestDraftsThatCannotBeMade: what is wrong is told and journaled, and nothing is drafted.
 func TestDraftsThatCannotBeMade(t *testing.T) {
+	skipUnderRace(t)
 	b := newNoticeBed(t, "127.0.0.1:1")
 	defer b.close()
 	for name, c := range map[string]noticeDraftChange{
