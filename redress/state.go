@@ -9,10 +9,11 @@ import (
 // State is the room as the journal's acts made it. It is not safe for use at the same time.
 type State struct {
 	claimState
+	noticeState
 }
 
 // NewState is the room before any act.
-func NewState() *State { return &State{claimState: newClaimState()} }
+func NewState() *State { return &State{claimState: newClaimState(), noticeState: newNoticeState()} }
 
 // Fold takes one noun's newest record. Nouns of a later version are left alone. Folding the same record again
 // changes nothing.
@@ -20,6 +21,8 @@ func (s *State) Fold(seq uint64, c journal.Change) error {
 	switch c.Noun {
 	case NounExposure, NounClaim, NounPayment:
 		return s.foldClaims(seq, c)
+	case NounNotice:
+		return s.foldNotice(c)
 	}
 	return nil
 }

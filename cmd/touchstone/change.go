@@ -69,15 +69,19 @@ type change struct {
 	OldPINs      *pinsQuery          `json:"old_pins,omitempty"`
 	Register     *registerQuery      `json:"register,omitempty"` // of cashiers, trainings and accounts
 
-	Loss      *lossChange     `json:"loss,omitempty"` // only signed: it is carried out where no host runs
-	Incident  *incidentChange `json:"incident,omitempty"`
-	Incidents *incidentQuery  `json:"incidents,omitempty"`
-	Report    *reportChange   `json:"report,omitempty"`
-	Exposure  *exposureChange `json:"exposure,omitempty"`
-	Claim     *claimChange    `json:"claim,omitempty"`
-	Decision  *decisionChange `json:"decision,omitempty"`
-	Scope     *scopeQuery     `json:"scope,omitempty"`  // asks
-	Claims    *claimsQuery    `json:"claims,omitempty"` // asks
+	Loss        *lossChange        `json:"loss,omitempty"` // only signed: it is carried out where no host runs
+	Incident    *incidentChange    `json:"incident,omitempty"`
+	Incidents   *incidentQuery     `json:"incidents,omitempty"`
+	Report      *reportChange      `json:"report,omitempty"`
+	Exposure    *exposureChange    `json:"exposure,omitempty"`
+	Claim       *claimChange       `json:"claim,omitempty"`
+	Decision    *decisionChange    `json:"decision,omitempty"`
+	Scope       *scopeQuery        `json:"scope,omitempty"`  // asks
+	Claims      *claimsQuery       `json:"claims,omitempty"` // asks
+	NoticeDraft *noticeDraftChange `json:"notice_draft,omitempty"`
+	NoticeSend  *noticeSendChange  `json:"notice_send,omitempty"`
+	NoticeRetry *noticeRetryChange `json:"notice_retry,omitempty"`
+	Notices     *noticesQuery      `json:"notices,omitempty"`
 
 	By       []credential `json:"by,omitempty"` // who asks; two where two people are needed and both are here
 	actors   []string     // the accounts that were proven, the proposer first; set where the change is applied
@@ -216,6 +220,12 @@ func (e *engine) carry(ctx context.Context, c change) (changed, error) {
 		return e.resume(ctx, c.Resume)
 	case c.PermitPolicy != nil:
 		return e.changePermitPolicy(ctx, c.PermitPolicy, c.actors)
+	case c.NoticeDraft != nil:
+		return e.draftNotices(ctx, c.NoticeDraft, c.actors)
+	case c.NoticeSend != nil:
+		return e.sendNotices(ctx, c.NoticeSend, c.actors, c.proposal)
+	case c.NoticeRetry != nil:
+		return e.retryNotices(ctx, c.NoticeRetry, c.actors)
 	}
 	return changed{}, errors.New("nothing to change")
 }

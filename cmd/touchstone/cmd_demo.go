@@ -22,6 +22,7 @@ import (
 type demoCmd struct {
 	hostFlags
 	PrintFixture bool   `name:"print-fixture" help:"Print the address, the visitors' terminals and keys, and the cards as JSON, and end."`
+	Mail         string `name:"mail" default:"127.0.0.1:2525" help:"Address of the built-in mail catcher: what is sent to anybody is kept in the directory mail." placeholder:"HOST:PORT"`
 	Quiet        bool   `name:"quiet" help:"Without the demonstration's own traffic: only yours."`
 	Lang         string `name:"lang" default:"en" help:"en or zh." placeholder:"LANG"`
 }
@@ -85,7 +86,11 @@ func (c *demoCmd) Run(a *app) error {
 	if err := e.seed(a.ctx); err != nil {
 		return errors.Join(err, e.close())
 	}
-	return errors.Join(c.play(a, e, show), e.close())
+	caught, err := c.catchMail(a, e)
+	if err != nil {
+		return errors.Join(err, e.close())
+	}
+	return errors.Join(c.play(a, e, show), caught(), e.close())
 }
 
 // witnessBeside keeps a witness beside the data directory unless others are named. One that outlived its
@@ -248,6 +253,9 @@ func (s *stage) banner(tcp, tls string, taken, tlsTaken bool, c *demoCmd) error 
 	fmt.Fprintf(&b, "  %s %s\n", pad(l.two("in here", "此处"), 11), fmt.Sprintf(l.two("%d shops, %d terminals, %d visitors for your own client", "%d 家商户, %d 台终端, %d 台访客终端供您自己的客户端使用"), sampleShops, own, guests))
 	fmt.Fprintf(&b, "  %s %s\n", pad(l.two("keys", "密钥"), 11), l.two("published, for tests only; single DES is accepted here", "已公开, 仅供测试; 此处接受单倍长 DES"))
 	s.figuresLine(&b, c)
+	if at := s.engine.mailbox; at != "" {
+		fmt.Fprintf(&b, "  %s %s%s\n", pad(l.two("mail", "邮件"), 11), fmt.Sprintf(l.two("caught on %s, sent to nobody: %s mail list --dir %s", "由 %s 收存, 不外发: %s mail list --dir %s"), at, program(), filepath.Join(s.data, mailDirectory)), l.taken(at != c.Mail, c.Mail))
+	}
 	fmt.Fprintf(&b, "  %s %s demo --print-fixture%s%s\n\n", pad(l.two("yours", "您的终端"), 11), program(), addressFlag(tcp, tls), l.two("          stop: Ctrl-C", "          停止: Ctrl-C"))
 	if _, err := io.WriteString(l.w, b.String()); err != nil {
 		return err

@@ -49,6 +49,7 @@ type hostFlags struct {
 	canaryFlags
 	boundFlags
 	guardFlags
+	noticeFlags
 	LogLevel string `name:"log-level" help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
 
 	LogFormat     string `name:"log-format" help:"text or json, to standard error." default:"text" enum:"text,json"`
@@ -127,6 +128,9 @@ func (f *hostFlags) open(log *slog.Logger) (*engine, error) {
 	e, err := openEngine(engineOptions{dir: f.Data, guard: f.guard(log), lock: lock, policy: f.policy(test), ledger: opts, zone: zone, acquirerID: f.AcquirerID, issuerID: f.IssuerID, log: log, gate: f.gate(), rates: f.rates(), pinAge: f.PINAge})
 	if err == nil {
 		e.stopIneffective = f.OnIneffective == "stop"
+		if bad := e.loadNotices(f.Notify); bad != nil && f.Notify != "" {
+			return nil, errors.Join(bad, e.close())
+		}
 	}
 	return e, err
 }
@@ -206,6 +210,9 @@ func (c *serveCmd) serve(a *app, e *engine, log *slog.Logger) error {
 		return err
 	}
 	defer e.observeOn(figures)()
+	if e.noticesErr != nil && !errors.Is(e.noticesErr, errNoNotices) {
+		log.Warn("nobody can be told of an incident", slog.String("error", e.noticesErr.Error()))
+	}
 	if e.line.Policy.AllowSingleDES {
 		log.Warn("single DES is accepted", slog.Bool("test_data_directory", e.test))
 	}
@@ -266,6 +273,7 @@ func (e *engine) serve(ctx context.Context, ln net.Listener, limits listener.Lim
 	}
 	defer control()
 	e.wait.Go(func() { e.keepReleasesFresh(ctx) })
+	defer e.startOutbox(ctx)()
 	go func() {
 		select {
 		case err := <-e.failed:

@@ -81,6 +81,8 @@ func (e *engine) respond(ctx context.Context, c change) (any, error) {
 		return a, err
 	case c.Claims != nil:
 		return e.claims(c.Claims)
+	case c.Notices != nil:
+		return e.noticesOf(c.Notices)
 	}
 	return e.apply(ctx, c)
 }

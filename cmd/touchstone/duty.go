@@ -90,6 +90,12 @@ func (c *change) duty() (duty, bool) {
 		return duty{act: "claim_make", free: true}, true
 	case c.Decision != nil:
 		return duty{act: "claim_decide", roles: []staff.Role{staff.Support}, two: true}, true
+	case c.NoticeDraft != nil:
+		return duty{act: "notices_draft", roles: []staff.Role{staff.Support, staff.Security}}, true
+	case c.NoticeSend != nil:
+		return duty{act: "notices_send", roles: []staff.Role{staff.Support, staff.Security}, two: true}, true
+	case c.NoticeRetry != nil:
+		return duty{act: "notice_retry", roles: []staff.Role{staff.Support, staff.Security}}, true
 	case c.Account != nil:
 		return duty{act: "account_change", roles: []staff.Role{staff.Administrator}}, true
 	}

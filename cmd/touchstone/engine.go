@@ -71,6 +71,7 @@ type engine struct {
 	clock  func() pos.Instant
 	log    *slog.Logger
 	observed
+	outboxed
 
 	office    *office    // the rooms of people, and one act at a time
 	permits   *permits   // what terminals may do, kept as the rule says

@@ -56,6 +56,8 @@ type commands struct {
 	Exposed       exposedCmd       `cmd:"" help:"The sales that went through a bad terminal: counted, listed, frozen into an incident."`
 	Claim         claimCmd         `cmd:"" help:"Consumers' claims: made from a receipt, decided by two people, paid once."`
 	Money         moneyCmd         `cmd:"" help:"Claimed, approved, paid: computed from the journal, to the cent."`
+	Notice        noticeCmd        `cmd:"" help:"Tell issuers, shops, cardholders and authorities of an incident, with proof that it reached them."`
+	Mail          mailCmd          `cmd:"" help:"A mail server that keeps what it is given, for trying things out."`
 	Journal       journalCmd       `cmd:"" help:"Read the journal: its tail, one message's whole verdict, or verify its chain."`
 	Explain       explainCmd       `cmd:"" help:"What an answer code or a reason means, and what each person does."`
 	Calc          calcCmd          `cmd:"" help:"Compute MACs, check values, PIN blocks and SM2/SM3/SM4: JSON Lines in, JSON Lines out."`
