@@ -59,6 +59,8 @@ type change struct {
 	Glance       *glanceChange       `json:"glance,omitempty"`
 	Seal         *sealQuery          `json:"seal,omitempty"`
 	Devices      *careQuery          `json:"devices,omitempty"`
+	Lab      *labChange `json:"lab,omitempty"`
+	LabQuery *labQuery  `json:"lab_query,omitempty"`
 
 	By       []credential `json:"by,omitempty"` // who asks; two where two people are needed and both are here
 	actors   []string     // the accounts that were proven, the proposer first; set where the change is applied
@@ -173,6 +175,8 @@ func (e *engine) carry(ctx context.Context, c change) (changed, error) {
 		return e.resume(ctx, c.Resume)
 	case c.PermitPolicy != nil:
 		return e.changePermitPolicy(ctx, c.PermitPolicy, c.actors)
+	case c.Lab != nil:
+		return e.changeLab(ctx, &c)
 	}
 	return changed{}, errors.New("nothing to change")
 }

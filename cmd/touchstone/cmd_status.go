@@ -68,6 +68,8 @@ func (e *engine) respond(ctx context.Context, c change) (any, error) {
 		return e.sealedNumber(c.Seal)
 	case c.Devices != nil:
 		return e.devices(c.Devices)
+	case c.LabQuery != nil:
+		return e.askLab(ctx, c.LabQuery)
 	}
 	return e.apply(ctx, c)
 }

@@ -67,6 +67,8 @@ func (c *change) duty() (duty, bool) {
 		return duty{act: "device_glance", roles: append(field, staff.Merchant), free: true}, true
 	case c.Account != nil:
 		return duty{act: "account_change", roles: []staff.Role{staff.Administrator}}, true
+	case c.Lab != nil:
+		return c.Lab.duty()
 	}
 	return duty{}, false
 }

@@ -48,6 +48,8 @@ type commands struct {
 	Release       releaseCmd       `cmd:"" help:"Applications of terminals: a repository by TUF, signed by two people; publish, withdraw, list, refresh."`
 	Advisory      advisoryCmd      `cmd:"" help:"Weaknesses of models, in CSAF or OSV: take in, show, export, and which terminals, shops and sales one touches."`
 	Campaign      campaignCmd      `cmd:"" help:"Answer an advisory by a deadline: upgrade or replace each terminal, restrict them until then, and watch them burn down."`
+	Lab           labCmd           `cmd:"" help:"The certification laboratory: catalogue of requirements, runs against the host, findings, reports."`
+	SecurityCert  labCertificate   `cmd:"" name:"certificate" help:"Security certificates of terminal models: issue, verify offline, suspend, withdraw."`
 	Journal       journalCmd       `cmd:"" help:"Read the journal: its tail, one message's whole verdict, or verify its chain."`
 	Explain       explainCmd       `cmd:"" help:"What an answer code or a reason means, and what each person does."`
 	Calc          calcCmd          `cmd:"" help:"Compute MACs, check values, PIN blocks and SM2/SM3/SM4: JSON Lines in, JSON Lines out."`
