@@ -83,7 +83,7 @@ func (p *Package) Signature(trusted Keys) lab.Result {
 		return fail(fmt.Sprintf("%.80q is not the file that the signed manifest names, or is missing or extra", path), fmt.Sprintf("%.80q 与已签名清单所列不符、缺失或多余", path))
 	}
 	return pass(fmt.Sprintf("%s by key %.16s over the manifest, which names all %d files", s.Algorithm, s.KeyID, len(p.Manifest.Files)),
-		fmt.Sprintf("密钥 %[2].16s 以 %[1]s 签署清单, 清单覆盖全部 %[3]d 个文件", s.Algorithm, s.KeyID, len(p.Manifest.Files)))
+		fmt.Sprintf("以 %s 签署清单, 密钥 %.16s, 清单覆盖全部 %d 个文件", s.Algorithm, s.KeyID, len(p.Manifest.Files)))
 }
 
 const (

@@ -19,8 +19,8 @@ const amount = 50
 // answerTime is how long an answer is waited for.
 const answerTime = 5 * time.Second
 
-// secretElements are never shown: card number, tracks, PIN, chip data, expiry.
-var secretElements = map[int]bool{2: true, 14: true, 35: true, 36: true, 45: true, 52: true, 55: true}
+// secretElements are never shown: card number, tracks, PIN, chip data, expiry, and what holds the end of the card number.
+var secretElements = map[int]bool{2: true, 14: true, 35: true, 36: true, 45: true, 52: true, 55: true, 59: true}
 
 // send sends a probe of a reserved terminal and reads the host's own word on it.
 func (r *Rig) send(ctx context.Context, t *terminal.Terminal, name string, p terminal.Probe, want ...string) (Step, error) {
