@@ -24,6 +24,7 @@ type labSample struct {
 	Out         string   `name:"out" required:"" help:"Directory to make." placeholder:"DIR"`
 	Model       string   `name:"model" default:"Sample S10" help:"The terminal model."`
 	Application string   `name:"application" default:"1.0.0" help:"Version of the application in the package."`
+	Covers      string   `name:"covers" help:"Application versions that a certificate would cover, x for any one character. Default: the last part free, such as 1.0.x." placeholder:"PATTERN"`
 	Maker       string   `name:"maker" help:"Who makes it: an organisation." placeholder:"NAME"`
 	Flaws       []string `name:"flaw" help:"What is wrong with it: unsigned, altered, weak, sbom, secret, listing, licence; may be given again."`
 }
@@ -93,7 +94,7 @@ package = "package.zip"
 maker_keys = "maker-keys.pem"
 pts_list = "pts-list.json"
 licence_list = "licence-list.json"
-`, c.Maker, c.Model, c.Application, c.Application, sampleLicence)
+`, c.Maker, c.Model, c.Application, cmp.Or(c.Covers, lastFree(c.Application)), sampleLicence)
 	files := map[string][]byte{"subject.toml": []byte(subject), "package.zip": packed, "maker-keys.pem": public, "pts-list.json": lists[0], "licence-list.json": lists[1]}
 	for name, content := range files {
 		if err := os.WriteFile(filepath.Join(c.Out, name), content, 0o600); err != nil {
@@ -106,6 +107,12 @@ licence_list = "licence-list.json"
 	}
 	_, err = fmt.Fprintf(a.stdout, "%s: %s, application %s, %s\n", filepath.Join(c.Out, "subject.toml"), c.Model, c.Application, flaws)
 	return err
+}
+
+// lastFree frees the last part of a version: 1.0.x of 1.0.0.
+func lastFree(version string) string {
+	at := strings.LastIndexByte(version, '.') + 1
+	return version[:at] + strings.Repeat("x", len(version)-at)
 }
 
 func (c *labSample) has(flaw string) bool { return slices.Contains(c.Flaws, flaw) }
