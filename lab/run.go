@@ -149,6 +149,28 @@ func Start(s *State, people *staff.State, c *Catalogue, p *Profile, run *Run, no
 	return draft(verb, by, "", change), err
 }
 
+// Rescope is the decision to go on with a run under another scope, or against the same host at other addresses: the
+// first window was over, or the host came back elsewhere.
+func Rescope(s *State, run, scope, tcp, tls, by string, now pos.Instant) ([]journal.Draft, error) {
+	const verb = "run_rescoped"
+	old, to := s.Run(run), s.Scope(scope)
+	switch {
+	case old == nil || old.State != Running || old.Operator != by:
+		return nil, refuse(verb, []string{by}, "run %.20s is not a running one of %s", run, by)
+	case to == nil:
+		return nil, refuse(verb, []string{by}, "there is no scope %.20s", scope)
+	}
+	for _, target := range []string{tcp, tls} {
+		if why := to.Allows(target, now); why != "" {
+			return nil, refuse(verb, []string{by}, "%s", why)
+		}
+	}
+	x := *old
+	x.Scope, x.TCP, x.TLS = scope, tcp, tls
+	c, err := record(NounRun, run, &x)
+	return draft(verb, []string{by}, "", c), err
+}
+
 // answerDays is how long the maker has to answer a finding of each severity, in days.
 var answerDays = map[Severity]int{Critical: 7, High: 30, Medium: 90, Low: 180, Info: 365}
 

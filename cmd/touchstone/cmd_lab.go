@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -262,7 +263,10 @@ func (c *labRun) Run(a *app) error {
 
 type labResume struct {
 	labWorkFlags
-	ID string `arg:"" help:"The run, RUN-1."`
+	ID    string `arg:"" help:"The run, RUN-1."`
+	Scope string `name:"scope" help:"Go on under another scope." placeholder:"SCP"`
+	TCP   string `name:"tcp" help:"Where the host hears terminals now." placeholder:"HOST:PORT"`
+	TLS   string `name:"tls" help:"Where it hears them over TLS now." placeholder:"HOST:PORT"`
 }
 
 // Run goes on with a run.
@@ -277,6 +281,15 @@ func (c *labResume) Run(a *app) error {
 	}
 	if in.digest != answer.Runs[0].InputsDigest {
 		return fmt.Errorf("%s or a file that it names is not what run %s began with: start another run", in.path, c.ID)
+	}
+	if was := &answer.Runs[0]; c.Scope != "" || c.TCP != "" || c.TLS != "" {
+		to := &labRescope{Run: c.ID, Scope: cmp.Or(c.Scope, was.Scope), TCP: cmp.Or(c.TCP, was.TCP), TLS: cmp.Or(c.TLS, was.TLS)}
+		if err := checkLoopback(c.Data, to.TCP, to.TLS); err != nil {
+			return err
+		}
+		if _, err := c.perform(a, change{Lab: &labChange{Rescope: to}}); err != nil {
+			return err
+		}
 	}
 	ok, err := c.work(a, c.ID, in)
 	if err == nil && !ok {

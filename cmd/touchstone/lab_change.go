@@ -27,6 +27,7 @@ type labChange struct {
 	Scope       *lab.Scope           `json:"scope,omitempty"` // unsigned
 	Stop        string               `json:"stop,omitempty"`  // a scope
 	Start       *lab.Run             `json:"start,omitempty"` //
+	Rescope     *labRescope          `json:"rescope,omitempty"`
 	Observe     *labObserve          `json:"observe,omitempty"`
 	Mark        *labMark             `json:"mark,omitempty"`
 	Finish      string               `json:"finish,omitempty"` // a run
@@ -38,6 +39,13 @@ type labChange struct {
 type labObserve struct {
 	Observation lab.Observation `json:"observation"`
 	Transcript  string          `json:"transcript_file"` // absolute
+}
+
+type labRescope struct {
+	Run   string `json:"run"`
+	Scope string `json:"scope"`
+	TCP   string `json:"tcp"`
+	TLS   string `json:"tls"`
 }
 
 type labMark struct {
@@ -54,7 +62,7 @@ func (c *labChange) duty() (duty, bool) {
 		return duty{act: "lab_scope", roles: []staff.Role{staff.Security}}, true
 	case c.Stop != "":
 		return duty{act: "lab_stop", roles: []staff.Role{staff.Security, staff.Assessor}}, true
-	case c.Start != nil:
+	case c.Start != nil, c.Rescope != nil:
 		return duty{act: "lab_run", roles: assessor}, true
 	case c.Observe != nil:
 		return duty{act: "lab_observe", roles: assessor}, true
@@ -98,6 +106,10 @@ func (e *engine) changeLab(ctx context.Context, c *change) (changed, error) {
 			run.Operator = by
 			drafts, err = lab.Start(r.lab, r.staff, catalogue, profile, &run, now)
 			what, facts["run"], facts["self_declaration"] = "run "+run.ID, run.ID, run.SelfDeclaration
+		case l.Rescope != nil:
+			x := l.Rescope
+			what = "run " + x.Run + " goes on under " + x.Scope
+			drafts, err = lab.Rescope(r.lab, x.Run, x.Scope, x.TCP, x.TLS, by, now)
 		case l.Mark != nil:
 			what = l.Mark.Requirement + " not applicable in " + l.Mark.Run
 			drafts, err = lab.MarkNotApplicable(r.lab, r.staff, profile, l.Mark.Run, l.Mark.Requirement, l.Mark.Reason, by, now)
