@@ -81,6 +81,7 @@ type engine struct {
 	view   *sqlite.Projector
 	watch  *watch                     // live figures of effectiveness
 	canary atomic.Pointer[canaryHand] // the built-in canary, nil when there is none
+	probes atomic.Int64               // refusals of the laboratory's run that the flood limit lets be
 
 	stopIneffective bool // policy: sales that rest on a proof found ineffective stop
 

@@ -143,8 +143,8 @@ func ReadTranscript(b []byte) (steps []Step, err error) {
 // OK tells whether what came of a step is what may.
 func (s *Step) OK() bool { return slices.Contains(s.Want, s.Got) }
 
-// undone tells that nothing can be said of a step.
-func (s *Step) undone() bool { return s.Got == GotNothing || s.Got == GotUnsent }
+// undone tells that nothing can be said of a step: it was not done, or was refused and nobody can tell why.
+func (s *Step) undone() bool { return s.Got == GotNothing || s.Got == GotUnsent || s.Got == GotRefused }
 
 // Judge is the verdict of steps: fail if something came of one that may not, else inconclusive if one could not be
 // done, or there is none.
