@@ -23,6 +23,9 @@ const (
 	gotFailed  = "handshake failed"
 )
 
+// protocolVersion is the alert by which a version is refused; RFC 5246, 7.2.
+const protocolVersion = 70
+
 // tries is how often each version is tried.
 const tries = 3
 
@@ -80,8 +83,10 @@ func (r *Rig) hello(ctx context.Context, bytes []byte) (answer, got string) {
 			return "none", GotNothing
 		}
 		return "closed", gotNoHello
-	case head[0] == 21:
-		return fmt.Sprintf("alert %d", head[6]), gotNoHello
+	case head[0] == 21 && head[6] == protocolVersion:
+		return "alert 70, protocol_version", gotNoHello
+	case head[0] == 21: // of the suites perhaps: it does not say that the version is refused
+		return fmt.Sprintf("alert %d", head[6]), GotRefused
 	case head[0] == 22 && head[5] == 2, head[0]&0x80 != 0 && head[2] == 4:
 		return fmt.Sprintf("ServerHello, version %x", head[1:3]), gotHello
 	}
@@ -121,7 +126,7 @@ func clientHello(version uint16) []byte {
 		body = append(body, random[:16]...)
 		return append([]byte{0x80, byte(len(body))}, body...)
 	}
-	suites := []uint16{0xC013, 0xC014, 0x002F, 0x0035, 0x000A, 0x0005, 0x0004}
+	suites := []uint16{0xC009, 0xC00A, 0xC013, 0xC014, 0x002F, 0x0035, 0x000A, 0x0005, 0x0004}
 	body := binary.BigEndian.AppendUint16(nil, version)
 	body = append(body, random...)
 	body = append(body, 0)
