@@ -171,6 +171,11 @@ func (x *Certificate) Covers(model, hardware, application string) bool {
 	return x.Subject.Model == model && Covers(x.Subject.HardwarePattern, hardware) && Covers(x.Subject.ApplicationPattern, application)
 }
 
+// mayCover tells whether a certificate covers a device as far as its numbers are known.
+func (x *Certificate) mayCover(hardware, application string) bool {
+	return (hardware == "" || Covers(x.Subject.HardwarePattern, hardware)) && (application == "" || Covers(x.Subject.ApplicationPattern, application))
+}
+
 // The words of CertificateFact besides registry.Good and "", which is unknown: no certificate of that model.
 const (
 	FactSuspended  = "suspended"
@@ -186,7 +191,7 @@ func (s *State) CertificateFact(model, hardware, application string, now pos.Ins
 	if model == "" {
 		return f
 	}
-	var any, best *Certificate
+	var any, best, perhaps *Certificate // perhaps: covers it for all that is known
 	for id := range s.byModel[model] {
 		x := s.certificates[id]
 		if x == nil || x.Subject.Model != model || x.State == Superseded {
@@ -199,6 +204,12 @@ func (s *State) CertificateFact(model, hardware, application string, now pos.Ins
 		if x.Covers(model, hardware, application) && newer(best) {
 			best = x
 		}
+		if x.mayCover(hardware, application) && newer(perhaps) {
+			perhaps = x
+		}
+	}
+	if best == nil && perhaps != nil && perhaps.Standing(now) != Valid {
+		best = perhaps // what is not known is not good, and it is no way around a suspension
 	}
 	switch {
 	case any == nil:

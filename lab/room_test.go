@@ -508,6 +508,12 @@ func TestCertificateFact(t *testing.T) {
 	both := []string{"wu", "zheng"}
 	w.take(lab.Change(w.s, lab.CertificateStep{ID: "CRT-1", To: lab.Suspended, Reason: "a key in the package"}, both, "PRP-1", now+1))
 	state("suspended", now+1, lab.FactSuspended)
+	if f := w.s.CertificateFact("S10", "", "", now+1); f.State != lab.FactSuspended {
+		t.Errorf("an unknown application of a suspended model: %+v", f)
+	}
+	if f := w.s.CertificateFact("S10", "", "1.1.0", now+1); f.State != lab.FactNotCovered {
+		t.Errorf("another application of a suspended model: %+v", f)
+	}
 	d, err := lab.Change(w.s, lab.CertificateStep{ID: "CRT-1", To: lab.Suspended, Reason: "again"}, both, "PRP-1", now+1)
 	w.refused("suspended twice", d, err, "is suspended")
 	w.take(lab.Change(w.s, lab.CertificateStep{ID: "CRT-1", To: lab.Valid, Reason: "fixed"}, both, "", now+2))

@@ -59,8 +59,8 @@ type change struct {
 	Glance       *glanceChange       `json:"glance,omitempty"`
 	Seal         *sealQuery          `json:"seal,omitempty"`
 	Devices      *careQuery          `json:"devices,omitempty"`
-	Lab      *labChange `json:"lab,omitempty"`
-	LabQuery *labQuery  `json:"lab_query,omitempty"`
+	Lab          *labChange          `json:"lab,omitempty"`
+	LabQuery     *labQuery           `json:"lab_query,omitempty"`
 
 	By       []credential `json:"by,omitempty"` // who asks; two where two people are needed and both are here
 	actors   []string     // the accounts that were proven, the proposer first; set where the change is applied

@@ -12,6 +12,7 @@ import (
 
 	"touchstone/fleet"
 	"touchstone/journal"
+	"touchstone/lab"
 	"touchstone/ledger"
 	"touchstone/pos"
 	"touchstone/registry"
@@ -86,7 +87,7 @@ func (k *permits) folded(kind journal.Kind, c journal.Change) {
 	case journal.KindStaff:
 		k.cashiers = k.cashiers || !slices.Contains(nounsOfStaff, c.Noun)
 	case journal.KindFleet, journal.KindLab:
-		if slices.Contains(nounsOfFleet, c.Noun) {
+		if slices.Contains(nounsOfFleet, c.Noun) || kind == journal.KindLab && slices.Contains(nounsOfLab, c.Noun) {
 			return
 		}
 		var about struct {
@@ -115,6 +116,9 @@ func (k *permits) folded(kind journal.Kind, c journal.Change) {
 	}
 	k.awake()
 }
+
+// nounsOfLab change no certificate.
+var nounsOfLab = []string{lab.NounKey, lab.NounScope, lab.NounRun, lab.NounObservation, lab.NounFinding}
 
 // nounsOfFleet likewise.
 var nounsOfFleet = []string{fleet.NounBurnDown, fleet.NounRepository}
