@@ -165,6 +165,7 @@ func (x *Exchange) claimDetails(de59 []byte) error {
 			return err
 		}
 		r.HasPlace, r.Latitude, r.Longitude = view.Located, view.LatitudeMicro, view.LongitudeMicro
+		r.BadPlace = !view.Located && len(view.Longitude)+len(view.Latitude) > 0
 	}
 	return nil
 }

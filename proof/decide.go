@@ -122,6 +122,9 @@ func (d *decision) certificate() bool {
 // place: A5 against the registered circle and its own uncertainty.
 func (d *decision) place() bool {
 	area := d.s.Terminal.Place
+	if d.r.BadPlace && area != nil && (area.Refuse || d.p.RefusePlace) {
+		return d.v.fail(Place, reason.LocationOutside) // what cannot be read is never inside
+	}
 	if !d.r.HasPlace || area == nil {
 		return true
 	}

@@ -87,6 +87,7 @@ type Request struct {
 	Fallback bool // DE60.5 = 2: the terminal fell back from chip to stripe
 
 	HasPlace  bool
+	BadPlace  bool // coordinates are given and are no place on the globe
 	Latitude  int32
 	Longitude int32
 

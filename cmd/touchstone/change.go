@@ -82,6 +82,8 @@ type change struct {
 	NoticeSend  *noticeSendChange  `json:"notice_send,omitempty"`
 	NoticeRetry *noticeRetryChange `json:"notice_retry,omitempty"`
 	Notices     *noticesQuery      `json:"notices,omitempty"`
+	Lab         *labChange         `json:"lab,omitempty"`
+	LabQuery    *labQuery          `json:"lab_query,omitempty"`
 
 	By       []credential `json:"by,omitempty"` // who asks; two where two people are needed and both are here
 	actors   []string     // the accounts that were proven, the proposer first; set where the change is applied
@@ -226,6 +228,8 @@ func (e *engine) carry(ctx context.Context, c change) (changed, error) {
 		return e.sendNotices(ctx, c.NoticeSend, c.actors, c.proposal)
 	case c.NoticeRetry != nil:
 		return e.retryNotices(ctx, c.NoticeRetry, c.actors)
+	case c.Lab != nil:
+		return e.changeLab(ctx, &c)
 	}
 	return changed{}, errors.New("nothing to change")
 }

@@ -83,6 +83,8 @@ func (e *engine) respond(ctx context.Context, c change) (any, error) {
 		return e.claims(c.Claims)
 	case c.Notices != nil:
 		return e.noticesOf(c.Notices)
+	case c.LabQuery != nil:
+		return e.askLab(ctx, c.LabQuery)
 	}
 	return e.apply(ctx, c)
 }

@@ -98,6 +98,8 @@ func (c *change) duty() (duty, bool) {
 		return duty{act: "notice_retry", roles: []staff.Role{staff.Support, staff.Security}}, true
 	case c.Account != nil:
 		return duty{act: "account_change", roles: []staff.Role{staff.Administrator}}, true
+	case c.Lab != nil:
+		return c.Lab.duty()
 	}
 	return duty{}, false
 }

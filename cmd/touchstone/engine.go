@@ -86,6 +86,7 @@ type engine struct {
 	watch    *watch                     // live figures of effectiveness
 	detector *detector                  // what opens incidents, fed by the watch
 	canary   atomic.Pointer[canaryHand] // the built-in canary, nil when there is none
+	probes   atomic.Int64               // refusals of the laboratory's run that the flood limit lets be
 
 	stopIneffective bool // policy: sales that rest on a proof found ineffective stop
 

@@ -12,6 +12,7 @@ import (
 
 	"touchstone/fleet"
 	"touchstone/journal"
+	"touchstone/lab"
 	"touchstone/ledger"
 	"touchstone/pos"
 	"touchstone/registry"
@@ -90,7 +91,7 @@ func (k *permits) folded(kind journal.Kind, c journal.Change) {
 		}
 		k.cashiers = true
 	case journal.KindFleet, journal.KindLab:
-		if slices.Contains(nounsOfFleet, c.Noun) {
+		if slices.Contains(nounsOfFleet, c.Noun) || kind == journal.KindLab && slices.Contains(nounsOfLab, c.Noun) {
 			return
 		}
 		var about struct {
@@ -119,6 +120,9 @@ func (k *permits) folded(kind journal.Kind, c journal.Change) {
 	}
 	k.awake()
 }
+
+// nounsOfLab change no certificate.
+var nounsOfLab = []string{lab.NounKey, lab.NounScope, lab.NounRun, lab.NounObservation, lab.NounFinding}
 
 // nounsOfFleet likewise.
 var nounsOfFleet = []string{fleet.NounBurnDown, fleet.NounRepository}

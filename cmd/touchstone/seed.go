@@ -60,6 +60,10 @@ func (e *engine) seed(ctx context.Context) error {
 		return err
 	}
 	records = append(records, more...)
+	if more, err = e.seedLab(ctx); err != nil {
+		return err
+	}
+	records = append(records, more...)
 	for _, c := range cards() {
 		opening, err := e.seedCard(ctx, c)
 		if err != nil {
