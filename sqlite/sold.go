@@ -114,8 +114,9 @@ func wholeFrom(ctx context.Context, view *sql.DB, first, last uint64) (uint64, e
 	}
 }
 
+// soldInPostings leaves out postings without a sale: that of messages which named no terminal is one of them.
 func soldInPostings(ctx context.Context, view *sql.DB, from, to uint64, sold map[pos.TerminalID]Sold) error {
-	list, err := view.QueryContext(ctx, "SELECT terminal, sum(sales), sum(sold) FROM posting WHERE first >= ? AND last <= ? GROUP BY terminal", int64(from), int64(to))
+	list, err := view.QueryContext(ctx, "SELECT terminal, sum(sales), sum(sold) FROM posting WHERE first >= ? AND last <= ? AND sales > 0 GROUP BY terminal", int64(from), int64(to))
 	if err != nil {
 		return fmt.Errorf("read view: %w", err)
 	}

@@ -23,6 +23,9 @@ func TestSoldSince(t *testing.T) {
 			if n%7 == 0 {
 				x.Effect = journal.Recorded
 			}
+			if n%9 == 0 { // a message that names no terminal
+				x.Terminal, x.Effect = pos.TerminalID{}, journal.Recorded
+			}
 			if w.add(x); i%5 == 4 {
 				w.flush()
 			}

@@ -25,7 +25,14 @@ func startCatcher(a *app, c *notify.Catcher, at string) (wait func() error, addr
 	ended := make(chan error, 1)
 	go func() { ended <- c.Serve(ln) }()
 	return func() error {
-		return errors.Join(c.Close(), ln.Close(), <-ended)
+		closed := c.Close()
+		if err := ln.Close(); !errors.Is(err, net.ErrClosed) { // by the catcher, where it had begun to hear
+			closed = errors.Join(closed, err)
+		}
+		if errors.Is(closed, net.ErrClosed) {
+			closed = nil
+		}
+		return errors.Join(closed, <-ended)
 	}, ln.Addr().String(), nil
 }
 
