@@ -45,6 +45,25 @@ func (w *world) add(x *journal.Exchange) uint64 {
 	return w.seq
 }
 
+// TestPaymentsOfClaimsAreNoApprovals: what two people had paid rests on no proof, and is no approval that lacks one.
+func TestPaymentsOfClaimsAreNoApprovals(t *testing.T) {
+	s := effectiveness.New(effectiveness.DefaultStandard(), effectiveness.WholeBounds())
+	w := new(world)
+	sale := &journal.Exchange{At: 1, Terminal: terminalID(1), MTI: 0x0220, Type: pos.Refund, DE39: pos.Approved, Effect: journal.Refunded}
+	paid := *sale
+	paid.Flags = journal.FlagRedress
+	w.add(sale)
+	w.add(&paid)
+	for _, e := range w.all {
+		if _, err := s.Fold(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := s.Report(effectiveness.Range{From: 0, To: 1}).Approvals; got != 1 {
+		t.Errorf("%d approvals, want 1", got)
+	}
+}
+
 func terminalID(n int) pos.TerminalID {
 	id, err := pos.ParseTerminalID(fmt.Sprintf("%08d", n))
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"touchstone/journal"
@@ -128,11 +129,14 @@ func Make(s *State, r Receipt, incident, reason, suffix, by string, found []Cand
 	if r.RRN != 0 {
 		found = slices.DeleteFunc(slices.Clone(found), func(c Candidate) bool { return c.Sale.Seq != r.RRN })
 	}
+	if strings.HasSuffix(incident, drillSuffix) {
+		return refuse("%s is a drill: nobody has a claim", incident)
+	}
 	if len(found) == 0 {
 		return refuse("no approved sale matches this receipt: check date, amount, last four digits and terminal")
 	}
 	exposed := slices.DeleteFunc(slices.Clone(found), func(c Candidate) bool {
-		return c.Exposure == nil || incident != "" && c.Exposure.Scope.Incident != incident
+		return c.Exposure == nil || c.Exposure.Drill || incident != "" && c.Exposure.Scope.Incident != incident
 	})
 	switch {
 	case len(exposed) == 0:

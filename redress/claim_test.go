@@ -100,6 +100,8 @@ func TestMake(t *testing.T) {
 		"another reference":        {func(x *in) { x.r.RRN = 8 }, "no approved sale matches"},
 		"not exposed":              {func(x *in) { x.incident = ""; x.found[0].Exposure = nil }, "not among the exposed sales;"},
 		"exposed by another":       {func(x *in) { x.incident = "INC-2" }, "not among the exposed sales of INC-2"},
+		"of a drill":               {func(x *in) { x.incident = "INC-1-DRILL" }, "is a drill"},
+		"exposed by a drill alone": {func(x *in) { x.incident = ""; x.found[0].Exposure.Drill = true }, "not among the exposed sales"},
 		"two alike":                {func(x *in) { x.found = append(x.found, candidate()) }, "2 exposed sales match"},
 		"voided":                   {func(x *in) { x.found[0].Record.State = transaction.Voided }, "was voided"},
 		"reversed":                 {func(x *in) { x.found[0].Record.State = transaction.Reversed }, "was reversed"},
@@ -285,6 +287,10 @@ func TestFreeze(t *testing.T) {
 	}
 	if x := s.ExposureOf("INC-1"); x == nil || x.ID != "EXP-2" || x.Replaces != "EXP-1" || s.Exposure("EXP-1") == nil || s.ExposureOf("INC-9") != nil {
 		t.Errorf("of INC-1: %+v", x)
+	}
+	scope.Incident = "INC-4-DRILL"
+	if x, _, err := redress.Freeze(s, scope, 1, 9, sum, []string{digest}, people[:1], 5); err != nil || !x.Drill {
+		t.Errorf("of a drill: %+v, %v", x, err)
 	}
 	if list := s.Exposures(); len(list) != 2 || list[0].ID != "EXP-2" || list[1].ID != "EXP-3" {
 		t.Errorf("newest of each incident: %+v", list)

@@ -59,6 +59,7 @@ type Exposure struct {
 	At       pos.Instant `json:"at"`
 	By       []string    `json:"by"`
 	Replaces string      `json:"replaces,omitempty"` // an earlier one of the same incident
+	Drill    bool        `json:"drill,omitempty"`    // of an exercise: its sales are no reason for a claim
 }
 
 // NounExposure is the noun of a frozen set.
@@ -95,6 +96,7 @@ func Freeze(s *State, scope Scope, of int, head uint64, sum Sum, files []string,
 		}
 	}
 	x := &Exposure{ID: fmt.Sprintf("EXP-%d", s.exposed+1), Scope: scope, Of: of, Head: head, Sum: sum, Files: files, At: now, By: by}
+	x.Drill = strings.HasSuffix(scope.Incident, drillSuffix)
 	if old := s.ExposureOf(scope.Incident); old != nil {
 		x.Replaces = old.ID
 	}
@@ -104,6 +106,9 @@ func Freeze(s *State, scope Scope, of int, head uint64, sum Sum, files []string,
 	}
 	return x, []journal.Draft{{Kind: journal.KindRedress, Act: journal.Act{Verb: "exposure_frozen", Actors: by, Changes: []journal.Change{c}}}}, nil
 }
+
+// drillSuffix ends the id of an incident that is an exercise; see package incident.
+const drillSuffix = "-DRILL"
 
 // Exposure is a frozen set by its id, nil when there is none. Records are shared and never changed.
 func (s *State) Exposure(id string) *Exposure { return s.exposures[id] }

@@ -135,6 +135,8 @@ type shownExchange struct {
 	RRN          string        `json:"rrn,omitempty"`
 	AuthCode     string        `json:"auth_code,omitempty"`
 	OutsidePlace bool          `json:"outside_place,omitempty"`
+	Claim        string        `json:"claim,omitempty"` // that this exchange paid; it rests on Proposal and no proof
+	Proposal     string        `json:"proposal,omitempty"`
 	ElapsedUS    uint32        `json:"elapsed_us"`
 	Checks       []proof.Shown `json:"checks"`
 }
@@ -154,6 +156,9 @@ func showExchange(e journal.Entry) (shownExchange, error) {
 	}
 	if x.Amount != 0 {
 		s.Amount = x.Amount.String()
+	}
+	if r, ok := x.Redress(); ok {
+		s.Claim, s.Proposal = r.Claim, r.Proposal
 	}
 	if x.MTI != 0 && x.MTI != 0x0820 {
 		s.RRN = fmt.Sprintf("%012d", e.Seq)

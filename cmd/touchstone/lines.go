@@ -249,6 +249,11 @@ func writeVerdict(w io.Writer, e journal.Entry, c *explain.Catalogue, lang expla
 	fmt.Fprintf(w, "%s %d   %s   %s %s   %s %s   %s %s\n", two("entry", "记录"), s.Seq, s.At.Local().Format("2006-01-02 15:04:05"),
 		two("terminal", "终端"), s.Terminal, two("trace", "流水"), s.Trace, two("from", "来自"), s.Source)
 	fmt.Fprintf(w, "%s %s %s %s   %s %s   %s\n", s.MTI, s.What, s.Amount, s.Card, two("answer", "应答"), s.DE39, entry.Short.In(lang))
+	if s.Claim != "" {
+		_, err := fmt.Fprintf(w, "  %s %s, %s %s, %s %d\n", two("no terminal sent it: claim", "非终端发起: 索赔"), s.Claim, two("agreed by two people in", "由两人批准, 提案"), s.Proposal,
+			two("for the sale of entry", "原消费为记录"), s.Original)
+		return err
+	}
 	for _, check := range s.Checks {
 		name, ok := c.Check(check.Check)
 		if !ok {

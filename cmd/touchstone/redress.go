@@ -272,7 +272,7 @@ func (e *engine) candidates(ctx context.Context, r *redress.Receipt) (found []re
 func (e *engine) exposureWith(sets []*redress.Exposure, sale *redress.Exposed) (*redress.Exposure, error) {
 	line := []byte("\n" + sale.RRN().String() + ",") // its line in a kept list
 	for _, set := range slices.Backward(sets) {
-		if sale.Seq > set.Head || sale.At < set.Scope.From || sale.At >= set.Scope.To {
+		if set.Drill || sale.Seq > set.Head || sale.At < set.Scope.From || sale.At >= set.Scope.To {
 			continue
 		}
 		for _, digest := range set.Files {
