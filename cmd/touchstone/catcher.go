@@ -25,7 +25,11 @@ func startCatcher(a *app, c *notify.Catcher, at string) (wait func() error, addr
 	ended := make(chan error, 1)
 	go func() { ended <- c.Serve(ln) }()
 	return func() error {
-		return errors.Join(c.Close(), ln.Close(), <-ended)
+		err := c.Close()
+		if closed := ln.Close(); !errors.Is(closed, net.ErrClosed) { // a server that began to serve has closed it
+			err = errors.Join(err, closed)
+		}
+		return errors.Join(err, <-ended)
 	}, ln.Addr().String(), nil
 }
 

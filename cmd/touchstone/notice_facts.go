@@ -47,7 +47,10 @@ func (e *engine) noticeFacts(_ context.Context, d *noticeDraftChange) (*notify.F
 }
 
 func clockFact(c *incident.Clock) notify.Clock {
-	fact := notify.Clock{Rule: c.Rule, Duty: notify.Text{EN: c.Duty.EN, ZH: c.Duty.ZH}, Start: c.Started, Due: c.Due}
+	fact := notify.Clock{Rule: c.Rule, Duty: notify.Text{EN: c.Duty.EN, ZH: c.Duty.ZH}, Start: c.Started, Due: c.Due, Checked: c.DueMark == "V"}
+	if c.State == incident.Waived {
+		fact.Waived = c.Reason
+	}
 	if c.Sending != nil {
 		fact.Answered, fact.By = c.Sending.Sent, c.Sending.Notice
 	}
