@@ -48,6 +48,8 @@ type Clock struct {
 	Due      pos.Instant
 	Answered pos.Instant // 0: not yet
 	By       string      // what answered it, such as NTC-3
+	Waived   string      // why people agreed that it does not apply, "" they did not
+	Checked  bool        // the deadline was read in its source; else it is as configured, and the note says so
 }
 
 // Facts are what notices of one incident are made of. Every one is of the journal, the register or the people who draft:

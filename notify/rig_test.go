@@ -64,7 +64,8 @@ func facts() *notify.Facts {
 		Sales: []notify.Sale{sale(1, "6299991234", shopA, 1850), sale(2, "6299995678", shopA, 990), sale(3, "6229990042", shopB, 12300), sale(4, "6299991234", shopC, 500)},
 		Shops: map[pos.MerchantID]string{shopA: "Sample Noodles 示例面馆", shopB: "Sample Tea 示例茶庄", shopC: "Sample Books 示例书店"},
 		Clocks: []notify.Clock{{Rule: "pipl-57", Duty: notify.Text{EN: "notify the individuals", ZH: "通知个人"}, Start: at(12, 0), Due: at(12, 0).Add(24 * time.Hour)},
-			{Rule: "cac-report", Duty: notify.Text{EN: "report", ZH: "报告"}, Start: at(12, 0), Due: at(16, 0), Answered: at(12, 30), By: "NTC-9"}}}
+			{Rule: "cac-report", Duty: notify.Text{EN: "report", ZH: "报告"}, Start: at(12, 0), Due: at(16, 0), Answered: at(12, 30), By: "NTC-9", Checked: true},
+			{Rule: "visa-pfi", Duty: notify.Text{EN: "engage", ZH: "聘请"}, Waived: "no such cards", Start: at(12, 0), Due: at(16, 0)}, {Rule: "cac-final", Duty: notify.Text{EN: "final report", ZH: "总结报告"}, Checked: true}}}
 }
 
 const handler = `

@@ -72,8 +72,16 @@ func (f *Facts) view(lang, name, shop, file string) *view {
 	v.More = len(f.Sales) - len(v.Sales)
 	for _, c := range f.Clocks {
 		answer := Text{"not answered yet", "尚未完成"}.In(lang)
-		if c.Answered != 0 {
-			answer = Text{"answered ", "已完成 "}.In(lang) + minute(c.Answered) + " " + c.By
+		switch {
+		case c.Answered != 0:
+			answer = strings.TrimSpace(Text{"answered ", "已完成 "}.In(lang) + minute(c.Answered) + " " + c.By)
+		case c.Waived != "":
+			answer = Text{"waived: ", "已豁免: "}.In(lang) + c.Waived
+		case c.Start == 0:
+			answer = Text{"not begun", "尚未起算"}.In(lang)
+		}
+		if !c.Checked {
+			answer += Text{" (deadline as configured, not verified)", " (时限为配置值, 未经核实)"}.In(lang)
 		}
 		v.Clocks = append(v.Clocks, clockView{c.Rule, c.Duty.In(lang), minute(c.Start), minute(c.Due), answer})
 	}

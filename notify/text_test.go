@@ -322,3 +322,24 @@ func FuzzTexts(f *testing.F) {
 		}
 	})
 }
+
+// TestRegulatorNoteHasTheClocks: each deadline with its state, and one that nobody verified says so, in both languages.
+func TestRegulatorNoteHasTheClocks(t *testing.T) {
+	more, _, _ := book(t)
+	list, plan := made(t, config(t, "127.0.0.1:1", more), facts())
+	for i, m := range list {
+		if plan[i].Kind != redress.RegulatorNote {
+			continue
+		}
+		for _, want := range []string{"pipl-57  notify the individuals  from 2026-11-27 12:00  due 2026-11-28 12:00  not answered yet (deadline as configured, not verified)",
+			"cac-report  report  from 2026-11-27 12:00  due 2026-11-27 16:00  answered 2026-11-27 12:30 NTC-9\n", "visa-pfi  engage  from 2026-11-27 12:00  due 2026-11-27 16:00  waived: no such cards (deadline",
+			"cac-final  final report  from not known  due not known  not begun\n", "2 terminals, 3 shops, 3 cards, 4 payments, CNY 156.40", "known since: 2026-11-27 12:00",
+			"cac-report  报告  起算 2026-11-27 12:00  截止 2026-11-27 16:00  已完成 2026-11-27 12:30 NTC-9\n", "尚未完成 (时限为配置值, 未经核实)", "终端 2 台, 商户 3 家, 卡片 3 张, 交易 4 笔, 金额 156.40 元"} {
+			if !strings.Contains(m.Text, want) {
+				t.Errorf("%q is missing in\n%s", want, m.Text)
+			}
+		}
+		return
+	}
+	t.Fatal("no note to the regulator")
+}

@@ -25,14 +25,11 @@ func startCatcher(a *app, c *notify.Catcher, at string) (wait func() error, addr
 	ended := make(chan error, 1)
 	go func() { ended <- c.Serve(ln) }()
 	return func() error {
-		closed := c.Close()
-		if err := ln.Close(); !errors.Is(err, net.ErrClosed) { // by the catcher, where it had begun to hear
-			closed = errors.Join(closed, err)
+		err := c.Close()
+		if closed := ln.Close(); !errors.Is(closed, net.ErrClosed) { // a server that began to serve has closed it
+			err = errors.Join(err, closed)
 		}
-		if errors.Is(closed, net.ErrClosed) {
-			closed = nil
-		}
-		return errors.Join(closed, <-ended)
+		return errors.Join(err, <-ended)
 	}, ln.Addr().String(), nil
 }
 

@@ -176,7 +176,11 @@ func (e *engine) decideIncident(r *rooms, c *incidentChange, document []byte, by
 	case incidentLink:
 		return incident.AddLink(s, c.ID, c.IDs, by, now)
 	case incidentAnswer:
-		return incident.Answer(s, c.ID, c.IDs, incident.Sending{Notice: c.Notice, Document: string(document), Statement: c.Text, Sent: c.At}, by, now)
+		sent, err := noticeSent(r, c, by)
+		if err != nil {
+			return nil, err
+		}
+		return incident.Answer(s, c.ID, c.IDs, incident.Sending{Notice: c.Notice, Document: string(document), Statement: c.Text, Sent: sent}, by, now)
 	case incidentStart:
 		return incident.StartClock(s, c.ID, strings.Join(c.IDs, ""), c.At, by, now)
 	case incidentWaive:

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"touchstone/incident"
 	"touchstone/journal"
 	"touchstone/notify"
 	"touchstone/pos"
@@ -191,6 +192,22 @@ func (e *engine) retryNotices(ctx context.Context, c *noticeRetryChange, by []st
 	}
 	e.wakeOutbox()
 	return changed{What: "to be tried again: " + strings.Join(ids, ", ")}, nil
+}
+
+// noticeSent is when the notice was taken that a clock is answered with. One that nobody took proves nothing, and one of
+// another incident nothing of this.
+func noticeSent(r *rooms, c *incidentChange, by incident.By) (pos.Instant, error) {
+	if c.Notice == "" {
+		return c.At, nil
+	}
+	proof, err := r.redress.ProofOf(c.Notice)
+	if err == nil && r.redress.Notice(c.Notice).Incident != c.ID {
+		err = fmt.Errorf("notice %s is about %s", c.Notice, r.redress.Notice(c.Notice).Incident)
+	}
+	if err != nil {
+		return 0, &journal.Refusal{Kind: journal.KindIncident, Verb: "incident_clock_answered", Actors: by.Actors, Why: err.Error(), Err: err}
+	}
+	return proof.At, nil
 }
 
 // noticesQuery asks for notices: one by its id, or those about an incident, or all.
