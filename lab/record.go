@@ -3,6 +3,7 @@ package lab
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"touchstone/pos"
 )
@@ -64,6 +65,9 @@ type Subject struct {
 	Class              string `json:"class"`   // approval class, such as PED
 	Licence            string `json:"licence"` // UnionPay network licence
 	PackageDigest      string `json:"package_digest,omitempty"`
+	// Delta is how the declared version differs from the one that was certified before: 0 administrative, 1 no
+	// security, by desk review, 2 security-relevant, the touched requirements again, 3 a new evaluation; "" is the first.
+	Delta string `json:"delta_class,omitempty"`
 }
 
 // Check tells what is missing in a subject.
@@ -73,6 +77,9 @@ func (s *Subject) Check() error {
 		if f.value == "" || len(f.value) > 100 {
 			return fmt.Errorf("%w: subject: %s: want 1 to 100 bytes", ErrLab, f.name)
 		}
+	}
+	if len(s.Delta) > 1 || !strings.Contains("0123", s.Delta) {
+		return fmt.Errorf("%w: subject: delta_class: want 0, 1, 2 or 3", ErrLab)
 	}
 	for _, f := range []struct{ name, pattern, value string }{{"hardware", s.HardwarePattern, s.Hardware}, {"firmware", s.FirmwarePattern, s.Firmware}, {"application", s.ApplicationPattern, s.Application}} {
 		if !Covers(f.pattern, f.value) {

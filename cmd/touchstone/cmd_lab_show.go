@@ -187,7 +187,7 @@ func (c *labOperations) Run(a *app) error {
 		count[o.State]++
 		fmt.Fprintf(a.stdout, "%s %s %s\n             %s\n", pad(o.Requirement, 10), pad(two(string(o.State), operationZH[o.State]), 15), two(o.Title.EN, o.Title.ZH), two(o.Why.EN, o.Why.ZH))
 	}
-	_, err = fmt.Fprintf(a.stdout, two("%d satisfied, %d not satisfied, %d not applicable; at %s\n", "%d 项满足, %d 项不满足, %d 项不适用; %s\n"),
-		count[opSatisfied], count[opNotSatisfied], count[opNotApplicable], answer.Now.Time().Local().Format(time.DateTime))
+	_, err = fmt.Fprintf(a.stdout, two("%d satisfied, %d in part, %d NOT SATISFIED, %d not applicable; at %s\n", "%d 项满足, %d 项部分满足, %d 项不满足, %d 项不适用; %s\n"),
+		count[opSatisfied], count[opPartly], count[opNotSatisfied], count[opNotApplicable], answer.Now.Time().Local().Format(time.DateTime))
 	return err
 }

@@ -82,11 +82,12 @@ type engine struct {
 
 	certificates sync.Mutex // one act of the certificate authority at a time; taken before any lock of the ledger
 
-	view     *sqlite.Projector
-	watch    *watch                     // live figures of effectiveness
-	detector *detector                  // what opens incidents, fed by the watch
-	canary   atomic.Pointer[canaryHand] // the built-in canary, nil when there is none
-	probes   atomic.Int64               // refusals of the laboratory's run that the flood limit lets be
+	view      *sqlite.Projector
+	watch     *watch                     // live figures of effectiveness
+	detector  *detector                  // what opens incidents, fed by the watch
+	canary    atomic.Pointer[canaryHand] // the built-in canary, nil when there is none
+	witnesses []string                   // files outside the data directory
+	probes    atomic.Int64               // refusals of the laboratory's run that the flood limit lets be
 
 	stopIneffective bool // policy: sales that rest on a proof found ineffective stop
 

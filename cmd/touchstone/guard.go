@@ -146,6 +146,7 @@ func (e *engine) startGuard(ctx context.Context, o guardOptions) error {
 		return err
 	}
 	if len(o.witnesses) > 0 && id != "" {
+		e.witnesses = o.witnesses
 		w := &witness.Watch{Paths: o.witnesses, ID: id, Journal: e.store, Every: witnessEvery, Now: time.Now, Log: e.log}
 		e.wait.Go(func() { w.Run(ctx) })
 	}

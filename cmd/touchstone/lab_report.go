@@ -61,6 +61,9 @@ func writeLabText(w io.Writer, r *lab.Report, lang string, short bool) error {
 	s := r.Run.Subject
 	line := func(en, zh, text string) { fmt.Fprintf(&b, "  %s %s\n", pad(two(en, zh), 14), text) }
 	line("subject", "检测对象", fmt.Sprintf("%s %s  HW %s  FW %s  APP %s", s.Maker, s.Model, s.Hardware, s.Firmware, s.Application))
+	if s.Delta != "" {
+		line("delta class", "变更类别", s.Delta)
+	}
 	line("laboratory", "检测机构", r.Run.Organisation+", "+r.Run.Operator)
 	line("catalogue", "要求目录", fmt.Sprintf("%s  %.16s", r.Run.Catalogue, r.Run.CatalogueDigest))
 	line("profile", "检测方案", fmt.Sprintf("%s  %.16s", r.Run.Profile, r.Run.ProfileDigest))

@@ -70,7 +70,7 @@ func readLabInputs(path string) (in labInputs, err error) {
 		return in, fmt.Errorf("%s: not the TOML of a subject; touchstone lab sample-package makes one to look at", path)
 	}
 	in.subject = lab.Subject{Maker: f.Maker, Model: f.Model, Hardware: f.Hardware, Firmware: f.Firmware, Application: f.Application, HardwarePattern: f.HardwarePattern,
-		FirmwarePattern: f.FirmwarePattern, ApplicationPattern: f.ApplicationPattern, Class: f.Class, Licence: f.Licence}
+		FirmwarePattern: f.FirmwarePattern, ApplicationPattern: f.ApplicationPattern, Class: f.Class, Licence: f.Licence, Delta: f.Delta}
 	var keys, pts, licences []byte
 	for _, x := range []struct {
 		to   *[]byte

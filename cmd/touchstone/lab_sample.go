@@ -57,6 +57,7 @@ type subjectFile struct {
 	MakerKeys          string `toml:"maker_keys"`
 	PTSList            string `toml:"pts_list"`
 	LicenceList        string `toml:"licence_list"`
+	Delta              string `toml:"delta_class"`
 }
 
 // Run writes the sample.

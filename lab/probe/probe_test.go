@@ -147,7 +147,9 @@ func TestServerCertificate(t *testing.T) {
 		{"not begun", m, func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Hour) }, m.key, lab.Fail},
 		{"a name and no alternative name", m, func(c *x509.Certificate) { c.IPAddresses, c.Subject.CommonName = nil, "127.0.0.1" }, m.key, lab.Fail},
 		{"for clients", m, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} }, m.key, lab.Fail},
-		{"an authority itself", m, func(c *x509.Certificate) { c.IsCA, c.KeyUsage = true, x509.KeyUsageDigitalSignature|x509.KeyUsageCertSign }, m.key, lab.Fail},
+		{"an authority itself", m, func(c *x509.Certificate) {
+			c.IsCA, c.KeyUsage = true, x509.KeyUsageDigitalSignature|x509.KeyUsageCertSign
+		}, m.key, lab.Fail},
 		{"RSA of 1024 bits", m, func(*x509.Certificate) {}, small, lab.Fail},
 	} {
 		at := endpoint(t, server(t, c.by, c.change, c.key))

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"strings"
+	"time"
+
+	"touchstone/fleet"
+	"touchstone/lab"
+	"touchstone/pos"
+)
+
+// devicesListed: make, model, serial number and place of every terminal's device; messages of others are refused.
+func devicesListed(o *operations) (operationState, lab.Text) {
+	all := o.terminals
+	var lacking []string
+	for _, t := range all {
+		d := o.devices[t.Serial]
+		life, b := o.r.fleet.Life(t.Serial), o.r.fleet.Binding(t.ID)
+		if d == nil || d.Model == "" || life == nil || life.Maker == "" || b == nil || b.Address == "" {
+			lacking = append(lacking, t.ID.String())
+		}
+	}
+	// 99.9 % filled is asked.
+	if len(all) == 0 || 1000*len(lacking) > len(all) {
+		return opNotSatisfied, say("%d of %d devices lack maker, model or place: %.100s", "%[2]d 台设备中有 %[1]d 台缺少厂商、型号或位置: %.100[3]s", len(lacking), len(all), strings.Join(lacking, ", "))
+	}
+	return opSatisfied, say("%d devices, each with maker, model, serial number and address; a terminal that is not listed is refused as terminal_unknown", "%d 台设备均有厂商、型号、序列号与地址; 未登记的终端以 terminal_unknown 拒绝", len(all))
+}
+
+// inspectionsInTime: at least 98 in 100 in time, every inspection with a checklist and photographs.
+func inspectionsInTime(o *operations) (operationState, lab.Text) {
+	deployed, overdue, bare := len(o.r.fleet.BindingsAt(o.now)), 0, 0
+	for _, d := range o.r.fleet.DueBefore(o.now, o.now) {
+		if d.Overdue && !d.Failed {
+			overdue++
+		}
+	}
+	seen := map[string]bool{}
+	copied := 0
+	for _, i := range o.r.fleet.Inspections() {
+		if len(i.Photographs) == 0 {
+			bare++
+		}
+		for _, p := range i.Photographs {
+			if seen[p.Digest] {
+				copied++
+			}
+			seen[p.Digest] = true
+		}
+	}
+	words := say("%d deployed, %d overdue; %d inspections, %d without a photograph, %d photographs used twice", "在网 %d 台, 逾期 %d 台; 巡检 %d 次, 无照片 %d 次, 照片重复 %d 张", deployed, overdue, len(o.r.fleet.Inspections()), bare, copied)
+	switch {
+	case deployed == 0 || 100*overdue > 2*deployed || copied > 0:
+		return opNotSatisfied, words
+	case bare > 0:
+		return opPartly, words
+	}
+	return opSatisfied, words
+}
+
+// fiveElements: each serial number has one binding in force, of five elements, and each terminal is bound once.
+func fiveElements(o *operations) (operationState, lab.Text) {
+	terminals, serials, conflicts := map[pos.TerminalID]pos.Serial{}, map[pos.Serial]bool{}, 0
+	for _, b := range o.r.fleet.BindingsAt(o.now) {
+		if serials[b.Serial] || terminals[b.Terminal] != "" {
+			conflicts++
+		}
+		serials[b.Serial], terminals[b.Terminal] = true, b.Serial
+		if b.Acquirer == "" || b.Merchant == (pos.MerchantID{}) || b.Credit.Hash == "" || b.Settlement.Hash == "" || b.Address == "" {
+			conflicts++
+		}
+	}
+	for _, t := range o.terminals {
+		b := o.r.fleet.Binding(t.ID)
+		life := o.r.fleet.Life(t.Serial)
+		if life != nil && life.State == fleet.Deployed && (b == nil || b.Serial != t.Serial || b.Merchant != t.Merchant) {
+			conflicts++
+		}
+	}
+	if conflicts > 0 || len(serials) == 0 {
+		return opNotSatisfied, say("%d bindings, %d conflicts", "%d 条绑定, %d 处冲突", len(serials), conflicts)
+	}
+	return opPartly, say("%d bindings of five elements, each of one device, no conflict; the clearing body's own extract is not here to be compared", "%d 条五要素绑定, 一机一条, 无冲突; 未有清算机构数据可供比对", len(serials))
+}
+
+// locationDrift: a registered circle for every terminal, and far-away messages refused.
+func locationDrift(o *operations) (operationState, lab.Text) {
+	all, placed := o.terminals, 0
+	for _, t := range all {
+		if t.Place != nil {
+			placed++
+		}
+	}
+	words := say("%d far-away messages refused as location_outside; %d of %d terminals in shops have a registered circle", "以 location_outside 拒绝 %d 条远离报文; 商户终端 %[3]d 台中 %[2]d 台登记了区域", o.outside, placed, len(all))
+	switch {
+	case !o.whole:
+		return o.tooLong()
+	case o.outside == 0 || placed == 0:
+		return opNotSatisfied, words
+	case placed < len(all):
+		return opPartly, words
+	}
+	return opSatisfied, words
+}
+
+// dormantAfter is how long a terminal may be without a sale.
+const dormantAfter = 92 * 24 * time.Hour
+
+// dormantTerminals: none in service without a sale for three months; those registered less long ago count as verified.
+func dormantTerminals(o *operations) (operationState, lab.Text) {
+	if !o.whole {
+		return o.tooLong()
+	}
+	dormant, all := 0, o.terminals
+	for _, t := range all {
+		seen := max(o.traded[t.ID], o.first)
+		if i := o.r.fleet.LastInspection(t.Serial); i != nil && i.Passed {
+			seen = max(seen, i.At)
+		}
+		if !t.Suspended && o.now.Sub(seen) > dormantAfter {
+			dormant++
+		}
+	}
+	if dormant > 0 {
+		return opNotSatisfied, say("%d of %d terminals in service have neither sold nor been inspected for three months", "%[2]d 台在用终端中有 %[1]d 台三个月内无交易也未巡检", dormant, len(all))
+	}
+	return opSatisfied, say("of %d terminals none in service is older than three months without a sale or an inspection", "%d 台终端中没有在用而三个月内既无交易又未巡检的", len(all))
+}
+
+// clocksAgree needs a trusted time source.
+func clocksAgree(*operations) (operationState, lab.Text) {
+	return opNotSatisfied, say("this program asks no time source: whether the machine's clock is kept right is not recorded here", "本程序不查询时间源: 机器时钟是否校准在此无记录")
+}
+
+// malwareScanned: every deployed device reported within a day a scanner whose definitions are a day old at most, and clean.
+func malwareScanned(o *operations) (operationState, lab.Text) {
+	deployed, right := 0, 0
+	for _, b := range o.r.fleet.BindingsAt(o.now) {
+		deployed++
+		h := o.r.fleet.LastHealth(b.Serial)
+		if h == nil || o.now.Sub(h.At) > 24*time.Hour || h.Scanner.Result != "clean" {
+			continue
+		}
+		if day, err := time.Parse(time.DateOnly, h.Scanner.Definitions); err == nil && o.now.Time().Sub(day) < 48*time.Hour {
+			right++
+		}
+	}
+	words := say("%d of %d deployed devices reported a clean scan with fresh definitions within a day; the hosts' own agents are not recorded here", "在网 %[2]d 台设备中 %[1]d 台在一日内上报了使用最新特征库的正常扫描; 主机自身的防护软件不在此记录", right, deployed)
+	if deployed == 0 || right < deployed {
+		return opNotSatisfied, words
+	}
+	return opPartly, words
+}
+
+// changesAssessed: every version that runs on a device was examined in a complete run.
+func changesAssessed(o *operations) (operationState, lab.Text) {
+	examined := map[string]bool{}
+	for _, run := range o.r.lab.Runs() {
+		if run.State == lab.Complete {
+			examined[run.Subject.Model+" "+run.Subject.Application] = true
+		}
+	}
+	all, missing := map[string]bool{}, map[string]bool{}
+	for _, t := range o.terminals {
+		d := o.devices[t.Serial]
+		if d == nil {
+			continue
+		}
+		key := d.Model + " " + o.r.fleet.VersionOf(d)
+		if all[key] = true; !examined[key] {
+			missing[key] = true
+		}
+	}
+	if len(all) == 0 || len(missing) > 0 {
+		return opNotSatisfied, say("%d of %d versions of models in the field were examined in no complete run of the laboratory", "在网 %[2]d 个型号版本中 %[1]d 个未经完整检测", len(missing), len(all))
+	}
+	return opSatisfied, say("all %d versions of models in the field were examined in a complete run; the delta class stands in the run", "在网 %d 个型号版本均经完整检测; 变更类别记于检测记录", len(all))
+}
+
+// networksApart needs vantage points in other networks.
+func networksApart(*operations) (operationState, lab.Text) {
+	return opNotSatisfied, say("it takes probes from guest, office and terminal networks: none is here", "须从访客、办公与终端网络分别探测: 此处没有")
+}
