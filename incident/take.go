@@ -136,7 +136,7 @@ func (i *Incident) sharpen(d *Detection) {
 	if len(d.Common) > 0 {
 		i.Common = d.Common
 	}
-	if d.Shared != nil {
+	if d.Shared != nil && !i.Scoped {
 		i.Scope.Models, i.Scope.Versions, i.Scope.Whole = d.scopeOf()
 	}
 	if d.Rule.Type == typeSpread {
