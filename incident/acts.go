@@ -210,7 +210,7 @@ func Rescope(s *State, id string, scope Scope, by By, now pos.Instant) ([]journa
 	if err := scope.check(); err != nil {
 		return nil, refuse(verb, by, "%s", err)
 	}
-	i.Scope = scope
+	i.Scope, i.Scoped = scope, true
 	return one(verb, by, i, now, scope.words())
 }
 

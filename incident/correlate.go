@@ -283,7 +283,8 @@ func (c *Correlator) spread(r *Rule, g group, f *failing) (found []Detection) {
 	return found
 }
 
-// general: they share nothing that the others lack, and are most of those heard.
+// general: they share nothing that the others lack, are most of those heard, and twice what a spread needs: fewer may
+// be the first of several that do share something.
 func (r *Rule) general(g group, all []heard) []Detection {
 	whole := Factor{}
 	for i := range all {
@@ -293,7 +294,7 @@ func (r *Rule) general(g group, all []heard) []Detection {
 			whole.Unaffected++
 		}
 	}
-	if in, _ := whole.rates(); in < r.Rate || !r.reached(all, &whole) {
+	if in, _ := whole.rates(); in < r.Rate || whole.Affected < 2*r.Terminals || !r.reached(all, &whole) {
 		return nil
 	}
 	return []Detection{r.detection(g, all, tables(all), nil)}

@@ -179,6 +179,8 @@ func TestRules(t *testing.T) {
 		"chance in a crowd":               {slices.Concat(well(0, upTo(1000, 1021)...), well(0, upTo(2000, 2016)...), refused(time.Second, a7, 1000, 1001, 1002, 1003)), ""},
 		"every model at once":             {refused(time.Second, a7, 1000, 1001, 1002, 2000, 2001, 2002), "refusals-of-one-model serial_proof_failed| 6"},
 		"a little more of one model":      {slices.Concat(well(0, upTo(1060, 1100)...), well(0, upTo(2040, 2100)...), refused(time.Second, a7, upTo(1000, 1060)...), refused(time.Second, a7, upTo(2000, 2040)...)), "refusals-of-one-model serial_proof_failed| 100"},
+		"five of every model at once":     {refused(time.Second, a7, 1000, 1001, 1002, 2000, 2001), ""},
+		"four, two of each model":         {refused(time.Second, a7, 1000, 1001, 2002, 2003), ""},
 		"two reasons do not add up":       {slices.Concat(well(0, upTo(2000, 2010)...), refused(time.Second, a7, 1000, 1001), refused(time.Second, reason.MACFailed, 1002, 1003)), ""},
 		"a bank's refusals":               {slices.Concat(well(0, upTo(2000, 2010)...), refused(time.Second, reason.InsufficientFunds, upTo(1000, 1010)...)), ""},
 		"outside the window":              {slices.Concat(refused(0, a7, 1000), refused(6*time.Minute, a7, 1001), refused(12*time.Minute, a7, 1002), well(12*time.Minute, upTo(2000, 2010)...)), ""},
@@ -268,6 +270,44 @@ func TestCommonCause(t *testing.T) {
 	}
 	if len(i.Proof) != 6 || i.Proofs != 6 {
 		t.Errorf("proof %v", i.Proof)
+	}
+}
+
+// TestSharper: what is in common shows only with time; the incident then says so, and lets go who does not share it.
+func TestSharper(t *testing.T) {
+	const a7 = reason.SerialProofFailed
+	f := newFollower(t)
+	all := slices.Concat(refused(0, a7, 1000, 1001, 1002, 2000, 2001, 2002), well(time.Second, upTo(2010, 2060)...), refused(2*time.Second, a7, 1003))
+	entries := entriesOf(t, all)
+	f.follow(entries[:6])
+	f.look(morning.Add(time.Second))
+	if i := f.state.Incident("INC-1"); i == nil || i.chosen() != nil || len(i.Scope.Terminals) != 6 || i.Scope.Whole {
+		t.Fatalf("at first: %+v", i)
+	}
+	f.follow(entries[6 : len(entries)-1])
+	f.look(morning.Add(2 * time.Second))
+	i := f.state.Incident("INC-1")
+	if len(f.state.Incidents()) != 1 || i.chosen() == nil || !slices.Equal(i.Scope.Models, []string{"M1"}) || len(i.Scope.Terminals) != 3 || i.Proofs != 3 {
+		t.Fatalf("then: %+v", i)
+	}
+	f.follow(entries[len(entries)-1:])
+	f.look(morning.Add(3 * time.Second))
+	if i = f.state.Incident("INC-1"); len(i.Scope.Terminals) != 4 || i.Steps != 3 || !strings.Contains(i.Title.EN, "M1 1.0.0, 4 terminals") {
+		t.Fatalf("at last: %+v", i)
+	}
+
+	// A scope that a person said stays, and only grows.
+	scope := Scope{Terminals: []string{"00009999"}, Models: []string{"theirs"}, From: 1}
+	drafts, err := Rescope(f.state, "INC-1", scope, person, morning)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.fold(drafts)
+	late := refused(3*time.Second, a7, 1004)[0].entry(t, 5000)
+	f.follow([]journal.Entry{late})
+	f.look(morning.Add(4 * time.Second))
+	if i = f.state.Incident("INC-1"); !slices.Contains(i.Scope.Terminals, "00009999") || !slices.Contains(i.Scope.Terminals, "00001004") || !slices.Contains(i.Scope.Models, "theirs") || i.Scope.From != 1 {
+		t.Errorf("a person's scope became %+v", i.Scope)
 	}
 }
 

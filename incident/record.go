@@ -104,6 +104,7 @@ type Incident struct {
 	Aware pos.Instant `json:"aware"` // awareness: the clocks start here
 	Scope Scope       `json:"scope"`
 
+	Scoped  bool     `json:"scoped,omitempty"` // a person said the scope: rules add terminals to it and change nothing else
 	Common  []Factor `json:"common,omitempty"` // computed, not yet a cause that a person stands for
 	Proof   []uint64 `json:"proof,omitempty"`  // journal entries, MaxProof at most
 	Proofs  int      `json:"proofs,omitempty"` // how many there are in all

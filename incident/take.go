@@ -26,7 +26,7 @@ func Take(s *State, d *Detection, now pos.Instant) (*Incident, []journal.Draft, 
 		hits = slices.DeleteFunc(slices.Clone(hits), func(h Hit) bool { return h.Seq <= seen })
 	}
 	switch {
-	case len(hits) == 0:
+	case len(hits) == 0 && !d.sharper(old):
 		return nil, nil, nil
 	case old != nil && old.State != Closed:
 		return s.merge(old, d, hits, now)
@@ -72,19 +72,21 @@ func terminalsOf(hits []Hit) []string {
 // merge adds what is new to an open incident. Of one whose list of terminals is full only a doubling is told.
 func (s *State) merge(old *Incident, d *Detection, hits []Hit, now pos.Instant) (*Incident, []journal.Draft, error) {
 	i := old.copyOf()
+	spread := d.Rule.Type == typeSpread
 	fresh := slices.DeleteFunc(terminalsOf(hits), func(t string) bool { return slices.Contains(i.Scope.Terminals, t) })
-	if d.Rule.Type == typeSpread && len(fresh) == 0 || i.Steps >= MaxSteps-50 {
+	switch {
+	case i.Steps >= MaxSteps-50, spread && len(fresh) == 0 && !d.sharper(old):
 		return nil, nil, nil
-	}
-	if i.Scope.More > 0 && len(d.Hits) < 2*(len(i.Scope.Terminals)+i.Scope.More) {
+	case i.Scope.More > 0 && len(d.Hits) < 2*(len(i.Scope.Terminals)+i.Scope.More):
 		return nil, nil, nil
-	}
-	if d.Rule.Type != typeSpread && i.Steps >= 50 {
+	case !spread && i.Steps >= 50:
 		return nil, nil, nil // one incident, told often enough
 	}
-	i.widen(hits)
-	i.sharpen(d)
+	i.sharpen(d, hits)
 	text := Text{EN: fmt.Sprintf("%d more terminals", len(fresh)), ZH: fmt.Sprintf("新增 %d 台终端", len(fresh))}
+	if len(fresh) == 0 {
+		text = Text{EN: "what they share is seen: " + i.Title.EN, ZH: "共同特征已识别: " + i.Title.ZH}
+	}
 	if d.Rule.Type != typeSpread {
 		text = Text{EN: "seen again", ZH: "再次发现"}
 	}
@@ -102,8 +104,7 @@ func (s *State) reopen(old *Incident, d *Detection, hits []Hit, now pos.Instant)
 		i.State = Working
 	}
 	i.Reopened++
-	i.widen(hits)
-	i.sharpen(d)
+	i.sharpen(d, hits)
 	text := Text{EN: "opened again: it goes on after it was closed", ZH: "重新打开: 关闭后仍在发生"}
 	drafts, err := one("incident_opened_again", d.by(), i, now, text, seqsOf(hits, 8)...)
 	return i, drafts, err
@@ -131,12 +132,34 @@ func (i *Incident) widen(hits []Hit) {
 	i.Proof = slices.Compact(i.Proof)
 }
 
-// sharpen takes over what is now known to be in common: the table, and with it title, models and versions.
-func (i *Incident) sharpen(d *Detection) {
+// chosen is the factor that was chosen, nil when none was.
+func (i *Incident) chosen() *Factor {
+	for n := range i.Common {
+		if i.Common[n].Chosen {
+			return &i.Common[n]
+		}
+	}
+	return nil
+}
+
+// sharper tells whether a detection sees what an open incident's failures share, which had not been seen.
+func (d *Detection) sharper(old *Incident) bool {
+	return old != nil && old.State != Closed && !old.Scoped && d.Shared != nil && old.chosen() == nil
+}
+
+// sharpen takes hits in and takes over what is now known to be in common: the table, and with it title, models and
+// versions. Where something else was thought to be in common, terminals that do not share it leave the scope.
+func (i *Incident) sharpen(d *Detection, hits []Hit) {
+	was := i.chosen()
+	if d.Shared != nil && !i.Scoped && (was == nil || was.Name != d.Shared.Name || was.Value != d.Shared.Value) {
+		i.Scope, i.Proof, i.Proofs, i.Key = Scope{From: i.Scope.From}, nil, 0, d.Key
+		hits = d.Hits
+	}
+	i.widen(hits)
 	if len(d.Common) > 0 {
 		i.Common = d.Common
 	}
-	if d.Shared != nil {
+	if d.Shared != nil && !i.Scoped {
 		i.Scope.Models, i.Scope.Versions, i.Scope.Whole = d.scopeOf()
 	}
 	if d.Rule.Type == typeSpread {
