@@ -29,7 +29,7 @@ func (s *State) DeviceFact(serial pos.Serial, _ pos.Instant) registry.Fact {
 	}
 	f.State, f.Since, f.Entry, f.Detail = string(l.State), l.Since, l.Entry, cut(l.Why, maxDetail)
 	if l.State == Deployed {
-		f.State = registry.Good
+		f.State, f.Detail = registry.Good, string(serial)
 	}
 	return f
 }

@@ -99,8 +99,8 @@ func (a *Announcement) check() string {
 			return x.name + ": want 1 to 200 bytes of text"
 		}
 	}
-	if len(a.Model) > registry.MaxModel {
-		return fmt.Sprintf("model: the most is %d bytes", registry.MaxModel)
+	if len(a.Model) > registry.MaxModel || len(a.Hardware) > registry.MaxHardware {
+		return fmt.Sprintf("model: the most is %d bytes, hardware version: %d", registry.MaxModel, registry.MaxHardware)
 	}
 	return ""
 }

@@ -454,7 +454,7 @@ func TestAnnounceBounds(t *testing.T) {
 	list := func(n int) (l []fleet.Announcement) {
 		for i := range n {
 			a := announcement(pos.Serial(fmt.Sprintf("S%019d", i)))
-			for _, p := range []*string{&a.Hardware, &a.Maker, &a.Seal, &a.Source, &a.Shipment} {
+			for _, p := range []*string{&a.Maker, &a.Seal, &a.Source, &a.Shipment} {
 				*p = strings.Repeat("x", size)
 			}
 			l = append(l, a)
@@ -477,6 +477,11 @@ func TestAnnounceBounds(t *testing.T) {
 		t.Error("one device twice in a list")
 	}
 	bad := announcement(serial)
+	bad.Hardware = "123456789"
+	if _, err := fleet.Announce(r.State, []fleet.Announcement{bad}, r.who(), start); err == nil {
+		t.Error("a hardware version that the register does not take")
+	}
+	bad = announcement(serial)
 	bad.Seal = ""
 	if _, err := fleet.Announce(r.State, []fleet.Announcement{bad}, r.who(), start); err == nil {
 		t.Error("announced without a seal")

@@ -71,6 +71,7 @@ type careEffect struct {
 // the act's entry, what frees one after it, so that a crash between them leaves the device refused. It returns the
 // lives that the act changed.
 func (e *engine) careAct(ctx context.Context, effect careEffect, decide func(r *rooms, now pos.Instant) ([]journal.Draft, error)) ([]*fleet.Life, error) {
+	defer e.permits.settle(ctx)
 	e.certificates.Lock() // a certificate's act changes the same record
 	defer e.certificates.Unlock()
 	e.office.acting.Lock()

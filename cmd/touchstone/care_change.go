@@ -118,7 +118,7 @@ func (e *engine) carried(ctx context.Context, effect careEffect, err error, seri
 
 func (e *engine) announce(ctx context.Context, c *announceChange, who fleet.Who) (changed, error) {
 	effect := careEffect{fresh: func(l *fleet.Life) *registry.Device {
-		return &registry.Device{Serial: l.Serial, Licence: c.Licence, DeviceType: c.DeviceType, Model: l.Model, State: registry.Suspended}
+		return &registry.Device{Serial: l.Serial, Licence: c.Licence, DeviceType: c.DeviceType, Model: l.Model, Hardware: l.Hardware, State: registry.Suspended}
 	}}
 	var serials []pos.Serial
 	for _, d := range c.Devices {

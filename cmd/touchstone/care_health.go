@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -103,6 +104,9 @@ func (d *healthDesk) takeHealth(ctx context.Context, body, signature []byte) err
 	}
 	// Whoever sent it may be gone: what was proven is taken all the same.
 	_, err = e.careAct(context.WithoutCancel(ctx), careEffect{}, func(r *rooms, now pos.Instant) ([]journal.Draft, error) {
+		if len(proven.Applications) > 0 && r.fleet.Release(device.Model, report.Application) != nil {
+			proven.Applications = append(slices.Clone(proven.Applications), report.Application)
+		}
 		return fleet.TakeReport(r.fleet, report, proven, now)
 	})
 	return err

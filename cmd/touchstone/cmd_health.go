@@ -40,7 +40,7 @@ type healthCmd struct {
 	Terminal    string `help:"Terminal of the fixture. Default: the first that has a device certificate." placeholder:"ID"`
 	State       string `help:"Directory of the terminal's file, which is scanned too. Default: as touchstone terminal." placeholder:"DIR"`
 	KeyFile     string `name:"key-file" help:"Sign with this private key in place of the terminal's." placeholder:"FILE"`
-	Hardware    string `help:"Hardware version." default:"A"`
+	Hardware    string `help:"Hardware version." default:"2.0"`
 	Firmware    string `help:"Firmware version." default:"1.0"`
 	Application string `help:"Application version. Default: the terminal's." placeholder:"VERSION"`
 	Definitions string `help:"Date of the scanner's definitions. Default: today; the reference scanner knows the EICAR test file alone." placeholder:"YYYY-MM-DD"`
@@ -150,10 +150,14 @@ func (c *healthCmd) body(config *terminal.Config, dir string) ([]byte, error) {
 	if c.Body != "" {
 		return os.ReadFile(c.Body)
 	}
+	own, err := ownState(*config)
+	if err != nil {
+		return nil, err
+	}
 	now := time.Now()
 	r := fleet.Report{Version: 1, Serial: config.Serial, Terminal: config.Terminal, Time: now.UTC().Truncate(time.Millisecond),
 		Sequence: cmp.Or(c.Sequence, uint64(now.UnixMicro())), Hardware: c.Hardware, Firmware: c.Firmware,
-		Application: cmp.Or(c.Application, config.AppVersion), Tamper: c.Tamper}
+		Application: cmp.Or(c.Application, own.version), Tamper: c.Tamper}
 	if c.Time != "" {
 		at, err := time.Parse(time.RFC3339, c.Time)
 		if err != nil {
@@ -163,31 +167,31 @@ func (c *healthCmd) body(config *terminal.Config, dir string) ([]byte, error) {
 	}
 	kind, class, _ := strings.Cut(c.Network, ":")
 	r.Networks = []fleet.UsedNetwork{{Kind: kind, Class: fleet.NetworkClass(class)}}
-	var err error
-	if r.Scanner, r.Applications, err = scan(dir); err != nil {
+	if r.Scanner, r.Applications, err = scan(dir, config.Terminal.String()+".app"); err != nil {
 		return nil, err
 	}
 	r.Scanner.Definitions = cmp.Or(c.Definitions, now.Format(time.DateOnly))
 	if r.Tamper == "" {
-		locked, err := isLocked(*config)
-		if err != nil {
-			return nil, err
-		}
-		if r.Tamper = "none"; locked {
+		if r.Tamper = "none"; own.locked {
 			r.Tamper = "00" // which sensor it was is not kept
 		}
 	}
 	return json.Marshal(&r)
 }
 
-// isLocked asks the terminal's own file.
-func isLocked(config terminal.Config) (bool, error) {
+// terminalOwn is what the terminal's own file says.
+type terminalOwn struct {
+	version string // of its application
+	locked  bool
+}
+
+func ownState(config terminal.Config) (own terminalOwn, err error) {
 	t, err := terminal.Open(config)
 	if err != nil {
-		return false, err
+		return own, err
 	}
-	locked := t.Locked()
-	return locked, t.Close()
+	own.version, own.locked = t.Version(), t.Locked()
+	return own, t.Close()
 }
 
 // eicar is the test file that every scanner finds, in two parts so that none finds it here; eicar.org.
@@ -200,10 +204,10 @@ const (
 )
 
 // scan looks through the terminal's directory for what it knows, and makes the digest of the list of applications: the
-// running program, which is all that a terminal in software runs.
-func scan(dir string) (s fleet.Scanner, applications string, err error) {
+// running program, and what the terminal has installed, in the directory of that name.
+func scan(dir, installed string) (s fleet.Scanner, applications string, err error) {
 	s = fleet.Scanner{Name: "Touchstone reference scanner", Result: "clean"}
-	n := 0
+	n, list := 0, ""
 	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
@@ -223,6 +227,9 @@ func scan(dir string) (s fleet.Scanner, applications string, err error) {
 		if bytes.Contains(content, []byte(eicar)) {
 			s.Result, s.Found = "found", "EICAR test file"
 		}
+		if filepath.Base(filepath.Dir(path)) == installed {
+			list += fmt.Sprintf("%s %x\n", d.Name(), sha256.Sum256(content))
+		}
 		return err
 	})
 	if err != nil {
@@ -241,7 +248,7 @@ func scan(dir string) (s fleet.Scanner, applications string, err error) {
 	if _, err := io.Copy(h, f); err != nil {
 		return fleet.Scanner{}, "", err
 	}
-	list := fmt.Sprintf("touchstone %x\n", h.Sum(nil))
+	list = fmt.Sprintf("touchstone %x\n", h.Sum(nil)) + list
 	sum := sha256.Sum256([]byte(list))
 	return s, hex.EncodeToString(sum[:]), nil
 }

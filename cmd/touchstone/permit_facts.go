@@ -11,17 +11,28 @@ import (
 // for the cashier's. A room that does not know leaves the fact unknown.
 func terminalFacts(r *rooms, p *ledger.Permitted, now pos.Instant, facts []registry.Fact) []registry.Fact {
 	version := r.fleet.VersionOf(p.Device)
+	id, serial := p.Terminal.ID, p.Terminal.Serial
 	return append(facts,
 		fleet.RegistrationFact(p.Terminal),
-		fleet.RegisteredDeviceFact(p.Device),
+		deviceFact(r, p, now),
 		certificateFact(r, p.Device, version, now),
 		r.fleet.ApplicationFact(p.Device, version, now),
 		r.fleet.AdvisoryFact(p.Device, version, now),
-		registry.Fact{Name: registry.FactInspection},
-		registry.Fact{Name: registry.FactHealth},
-		registry.Fact{Name: registry.FactNetwork},
-		registry.Fact{Name: registry.FactSite},
+		r.fleet.InspectionFact(serial, now),
+		r.fleet.HealthFact(serial, now),
+		r.fleet.NetworkFact(id, now),
+		r.fleet.SiteFact(id, now),
 	)
+}
+
+// deviceFact is where the device is in its life; what the register says where that is worse, or where it has no life
+// record.
+func deviceFact(r *rooms, p *ledger.Permitted, now pos.Instant) registry.Fact {
+	life, register := r.fleet.DeviceFact(p.Terminal.Serial, now), fleet.RegisteredDeviceFact(p.Device)
+	if life.State == "" || life.State == registry.Good && register.State != registry.Good {
+		return register
+	}
+	return life
 }
 
 // certificateFact is what the laboratory's certificates say of a device: its model, its hardware number as its maker

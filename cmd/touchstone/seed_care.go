@@ -19,9 +19,9 @@ const seedDay = 24 * 60 * 60 * 1_000_000_000
 // sampleCareBatch is how many sample devices are one entry: each has three records.
 const sampleCareBatch = 6
 
-// seedCare gives the sample devices a life: announced, received, deployed with the five elements, and inspected. Those
-// that have one are left alone: what people did to them stays. The rules decide it, as they would have two days ago;
-// the acts of many are kept as few entries.
+// seedCare gives the sample devices a life: announced, received, deployed with the five elements, and, but for the
+// visitors', inspected. Those that have one are left alone: what people did to them stays. The rules decide it, as
+// they would have two days ago; the acts of many are kept as few entries.
 func (e *engine) seedCare(ctx context.Context) error {
 	scratch := fleet.NewState()
 	// All of them every time, so that a seeding that was cut short goes on with the same numbers.
@@ -66,7 +66,7 @@ func (e *engine) sampleLife(s *fleet.State, t sampleTerminal) (changes []journal
 	}
 	steps := []func() ([]journal.Draft, error){
 		func() ([]journal.Draft, error) {
-			return fleet.Announce(s, []fleet.Announcement{{Serial: t.serial, Model: cmp.Or(t.model, "Sample S10"), Hardware: "A", Maker: sampleMaker, Seal: seal, Source: sampleMaker, Shipment: "WB-2026-001"}}, who, at)
+			return fleet.Announce(s, []fleet.Announcement{{Serial: t.serial, Model: cmp.Or(t.model, "Sample S10"), Hardware: t.hardware(), Maker: sampleMaker, Seal: seal, Source: sampleMaker, Shipment: "WB-2026-001"}}, who, at)
 		},
 		func() ([]journal.Draft, error) {
 			return fleet.Receive(s, fleet.Receipt{Serial: t.serial, Seal: seal, Source: sampleMaker, SealGood: true}, who, at+1)
@@ -78,6 +78,9 @@ func (e *engine) sampleLife(s *fleet.State, t sampleTerminal) (changes []journal
 			return fleet.Inspect(s, fleet.Visit{Serial: t.serial, Terminal: t.id, Merchant: t.merchant, Model: t.model, Answers: soundAnswers(s, t.serial, seal, t.model),
 				Note: "made up for the demonstration"}, who, at+3)
 		},
+	}
+	if t.visitor { // nobody looked at these yet: the first inspection is the reader's own
+		steps = steps[:3]
 	}
 	for _, step := range steps {
 		drafts, err := step()
