@@ -39,7 +39,7 @@ const (
 	maxTimestamp = 16 << 10
 	maxSnapshot  = 1 << 20
 	maxTargets   = 8 << 20
-	maxRotations = 32
+	maxRotations = maxRoots
 	maxTarget    = 256 << 20
 	fetchTime    = 30 * time.Second // for one piece of metadata
 	targetTime   = 10 * time.Minute // for one file

@@ -324,3 +324,33 @@ func TestKeyFiles(t *testing.T) {
 		}
 	}
 }
+
+// TestRenew: a terminal follows a new root that the old one's people signed, and none that others signed.
+func TestRenew(t *testing.T) {
+	s := newShop(t)
+	if _, err := s.update("1.0.0"); err != nil {
+		t.Fatal(err)
+	}
+	later := start.Add(360 * 24 * time.Hour)
+	for name, c := range map[string]struct{ roots, people []releases.Person }{
+		"one person's root key": {s.roots[:1], s.people}, "strangers' root keys": {[]releases.Person{person(t, "x"), person(t, "y")}, s.people}, "one person for targets": {s.roots, s.people[:1]},
+	} {
+		if err := s.repo.Renew(s.list, c.roots, c.people, s.machine, later); !errors.Is(err, releases.ErrRepository) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	s.must(s.repo.Renew(s.list, s.roots, s.people, s.machine, later))
+	s.client.Now, s.client.Root = later.Add(time.Hour), nil
+	if _, err := s.update("1.0.0"); err != nil {
+		t.Errorf("after a year, renewed: %v", err)
+	}
+	if x, err := s.repo.Expiries(); err != nil || !x.Root.Equal(later.Add(365*24*time.Hour)) {
+		t.Errorf("the root ends %s, %v", x.Root, err)
+	}
+	if err := os.Remove(filepath.Join(s.dir, "metadata/2.root.json")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.update("1.0.0"); err != nil {
+		t.Errorf("a root that was seen is kept: %v", err)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -119,7 +120,7 @@ func (r *Repository) Create(roots, targets []Person, machine Machine, now time.T
 	if err := errors.Join(os.MkdirAll(r.Metadata(), 0o755), os.MkdirAll(r.Targets(), 0o755)); err != nil {
 		return err
 	}
-	if err := write(filepath.Join(r.Metadata(), "1.root.json"), raw); err != nil {
+	if err := write(filepath.Join(r.Metadata(), rootName(1)), raw); err != nil {
 		return err
 	}
 	return r.publish(1, nil, targets, machine, 0, 0, now)
@@ -270,12 +271,53 @@ func (r *Repository) Expiries() (e Expiries, err error) {
 	return Expiries{root.Signed.Expires, targets.Signed.Expires, snapshot.Signed.Expires, stamp.Signed.Expires, targets.Signed.Version, stamp.Signed.Version}, nil
 }
 
-func (r *Repository) root() (*metadata.Metadata[metadata.RootType], error) {
-	root, err := new(metadata.Metadata[metadata.RootType]).FromFile(filepath.Join(r.Metadata(), "1.root.json"))
-	if err != nil {
-		return nil, fmt.Errorf("%w: root: %w", ErrRepository, err)
+// root is the newest root, the one with the highest number.
+func (r *Repository) root() (root *metadata.Metadata[metadata.RootType], err error) {
+	for version := int64(1); version <= maxRoots; version++ {
+		next, err := new(metadata.Metadata[metadata.RootType]).FromFile(filepath.Join(r.Metadata(), rootName(version)))
+		if errors.Is(err, fs.ErrNotExist) && root != nil {
+			return root, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w: root: %w", ErrRepository, err)
+		}
+		root = next
 	}
 	return root, nil
+}
+
+// maxRoots is how many roots there may be: a terminal that has the first follows so many.
+const maxRoots = 32
+
+func rootName(version int64) string { return strconv.FormatInt(version, 10) + ".root.json" }
+
+// Renew signs root and targets anew, so that they do not expire: the same keys, and another year and 90 days. The
+// roots' people are enough for the root that is in force, and the people for targets.
+func (r *Repository) Renew(list []Target, roots, people []Person, machine Machine, now time.Time) error {
+	root, err := r.root()
+	if err != nil {
+		return err
+	}
+	if err := r.MayPublish(people); err != nil {
+		return err
+	}
+	if root.Signed.Version >= maxRoots {
+		return fmt.Errorf("%w: %d roots is the most: make a new repository, and give terminals its root", ErrRepository, maxRoots)
+	}
+	next := *root
+	next.Signatures = nil
+	next.Signed.Version, next.Signed.Expires = root.Signed.Version+1, r.until(now, r.lives.Root)
+	raw, err := seal(&next, roots)
+	if err != nil {
+		return err
+	}
+	if err := root.VerifyDelegate(metadata.ROOT, &next); err != nil {
+		return fmt.Errorf("%w: these keys are not %d of those that the root names for itself", ErrRepository, Threshold)
+	}
+	if err := write(filepath.Join(r.Metadata(), rootName(next.Signed.Version)), raw); err != nil {
+		return err
+	}
+	return r.Publish(list, people, machine, now)
 }
 
 // newestTargets follows timestamp and snapshot to the targets that are in force.
@@ -404,4 +446,4 @@ func write(path string, content []byte) error {
 func (r *Repository) Directory() string { return r.dir }
 
 // RootFile is the first root: a terminal that has it follows every later one.
-func (r *Repository) RootFile() string { return filepath.Join(r.Metadata(), "1.root.json") }
+func (r *Repository) RootFile() string { return filepath.Join(r.Metadata(), rootName(1)) }

@@ -20,6 +20,7 @@ type releaseCmd struct {
 	List     releaseList     `cmd:"" help:"Every release, and until when the repository is believed."`
 	Withdraw releaseWithdraw `cmd:"" help:"Say that a release must not be run: two people sign."`
 	Support  releaseSupport  `cmd:"" help:"Say until when an older release is good, or make it current again: two people sign."`
+	Renew    releaseRenew    `cmd:"" help:"Sign root and targets anew before they expire: two people."`
 	Refresh  releaseRefresh  `cmd:"" help:"Sign snapshot and timestamp anew before they expire; a running host does it by itself."`
 }
 
@@ -45,6 +46,14 @@ func (c *releaseInit) Run(a *app) error {
 	if err == nil && told.Facts["root"] != "" {
 		fmt.Fprintf(a.stdout, "root of trust %s\nsha-256 %s\nA terminal is given this file when it is made, not by the network.\n", told.Facts["root"], told.Facts["root_sha256"])
 	}
+	return err
+}
+
+type releaseRenew struct{ actFlags }
+
+// Run renews the repository.
+func (c *releaseRenew) Run(a *app) error {
+	_, err := c.perform(a, change{Repository: &repositoryChange{Do: "renew"}})
 	return err
 }
 

@@ -55,7 +55,7 @@ func (c *change) duty() (duty, bool) {
 	case c.PermitPolicy != nil:
 		return duty{act: "permit_policy_set", roles: security, two: true}, true
 	case c.Repository != nil:
-		return duty{act: "release_repository", roles: security, two: c.Repository.Do == "init"}, true
+		return duty{act: "release_repository", roles: security, two: c.Repository.Do != "refresh"}, true
 	case c.Publish != nil:
 		return duty{act: "release_publish", roles: security, two: true}, true
 	case c.ReleaseState != nil:

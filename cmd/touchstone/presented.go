@@ -19,6 +19,7 @@ const (
 	presentedQueue = 4096                  // devices that wait; what does not fit is told again by the next message
 	presentedEvery = 50 * time.Millisecond // what came meanwhile is one act
 	campaignEvery  = time.Minute
+	campaignShare  = 20
 )
 
 // presented learns from proven messages which application each device runs. Only a change is written down.
@@ -95,21 +96,30 @@ func (p *presented) forget(list []fleet.Presentation) {
 	}
 }
 
-// followVersions writes down what devices presented, and counts what campaigns have left, until ctx ends.
+// followVersions writes down what devices presented, and counts what campaigns have left, until ctx ends. Counting a
+// large fleet takes a while, so it is done again only when campaignShare times as long has passed.
 func (e *engine) followVersions(ctx context.Context) {
-	count := time.NewTicker(campaignEvery)
+	count := time.NewTimer(campaignEvery)
 	defer count.Stop()
+	var ready time.Time // when campaigns may be counted again
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case first := <-e.presented.queue:
 			e.learn(ctx, first)
+			if wait := time.Until(ready); wait > 0 {
+				count.Reset(wait)
+				continue
+			}
 		case <-count.C:
 		}
+		began := time.Now()
 		if err := e.countCampaigns(ctx); err != nil && ctx.Err() == nil {
 			e.log.Warn("campaigns were not counted", slog.String("error", err.Error()))
 		}
+		ready = time.Now().Add(campaignShare * time.Since(began))
+		count.Reset(campaignEvery)
 	}
 }
 

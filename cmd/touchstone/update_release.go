@@ -29,7 +29,7 @@ const (
 
 // repositoryChange makes the repository or signs its short-lived metadata anew.
 type repositoryChange struct {
-	Do            string `json:"do"`                       // init, refresh
+	Do            string `json:"do"`                       // init, refresh, renew
 	TimestampLife int64  `json:"timestamp_life,omitempty"` // seconds; 0 the default
 	SnapshotLife  int64  `json:"snapshot_life,omitempty"`
 }
@@ -119,8 +119,13 @@ func (e *engine) changeRepository(ctx context.Context, c *repositoryChange, acto
 		verb = "release_repository_refreshed"
 		var machine releases.Machine
 		if machine, err = e.machineKeys(); err == nil {
+			err = e.notRolledBack(r)
+		}
+		if err == nil {
 			err = r.Refresh(machine, e.clock().Time())
 		}
+	case "renew":
+		verb, err = "release_repository_renewed", e.renewRepository(r, actors)
 	default:
 		return changed{}, errRequest
 	}
@@ -161,6 +166,56 @@ func (e *engine) makeRepository(r *releases.Repository, actors []string) error {
 		return err
 	}
 	return r.Create(roots, targets, releases.Machine{Snapshot: snapshot, Timestamp: timestamp}, e.clock().Time())
+}
+
+// renewRepository signs root and targets anew.
+func (e *engine) renewRepository(r *releases.Repository, actors []string) error {
+	if err := e.notRolledBack(r); err != nil {
+		return err
+	}
+	var roots []releases.Person
+	for _, name := range actors {
+		key, err := releases.ReadKey(e.releaseKey("root." + name))
+		if err != nil {
+			return err
+		}
+		roots = append(roots, releases.Person{Name: name, Key: key})
+	}
+	people, err := e.targetKeys(actors, nil)
+	if err != nil {
+		return err
+	}
+	machine, err := e.machineKeys()
+	if err != nil {
+		return err
+	}
+	return r.Renew(e.targets(), roots, people, machine, e.clock().Time())
+}
+
+// notRolledBack refuses a repository that is older than what was written, from a backup perhaps: terminals that saw
+// more would believe nothing that is made of it.
+func (e *engine) notRolledBack(r *releases.Repository) error {
+	x, err := r.Expiries()
+	if err != nil {
+		return err
+	}
+	var known *fleet.Repository
+	e.office.view(func(rooms *rooms) { known = rooms.fleet.Repository() })
+	if known != nil && (x.TimestampVersion < known.TimestampVersion || x.TargetsVersion < known.TargetsVersion) {
+		return fmt.Errorf("%w: it is older than what was written (targets %d, timestamp %d, and %d and %d were written): bring back the newest", releases.ErrRepository,
+			x.TargetsVersion, x.TimestampVersion, known.TargetsVersion, known.TimestampVersion)
+	}
+	return nil
+}
+
+// targets are the targets of the list of releases.
+func (e *engine) targets() (list []releases.Target) {
+	e.office.view(func(r *rooms) {
+		for _, x := range r.fleet.Releases() {
+			list = append(list, targetOf(x))
+		}
+	})
+	return list
 }
 
 // keyOrNew reads a key of the directory, or draws it where there is none.
@@ -204,7 +259,7 @@ func (e *engine) publishRelease(ctx context.Context, c *publishChange, actors []
 		people, err = e.targetKeys(actors, c.Keys)
 	}
 	if err == nil {
-		err = repository.MayPublish(people)
+		err = errors.Join(repository.MayPublish(people), e.notRolledBack(repository))
 	}
 	if err != nil {
 		return changed{}, e.refuseFleet(ctx, verb, actors, err)
@@ -258,7 +313,7 @@ func (e *engine) changeRelease(ctx context.Context, c *releaseStateChange, actor
 	repository := e.repository(releases.DefaultLives())
 	people, err := e.targetKeys(actors, c.Keys)
 	if err == nil {
-		err = repository.MayPublish(people)
+		err = errors.Join(repository.MayPublish(people), e.notRolledBack(repository))
 	}
 	if err != nil {
 		return changed{}, e.refuseFleet(ctx, "release_changed", actors, err)
@@ -276,12 +331,7 @@ func (e *engine) changeRelease(ctx context.Context, c *releaseStateChange, actor
 
 // writeTargets makes the repository what the list of releases says, where it is not.
 func (e *engine) writeTargets(ctx context.Context, repository *releases.Repository, people []releases.Person, actors []string) (changed, error) {
-	var list []releases.Target
-	e.office.view(func(r *rooms) {
-		for _, x := range r.fleet.Releases() {
-			list = append(list, targetOf(x))
-		}
-	})
+	list := e.targets()
 	same, err := repository.Contains(list)
 	if err != nil || same {
 		return changed{}, err
@@ -335,6 +385,9 @@ func (e *engine) refreshIfDue(ctx context.Context) error {
 	}
 	e.publishing.Lock()
 	defer e.publishing.Unlock()
+	if err := e.notRolledBack(r); err != nil {
+		return err
+	}
 	machine, err := e.machineKeys()
 	if err == nil {
 		err = r.Refresh(machine, e.clock().Time())
