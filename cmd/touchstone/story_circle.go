@@ -89,6 +89,7 @@ func (s *story) laboratoryConfirms() error {
 		return err
 	}
 	if err := s.list(command{args: s.talk("lab", "show", "FND-1")},
+		command{key: "publish", args: s.with("release", "publish", s.path("app-1.0.3"), "--model", storyBad, "--hardware", ">=2.0", "--version", storyFixed, "--notes", "No key is left in it.", "--notes-zh", "不再遗留密钥.", "--as", "qian", "--with", "sun")},
 		command{key: "suspend", already: "suspended", args: s.with("certificate", "suspend", "CRT-1", "--reason", "a key is left in application 1.0.1", "--as", "wu", "--with", "zheng")},
 		command{key: "advisory", already: "already", args: s.with("advisory", "add", s.path("advisory.json"), "--as", "qian")},
 		command{args: s.talk("advisory", "radius", "ADV-1")},
@@ -158,7 +159,7 @@ func (s *story) inspectionFinds() error {
 	sale := s.at(t, "quarantined sale", "sale", "20.00")
 	sale.fails = true
 	if err := s.list(
-		command{key: "visit", fails: true, already: "one of inspection", args: s.talk("inspect", t.id, "--answers", form, "--answer", "attached_device=yes", "--answer", "weight_grams=431", "--photo", photo, "--as", "li")},
+		command{key: "visit", fails: true, already: "one of inspection", args: s.talk("inspect", t.id, "--answers", form, "--answer", "attached_device=yes", "--photo", photo, "--as", "li")},
 		sale, command{args: s.talk("permit", t.id)}); err != nil {
 		return err
 	}
@@ -189,6 +190,7 @@ func (s *story) everybodyIsTold() error {
 	if err := s.list(
 		command{key: "action attached", args: s.with("incident", "action", i.ID, "the device is quarantined; its cable and reader are kept as evidence", "--as", "qian")},
 		command{key: "cause attached", args: s.with("incident", "cause", i.ID, "a reader was attached to the card slot of terminal "+t.id, "--as", "qian")},
+		command{key: "window", args: s.with("incident", "scope", i.ID, "--terminal", t.id, "--from", s.today()+" 00:00", "--as", "qian")},
 		command{key: "exposed", already: "frozen", args: s.talk("exposed", "--incident", i.ID, "--freeze", "--as", "chen")},
 		command{key: "draft", args: s.with("notice", "draft", "--incident", i.ID, "--as", "chen", "--measure", "The device was taken out of service.|该终端已停用.")},
 		command{key: "send", already: "nothing", args: s.talk("notice", "send", "--incident", i.ID, "--as", "chen", "--with", "wang", "--wait", "20s")},
@@ -202,20 +204,24 @@ func (s *story) everybodyIsTold() error {
 
 // noticesHold: every notice of an incident was sent, and the catcher has each once.
 func (s *story) noticesHold(id string) error {
-	var all []struct {
-		ID      string `json:"id"`
-		State   string `json:"state"`
-		Channel string `json:"channel"`
+	var all struct {
+		Notices []struct {
+			ID    string `json:"id"`
+			State string `json:"state"`
+			To    struct {
+				Channel string `json:"channel"`
+			} `json:"to"`
+		} `json:"notices"`
 	}
 	if err := s.ask(&all, s.with("notice", "list", "--incident", id, "--json")...); err != nil {
 		return err
 	}
 	mailed := 0
-	for _, n := range all {
+	for _, n := range all.Notices {
 		if n.State != "sent" {
 			return s.holds(false, "notice %s is %s", n.ID, n.State)
 		}
-		if n.Channel == "smtp" {
+		if n.To.Channel == "smtp" {
 			mailed++
 		}
 	}
@@ -234,10 +240,20 @@ func (s *story) noticesHold(id string) error {
 
 // storyBooks is what the story reads of the money equation.
 type storyBooks struct {
-	Claimed    int64 `json:"claimed"`
-	Approved   int64 `json:"approved"`
-	MoneyOut   int64 `json:"money_out"`
-	Reconciles bool  `json:"reconciles"`
+	Refunds      storyPart `json:"refunds"`
+	Compensation storyPart `json:"compensation"`
+	MoneyOut     int64     `json:"money_out"` // fen
+	Reconciles   bool      `json:"reconciles"`
+}
+
+type storyPart struct {
+	Approved int64 `json:"approved"`
+}
+
+// hold is the equation: what went out to cards is what two people approved, and something was.
+func (b storyBooks) hold() bool {
+	approved := b.Refunds.Approved + b.Compensation.Approved
+	return b.Reconciles && b.MoneyOut == approved && approved > 0
 }
 
 // moneyGoesBack: a consumer claims by the receipt, two people decide on the evidence, and the card is credited once.
@@ -285,11 +301,16 @@ func (s *story) moneyGoesBack() error {
 	if err := s.ask(&b, s.with("money", "--json")...); err != nil {
 		return err
 	}
-	return s.holds(b.Reconciles && b.MoneyOut == b.Approved && b.Approved > 0 && after-before == b.MoneyOut, "the card got %d, approved was %d, money out %d", after-before, b.Approved, b.MoneyOut)
+	return s.holds(b.hold() && after-before == b.MoneyOut, "the card got %d of what was approved: %+v", after-before, b)
 }
 
-// today is the date on a receipt of this story, in the host's time zone.
-func (s *story) today() string { return time.Now().In(s.l.zone).Format(time.DateOnly) }
+// today is the date on the receipts of this story, in the host's time zone: that of its first sales.
+func (s *story) today() string {
+	if s.progress.Done["today"] == "" {
+		s.progress.Done["today"] = time.Now().In(s.l.zone).Format(time.DateOnly)
+	}
+	return s.progress.Done["today"]
+}
 
 // balance asks for the balance of the story's card at a terminal of the other model, in fen; of a step that is told
 // again, as it was when it was told first.
@@ -333,8 +354,7 @@ func (s *story) upgradedOrReplaced() error {
 		command{key: "finding in", already: "fixed", hidden: true, args: s.with("lab", "finding", "FND-1", "fixed", "--in", storyFixed, "--as", "wu")},
 		command{key: "finding retested", already: "retested", args: s.with("lab", "finding", "FND-1", "retest", "--run", "RUN-3", "--as", "wu")},
 		command{key: "finding closed", already: "closed", args: s.with("lab", "finding", "FND-1", "close", "--as", "zheng")},
-		command{key: "reinstate", already: "valid", args: s.with("certificate", "reinstate", "CRT-1", "--reason", "1.0.3 passes, 1.0.1 is under advisory", "--as", "wu", "--with", "zheng")},
-		command{key: "publish", args: s.with("release", "publish", s.path("app-1.0.3"), "--model", storyBad, "--hardware", ">=2.0", "--version", storyFixed, "--notes", "No key is left in it.", "--notes-zh", "不再遗留密钥.", "--as", "qian", "--with", "sun")}); err != nil {
+		command{key: "reinstate", already: "valid", args: s.with("certificate", "reinstate", "CRT-1", "--reason", "1.0.3 passes, 1.0.1 is under advisory", "--as", "wu", "--with", "zheng")}); err != nil {
 		return err
 	}
 	all := storyTerminals()
@@ -478,5 +498,5 @@ func (s *story) books() error {
 	if err := s.ask(&b, s.with("money", "--json")...); err != nil {
 		return err
 	}
-	return s.holds(b.Reconciles && b.MoneyOut == b.Approved, "money out %d, approved %d", b.MoneyOut, b.Approved)
+	return s.holds(b.hold(), "the books balance: %+v", b)
 }

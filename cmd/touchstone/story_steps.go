@@ -197,6 +197,7 @@ func (s *story) examine(name, app string, flawed bool) error {
 // salesPass sells at every shop, and three more at the terminal that will turn out to be opened.
 func (s *story) salesPass() error {
 	all := storyTerminals()
+	s.today()
 	for i, t := range all {
 		c := s.at(t, "first sale "+t.id, "sale", fmt.Sprintf("%d.50", 18+i*7))
 		c.hidden = i > 0
