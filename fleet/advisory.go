@@ -68,6 +68,8 @@ type Advisory struct {
 	Closed      pos.Instant   `json:"closed,omitempty"`
 	ClosedBy    []string      `json:"closed_by,omitempty"`
 	Why         string        `json:"why,omitempty"`
+
+	entry uint64 // the journal's that said so
 }
 
 // Bounds of an advisory.
@@ -213,8 +215,8 @@ func CloseAdvisory(s *State, id, why string, by []string, now pos.Instant) ([]jo
 	return draft("advisory_closed", by, change(NounAdvisory, id, &a)), nil
 }
 
-func (s *updateState) foldAdvisory(c journal.Change) error {
-	a := new(Advisory)
+func (s *updateState) foldAdvisory(seq uint64, c journal.Change) error {
+	a := &Advisory{entry: seq}
 	if err := json.Unmarshal(c.Record, a); err != nil {
 		return err
 	}
@@ -269,17 +271,17 @@ func (s *State) AdvisoryFact(d *registry.Device, version string, now pos.Instant
 	}
 	f := registry.Fact{Name: registry.FactAdvisory, State: registry.Good}
 	if known := s.installed[d.Serial]; known != nil && known.Version == version {
-		f.Since = known.At
+		f.Since, f.Entry = known.At, known.entry
 	}
 	worst, until := 0, pos.Instant(0)
 	for _, a := range s.touching[d.Model] {
 		if a.State != AdvisoryOpen || a.Touches(d.Model, d.Hardware, version) == Untouched {
 			continue
 		}
-		state, detail, since, grave := AdvisoryTouches, a.ID, a.Added, 1
+		state, detail, since, entry, grave := AdvisoryTouches, a.ID, a.Added, a.entry, 1
 		var permit *registry.Permit
 		if c := s.answering[a.ID]; c != nil {
-			state, permit, detail, since, grave = AdvisoryCampaign, &c.restriction, a.ID+" "+c.ID, c.Started, 2
+			state, permit, detail, since, entry, grave = AdvisoryCampaign, &c.restriction, a.ID+" "+c.ID, c.Started, c.entry, 2
 			if now >= c.Deadline {
 				state, permit, since, grave = AdvisoryLate, &c.after, c.Deadline, 3
 			} else if until == 0 || c.Deadline < until {
@@ -287,7 +289,7 @@ func (s *State) AdvisoryFact(d *registry.Device, version string, now pos.Instant
 			}
 		}
 		if grave > worst || grave == worst && since < f.Since {
-			worst, f.State, f.Permit, f.Detail, f.Since = grave, state, permit, detail, since
+			worst, f.State, f.Permit, f.Detail, f.Since, f.Entry = grave, state, permit, detail, since, entry
 		}
 	}
 	if worst > 0 {

@@ -144,6 +144,7 @@ type Campaign struct {
 	Why         string        `json:"why,omitempty"`
 
 	restriction, after registry.Permit
+	entry              uint64 // the journal's that said so
 }
 
 // prepare reads the permits.
@@ -257,8 +258,8 @@ func Progress(s *State, c *Campaign, places []Place, now pos.Instant) []journal.
 
 func burnDownID(campaign string, hour int) string { return fmt.Sprintf("%s/%d", campaign, hour) }
 
-func (s *updateState) foldCampaign(c journal.Change) error {
-	record := new(Campaign)
+func (s *updateState) foldCampaign(seq uint64, c journal.Change) error {
+	record := &Campaign{entry: seq}
 	if err := json.Unmarshal(c.Record, record); err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ func (s *State) Fold(seq uint64, c journal.Change) error {
 	case NounDevice, NounBinding, NounInspection, NounGlance, NounHealth:
 		return s.foldCare(seq, c)
 	}
-	if known, err := s.foldUpdate(c); known {
+	if known, err := s.foldUpdate(seq, c); known {
 		return err
 	}
 	return nil

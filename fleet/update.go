@@ -40,6 +40,7 @@ type Release struct {
 
 	version  Version
 	hardware Range
+	entry    uint64 // the journal's that said so
 }
 
 // Bounds of a release.
@@ -193,6 +194,8 @@ type Installed struct {
 	Version string      `json:"version"`
 	At      pos.Instant `json:"at"`
 	Before  []Presented `json:"before,omitempty"` // the versions before it, the newest first, at most maxBefore
+
+	entry uint64
 }
 
 // Presented is a version and when it was first presented.
@@ -253,7 +256,7 @@ func (s *State) ApplicationFact(d *registry.Device, version string, now pos.Inst
 		return f
 	}
 	if known := s.installed[d.Serial]; known != nil && known.Version == version {
-		f.Since = known.At
+		f.Since, f.Entry = known.At, known.entry
 	}
 	if fit := s.Newest(d.Model, d.Hardware, nil); fit != nil {
 		f.Restore = fit.Version
@@ -267,9 +270,9 @@ func (s *State) ApplicationFact(d *registry.Device, version string, now pos.Inst
 		f.State = ApplicationUnlisted
 	case !r.RunsOn(d.Hardware): // on which of its hardware versions the device is, is not known
 	case r.State == Withdrawn:
-		f.State = ApplicationWithdrawn
+		f.State, f.Entry = ApplicationWithdrawn, r.entry
 	case r.SupportedUntil != 0 && now >= r.SupportedUntil && r.State == Supported:
-		f.State, f.Since = ApplicationOutdated, r.SupportedUntil
+		f.State, f.Since, f.Entry = ApplicationOutdated, r.SupportedUntil, r.entry
 	default:
 		f.State = registry.Good
 		if r.State == Supported {

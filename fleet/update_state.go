@@ -49,12 +49,12 @@ func newUpdateState() updateState {
 }
 
 // foldUpdate takes one noun of this part; known is false for another's noun.
-func (s *updateState) foldUpdate(c journal.Change) (known bool, err error) {
+func (s *updateState) foldUpdate(seq uint64, c journal.Change) (known bool, err error) {
 	switch c.Noun {
 	case NounRelease:
-		return true, s.foldRelease(c)
+		return true, s.foldRelease(seq, c)
 	case NounInstalled:
-		record := new(Installed)
+		record := &Installed{entry: seq}
 		if err := json.Unmarshal(c.Record, record); err != nil {
 			return true, err
 		}
@@ -65,17 +65,17 @@ func (s *updateState) foldUpdate(c journal.Change) (known bool, err error) {
 		s.repository = record
 		return true, json.Unmarshal(c.Record, record)
 	case NounAdvisory:
-		return true, s.foldAdvisory(c)
+		return true, s.foldAdvisory(seq, c)
 	case NounCampaign:
-		return true, s.foldCampaign(c)
+		return true, s.foldCampaign(seq, c)
 	case NounBurnDown:
 		return true, s.foldBurnDown(c)
 	}
 	return false, nil
 }
 
-func (s *updateState) foldRelease(c journal.Change) error {
-	r := new(Release)
+func (s *updateState) foldRelease(seq uint64, c journal.Change) error {
+	r := &Release{entry: seq}
 	if err := json.Unmarshal(c.Record, r); err != nil {
 		return err
 	}

@@ -222,7 +222,16 @@ func answerText(l *lines, kind fleet.AnswerKind, to, hardware string) string {
 // lateBy tells how long a deadline is off or over.
 func lateBy(l *lines, deadline, now pos.Instant) string {
 	if left := deadline.Sub(now); left > 0 {
-		return fmt.Sprintf(l.two("%s left", "还有 %s"), left.Round(time.Minute))
+		return fmt.Sprintf(l.two("%s left", "还有 %s"), toTheMinute(left))
 	}
-	return fmt.Sprintf(l.two("over for %s", "已超过 %s"), now.Sub(deadline).Round(time.Minute))
+	return fmt.Sprintf(l.two("over for %s", "已超过 %s"), toTheMinute(now.Sub(deadline)))
+}
+
+// toTheMinute is a duration such as 47h58m, and 0m for less than half a minute.
+func toTheMinute(d time.Duration) string {
+	d = d.Round(time.Minute)
+	if d < time.Hour {
+		return fmt.Sprintf("%dm", d/time.Minute)
+	}
+	return fmt.Sprintf("%dh%02dm", d/time.Hour, d%time.Hour/time.Minute)
 }

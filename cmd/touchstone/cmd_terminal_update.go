@@ -39,7 +39,7 @@ func (terminalUpdate) Help() string {
 not expired, and is whole. What it trusts is kept beside the terminal's file. Nothing is installed in part: a terminal that is
 switched off in between runs what it ran before. The next message reports the new version in tag A2 of DE59.
 
-  touchstone terminal update --config shop.toml --repository https://host:8443/releases --trusted-root 1.root.json
+  touchstone terminal update --config shop.toml --repository https://host:8585/releases --trusted-root 1.root.json
   touchstone terminal update --fixture fixture.json --repository shop/releases/repository --trusted-root 1.root.json --check`
 }
 

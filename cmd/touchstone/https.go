@@ -6,20 +6,25 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
 	"sync/atomic"
 	"time"
 
+	"touchstone/releases"
 	"touchstone/web"
 )
 
 // httpsFlags are the flags, and configuration keys, of the HTTPS port.
 type httpsFlags struct {
-	HTTPS string `name:"https" help:"Address of the HTTPS port, where terminals report their health. Without it: none." placeholder:"HOST:PORT"`
+	HTTPS string `name:"https" help:"Address of the HTTPS port, where terminals report their health and fetch releases. Without it: none." placeholder:"HOST:PORT"`
 }
 
 // demoHTTPS is the demonstration's, when not told otherwise.
 const demoHTTPS = "127.0.0.1:8585"
+
+// releasesPath is where the repository of releases is served.
+const releasesPath = "/releases/"
 
 // listenHTTPS opens the address; nil without one. A test data directory is served on loopback only.
 func (f *httpsFlags) listenHTTPS(test bool) (net.Listener, error) {
@@ -39,6 +44,7 @@ func (f *httpsFlags) listenHTTPS(test bool) (net.Listener, error) {
 // mount puts what the host serves over HTTPS under its paths.
 func (e *engine) mount(s *web.Server) {
 	s.Handle(web.HealthPath, web.Health(e.healthDesk()))
+	s.Handle("GET "+releasesPath, http.StripPrefix(releasesPath, e.repository(releases.DefaultLives())))
 }
 
 // serveHTTPS serves the HTTPS port on ln, which may be nil, under the certificate that the terminals' own TLS listener
