@@ -252,19 +252,22 @@ func certificate(t *testing.T) (cert, key string) {
 	return cert, key
 }
 
+// debianPython is a Python that has aiosmtpd.
+func debianPython(t *testing.T) string {
+	t.Helper()
+	for _, at := range []string{"/usr/bin/python3", "python3"} { // Debian's own first: another on the path has not its packages
+		if exec.Command(at, "-c", "import aiosmtpd").Run() == nil {
+			return at
+		}
+	}
+	t.Skip("NOT RUN: python3-aiosmtpd is not installed (make need installs it)")
+	return ""
+}
+
 // debianServer runs Debian's aiosmtpd on a free port until the test ends; what it takes is in a maildir.
 func debianServer(t *testing.T, args ...string) (address, maildir string) {
 	t.Helper()
-	python := ""
-	for _, at := range []string{"/usr/bin/python3", "python3"} { // Debian's own first: another on the path has not its packages
-		if exec.Command(at, "-c", "import aiosmtpd").Run() == nil {
-			python = at
-			break
-		}
-	}
-	if python == "" {
-		t.Skip("NOT RUN: python3-aiosmtpd is not installed (make need installs it)")
-	}
+	python := debianPython(t)
 	probe, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

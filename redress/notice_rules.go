@@ -18,6 +18,7 @@ func DraftNotices(s *State, list []Notice, by string, now pos.Instant) ([]journa
 		return nil, fmt.Errorf("%w: %d to draft, want 1 to %d", ErrNotice, len(list), MaxNotices)
 	}
 	var changed []*Notice
+	waiting := map[string]map[noticePurpose]*Notice{} // drafts that nobody agreed to yet, by incident
 	for i := range list {
 		n := list[i]
 		if want := fmt.Sprintf("NTC-%d", s.NextNotice()+i); n.ID != want {
@@ -26,12 +27,17 @@ func DraftNotices(s *State, list []Notice, by string, now pos.Instant) ([]journa
 		if err := n.Check(); err != nil {
 			return nil, err
 		}
-		for _, old := range s.Drafts(n.Incident) {
-			if sameNotice(old, &n) {
-				replaced := *old
-				replaced.State = NoticeSuperseded
-				changed = append(changed, &replaced)
+		if waiting[n.Incident] == nil {
+			waiting[n.Incident] = map[noticePurpose]*Notice{}
+			for _, old := range s.Drafts(n.Incident) {
+				waiting[n.Incident][purposeOf(old)] = old
 			}
+		}
+		if old := waiting[n.Incident][purposeOf(&n)]; old != nil {
+			replaced := *old
+			replaced.State = NoticeSuperseded
+			changed = append(changed, &replaced)
+			delete(waiting[n.Incident], purposeOf(&n))
 		}
 		n.State, n.Drafted, n.Attempts, n.Proof, n.By = NoticeDrafted, now, nil, nil, nil
 		changed = append(changed, &n)
@@ -39,20 +45,19 @@ func DraftNotices(s *State, list []Notice, by string, now pos.Instant) ([]journa
 	return noticeDrafts("notices_drafted", []string{by}, "", changed)
 }
 
-// sameNotice tells whether two notices are to one recipient, by one way, for one purpose.
-func sameNotice(a, b *Notice) bool {
-	return a.Incident == b.Incident && a.Kind == b.Kind && a.To == b.To
+// noticePurpose is what two notices have in common of which the later takes the place of the earlier: incident, recipient, way, and
+// what it is for.
+type noticePurpose struct {
+	incident string
+	kind     NoticeKind
+	to       NoticeTo
 }
+
+func purposeOf(n *Notice) noticePurpose { return noticePurpose{n.Incident, n.Kind, n.To} }
 
 // NoticeMade tells whether a notice of this basis is there already and was not superseded.
 func (s *noticeState) NoticeMade(incident string, kind NoticeKind, to NoticeTo, basis string) bool {
-	for id := range s.about[incident] {
-		n := s.notices[id]
-		if n.Kind == kind && n.To == to && n.Basis == basis && n.State != NoticeSuperseded {
-			return true
-		}
-	}
-	return false
+	return s.made[noticeOf{noticePurpose{incident, kind, to}, basis}] != ""
 }
 
 // QueueNotices is the decision of two people to send what is drafted about an incident. set is what they saw

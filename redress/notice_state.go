@@ -23,10 +23,17 @@ type noticeState struct {
 	noticed int                        // the highest number of a notice
 	due     map[string]*Notice         // those that are queued or being sent
 	about   map[string]map[string]bool // incident to the notices about it
+	made    map[noticeOf]string        // what is there and not superseded, to its id
+}
+
+// noticeOf is a purpose and what the notice was made of.
+type noticeOf struct {
+	noticePurpose
+	basis string
 }
 
 func newNoticeState() noticeState {
-	return noticeState{notices: map[string]*Notice{}, due: map[string]*Notice{}, about: map[string]map[string]bool{}}
+	return noticeState{notices: map[string]*Notice{}, due: map[string]*Notice{}, about: map[string]map[string]bool{}, made: map[noticeOf]string{}}
 }
 
 func (s *noticeState) foldNotice(c journal.Change) error {
@@ -48,6 +55,11 @@ func (s *noticeState) foldNotice(c journal.Change) error {
 		s.about[n.Incident] = map[string]bool{}
 	}
 	s.about[n.Incident][c.ID] = true
+	if of := (noticeOf{purposeOf(n), n.Basis}); n.State != NoticeSuperseded {
+		s.made[of] = c.ID
+	} else if s.made[of] == c.ID {
+		delete(s.made, of)
+	}
 	return nil
 }
 

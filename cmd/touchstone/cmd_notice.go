@@ -77,6 +77,9 @@ func (c *noticeSendCmd) Run(a *app) error {
 	if err != nil || told.Proposal != "" || c.Wait == 0 {
 		return err
 	}
+	if told.Facts["waits"] != "" {
+		return exitError{1} // nobody sends them now, and that was said
+	}
 	return (&noticeListCmd{directoryFlags: c.directoryFlags, Incident: c.Incident, Wait: c.Wait, Lang: c.Lang}).Run(a)
 }
 

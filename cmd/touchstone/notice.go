@@ -171,7 +171,12 @@ func (e *engine) sendNotices(ctx context.Context, c *noticeSendChange, by []stri
 		return changed{}, err
 	}
 	e.wakeOutbox()
-	return changed{What: fmt.Sprintf("%d notices about %s are to be sent", count, c.Incident), Facts: map[string]string{"queued": fmt.Sprint(count)}}, nil
+	told := changed{What: fmt.Sprintf("%d notices about %s are to be sent", count, c.Incident), Facts: map[string]string{"queued": fmt.Sprint(count)}}
+	if !e.sending.Load() {
+		told.What += "; they leave when a host runs on this directory: touchstone serve"
+		told.Facts["waits"] = "host"
+	}
+	return told, nil
 }
 
 // retryNotices tries again.

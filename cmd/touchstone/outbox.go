@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"touchstone/journal"
@@ -34,6 +35,7 @@ type outboxed struct {
 	noticesErr error
 	mailbox    string        // address of the demonstration's mail catcher, "" none
 	wake       chan struct{} // something may be due now
+	sending    atomic.Bool   // the outbox runs: what is queued leaves
 	rest       time.Duration // between two looks where nothing wakes it; 0 is outboxRest
 
 	// noticeSource gives the facts of an incident; nil is the rooms themselves. Tests give others.
@@ -82,6 +84,7 @@ const (
 // startOutbox sends what is due until the returned func is called, which waits for the attempt that is going on to be recorded.
 func (e *engine) startOutbox(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	e.sending.Store(true)
 	var running sync.WaitGroup
 	running.Go(func() {
 		if err := e.recoverAttempts(ctx); err != nil && ctx.Err() == nil {
@@ -91,7 +94,8 @@ func (e *engine) startOutbox(ctx context.Context) (stop func()) {
 		rest := time.NewTicker(cmp.Or(e.rest, outboxRest))
 		defer rest.Stop()
 		for {
-			e.sendDue(ctx)
+			for e.sendDue(ctx) {
+			}
 			select {
 			case <-ctx.Done():
 				return
@@ -133,10 +137,11 @@ func (e *engine) recoverAttempts(ctx context.Context) error {
 	return nil
 }
 
-// sendDue tries what is due, each channel by itself so that one that hangs does not keep the others waiting.
-func (e *engine) sendDue(ctx context.Context) {
-	if e.notices == nil {
-		return
+// sendDue tries what is due, each channel by itself so that one that hangs does not keep the others waiting. more tells that
+// all of a full round was answered, so that the next may follow at once.
+func (e *engine) sendDue(ctx context.Context) (more bool) {
+	if e.notices == nil || ctx.Err() != nil {
+		return false
 	}
 	var due []*redress.Notice
 	e.office.view(func(r *rooms) { due, _ = r.redress.DueNotices(e.clock(), outboxLook) })
@@ -145,30 +150,34 @@ func (e *engine) sendDue(ctx context.Context) {
 		lanes[n.To.Channel] = append(lanes[n.To.Channel], n)
 	}
 	var all sync.WaitGroup
+	var answered atomic.Int64
 	for _, lane := range lanes {
-		all.Go(func() { e.sendLane(ctx, lane) })
+		all.Go(func() { answered.Add(int64(e.sendLane(ctx, lane))) })
 	}
 	all.Wait()
+	return len(due) == outboxLook && answered.Load() == outboxLook
 }
 
 // sendLane sends one after the other. When a mail server cannot be reached at all the rest of the lane is not tried in this
 // round: it stays due, and its attempts are not used up.
-func (e *engine) sendLane(ctx context.Context, lane []*redress.Notice) {
+func (e *engine) sendLane(ctx context.Context, lane []*redress.Notice) (answered int) {
 	for _, n := range lane {
 		if ctx.Err() != nil {
-			return
+			return answered
 		}
 		result, err := e.sendOne(ctx, n)
 		if err != nil {
 			if ctx.Err() == nil {
 				e.log.Warn("notice not recorded", slog.String("notice", n.ID), slog.String("error", err.Error()))
 			}
-			return
+			return answered
 		}
 		if result == redress.Unreachable && n.To.Channel == redress.ByMail {
-			return
+			return answered
 		}
+		answered++
 	}
+	return answered
 }
 
 // sendOne is one attempt: recorded before, made, recorded after, also when the program is being told to end.
