@@ -20,9 +20,11 @@ type labDesk struct {
 	to   labWorkFlags
 }
 
-func newLabDesk(t *testing.T) *labDesk {
+func newLabDesk(t *testing.T) *labDesk { return newLabDeskOf(t, rigOptions{}) }
+
+func newLabDeskOf(t *testing.T, o rigOptions) *labDesk {
 	t.Helper()
-	d := &labDesk{canaryRig: newCanaryRig(t, rigOptions{}), said: &bytes.Buffer{}}
+	d := &labDesk{canaryRig: newCanaryRig(t, o), said: &bytes.Buffer{}}
 	wait, err := d.e.listenControl(t.Context())
 	if err != nil {
 		t.Fatal(err)
