@@ -128,7 +128,7 @@ const (
 	chartHours   = 60 // lines; a longer campaign shows its first and last
 )
 
-// burnDownChart draws a bar for each hour: how many terminals were left when it ended, or now. Hours in which
+// burnDownChart draws a bar for the beginning and one for each hour: how many terminals were left when it ended, or now. Hours in which
 // nothing changed have the number of the one before.
 func burnDownChart(l *lines, c *fleet.Campaign, points []fleet.BurnDown, left fleet.Tally, now pos.Instant) (out []string) {
 	end := now
@@ -141,7 +141,9 @@ func burnDownChart(l *lines, c *fleet.Campaign, points []fleet.BurnDown, left fl
 	}
 	deadline := int((c.Deadline.Sub(c.Started) - 1) / time.Hour)
 	out = append(out, "", " "+pad(l.two("hour", "小时"), -5)+"  "+l.two("left", "剩余"))
+	bar := func(n int) string { return strings.Repeat("#", (n*chartColumns+most-1)/most) }
 	n, next := c.Start.Terminals, 0
+	out = append(out, fmt.Sprintf(" %s  %5d %s", pad(l.two("begun", "开始"), -5), n, bar(n)))
 	for hour := range last + 1 {
 		for ; next < len(points) && points[next].Hour <= hour; next++ {
 			n = points[next].Left.Terminals
@@ -159,8 +161,7 @@ func burnDownChart(l *lines, c *fleet.Campaign, points []fleet.BurnDown, left fl
 			}
 			continue
 		}
-		bar := strings.Repeat("#", (n*chartColumns+most-1)/most)
-		out = append(out, fmt.Sprintf(" %5d  %5d %s%s", hour, n, bar, mark))
+		out = append(out, fmt.Sprintf(" %5d  %5d %s%s", hour, n, bar(n), mark))
 	}
 	return out
 }
