@@ -54,6 +54,7 @@ type Certificate struct {
 	By              []string         `json:"by"`               // of the state
 	Since           pos.Instant      `json:"since"`            // of the state
 	Successor       string           `json:"successor,omitempty"`
+	Proposal        string           `json:"proposal,omitempty"` // the one that its last step carried out
 	Seq             uint64           `json:"-"`
 }
 
@@ -76,6 +77,16 @@ func Expiry(issued pos.Instant, externals []ExternalEnd, condition pos.Instant) 
 		end = min(end, condition)
 	}
 	return end
+}
+
+// Issued is the certificate that a proposal made already, nil when it made none.
+func (s *State) Issued(run, proposal string) *Certificate {
+	for _, x := range s.certificates {
+		if x.Run == run && proposal != "" && x.Proposal == proposal {
+			return x
+		}
+	}
+	return nil
 }
 
 // Draft is a certificate as it would be issued from a run: everything but signatures. The refusal says why it may
@@ -122,6 +133,7 @@ func Issue(s *State, x *Certificate, proposal string) ([]journal.Draft, error) {
 	case len(x.Report) != 64 || len(x.Envelope) != 64:
 		return nil, refuse(verb, x.By, "a certificate names its report and its envelope")
 	}
+	x.Proposal = proposal
 	c, err := record(NounCertificate, x.ID, x)
 	return draft(verb, x.By, proposal, c), err
 }
@@ -142,6 +154,9 @@ func Change(s *State, step CertificateStep, actors []string, proposal string, no
 	if old == nil || !known {
 		return nil, refuse("certificate_changed", actors, "there is no certificate %.20s", step.ID)
 	}
+	if old.State == step.To && proposal != "" && old.Proposal == proposal {
+		return nil, nil // carried out already, and the program died before it could note so
+	}
 	may := old.State == Valid && step.To != Valid || old.State == Suspended && step.To != Suspended
 	switch {
 	case !may:
@@ -152,7 +167,7 @@ func Change(s *State, step CertificateStep, actors []string, proposal string, no
 		return nil, refuse(verb, actors, "name the certificate of the same model that takes its place: --by CRT-2")
 	}
 	x := *old
-	x.State, x.Reason, x.By, x.Since, x.Successor = step.To, step.Reason, actors, now, step.Successor
+	x.State, x.Reason, x.By, x.Since, x.Successor, x.Proposal = step.To, step.Reason, actors, now, step.Successor, proposal
 	c, err := record(NounCertificate, x.ID, &x)
 	return draft(verb, actors, proposal, c), err
 }

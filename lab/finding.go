@@ -36,6 +36,9 @@ func Advance(s *State, step FindingStep, actors []string, proposal string, now p
 	if old == nil || from[step.To] == nil {
 		return nil, refuse("finding_changed", actors, "there is no finding %.20s, or no such step", step.ID)
 	}
+	if step.To == Accepted && old.State == Accepted && proposal != "" && old.Proposal == proposal {
+		return nil, nil // carried out already
+	}
 	if !slices.Contains(from[step.To], old.State) {
 		return nil, refuse(verb, actors, "finding %s is %s: it cannot become %s", old.ID, old.State, step.To)
 	}
@@ -43,7 +46,7 @@ func Advance(s *State, step FindingStep, actors []string, proposal string, now p
 		return nil, refuse(verb, actors, "a text has %d bytes at most", MaxText)
 	}
 	f := *old
-	f.State = step.To
+	f.State, f.Proposal = step.To, proposal
 	switch step.To {
 	case Answered:
 		if strings.TrimSpace(step.Text) == "" {

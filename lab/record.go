@@ -212,6 +212,7 @@ type Finding struct {
 	Until       pos.Instant  `json:"until,omitempty"`   // the last day of an accepted one
 	Due         pos.Instant  `json:"due"`               // when an answer is due
 	Life        []Step       `json:"life"`
+	Proposal    string       `json:"proposal,omitempty"` // the one that its last step carried out
 	Seq         uint64       `json:"-"`
 }
 

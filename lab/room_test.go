@@ -514,7 +514,13 @@ func TestCertificateFact(t *testing.T) {
 	if f := w.s.CertificateFact("S10", "", "1.1.0", now+1); f.State != lab.FactNotCovered {
 		t.Errorf("another application of a suspended model: %+v", f)
 	}
-	d, err := lab.Change(w.s, lab.CertificateStep{ID: "CRT-1", To: lab.Suspended, Reason: "again"}, both, "PRP-1", now+1)
+	if d, err := lab.Change(w.s, lab.CertificateStep{ID: "CRT-1", To: lab.Suspended, Reason: "a key in the package"}, both, "PRP-1", now+2); err != nil || d != nil {
+		t.Errorf("the same proposal again: %v, %d drafts", err, len(d))
+	}
+	if w.s.Issued(x.Run, "PRP-2") != nil {
+		t.Error("another proposal issued it")
+	}
+	d, err := lab.Change(w.s, lab.CertificateStep{ID: "CRT-1", To: lab.Suspended, Reason: "again"}, both, "PRP-2", now+1)
 	w.refused("suspended twice", d, err, "is suspended")
 	w.take(lab.Change(w.s, lab.CertificateStep{ID: "CRT-1", To: lab.Valid, Reason: "fixed"}, both, "", now+2))
 	state("reinstated", now+2, registry.Good)
@@ -525,6 +531,9 @@ func TestCertificateFact(t *testing.T) {
 	state("followed", now+4, registry.Good)
 	w.take(lab.Change(w.s, lab.CertificateStep{ID: y.ID, To: lab.Withdrawn, Reason: "design changed"}, both, "", now+5))
 	state("withdrawn", now+5, lab.FactWithdrawn)
+	if d, err := lab.Change(w.s, lab.CertificateStep{ID: "CRT-1", To: lab.Superseded, Reason: "1.0.3", Successor: y.ID}, both, "PRP-9", now+6); err == nil || d != nil {
+		t.Errorf("superseded twice: %v", err)
+	}
 	d, err = lab.Change(w.s, lab.CertificateStep{ID: y.ID, To: lab.Valid, Reason: "after all"}, both, "", now+6)
 	w.refused("back from withdrawn", d, err, "cannot become valid")
 	d, err = lab.Change(w.s, lab.CertificateStep{ID: "CRT-9", To: lab.Suspended, Reason: "x"}, both, "", now)
@@ -611,7 +620,7 @@ func TestAnEntryHoldsIt(t *testing.T) {
 	}
 	for name, r := range map[string]any{"certificate": x, "finding": f} {
 		raw, err := json.Marshal(r)
-		if err != nil || len(raw) > journal.MaxEntry-500 {
+		if err != nil || len(raw) > journal.MaxEntry/16*15-600 {
 			t.Errorf("%s: %d bytes, %v", name, len(raw), err)
 		}
 	}

@@ -125,7 +125,7 @@ func (e *engine) changeLab(ctx context.Context, c *change) (changed, error) {
 		case l.Finding != nil:
 			drafts, err = lab.Advance(r.lab, *l.Finding, c.actors, c.proposal, now)
 			what, facts["state"] = "finding "+l.Finding.ID+" "+string(l.Finding.To), string(l.Finding.To)
-			if err == nil && drafts[0].Act.Verb == "finding_open" {
+			if err == nil && len(drafts) > 0 && drafts[0].Act.Verb == "finding_open" {
 				what, facts["state"] = "finding "+l.Finding.ID+" open again: the retest did not pass", string(lab.Open)
 			}
 		case l.Certificate != nil:
@@ -251,6 +251,9 @@ func (e *engine) issueCertificate(ctx context.Context, run string, actors []stri
 	}
 	var x *lab.Certificate
 	err = e.act(ctx, func(r *rooms, now pos.Instant) ([]journal.Draft, error) {
+		if x = r.lab.Issued(run, proposal); x != nil {
+			return nil, nil // the program died after it was issued and before that was noted
+		}
 		if x, err = lab.Draft(r.lab, catalogue, profile, run, actors, now); err != nil {
 			return nil, err
 		}

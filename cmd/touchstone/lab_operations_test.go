@@ -52,6 +52,9 @@ func TestEveryAutomaticRequirementIsListed(t *testing.T) {
 // operations and personnel: as it is seeded, and after the product's own acts did what was missing. What cannot be
 // satisfied here is said, and never passed.
 func TestOperationsOneByOne(t *testing.T) {
+	if testing.Short() {
+		t.Skip("in full without the race detector")
+	}
 	d := newLabDeskOf(t, rigOptions{change: func(o *engineOptions) { o.guard.witnesses = []string{filepath.Join(t.TempDir(), "witness")} }})
 	want := map[string][2]operationState{
 		"POSC-OP-01": {opSatisfied, opSatisfied},

@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"encoding/hex"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -56,6 +58,48 @@ func (d *labDesk) examine(t *testing.T, sample labSample, scope string) {
 	d.do(t, &sample)
 	d.do(t, &labScopeCmd{actFlags: d.as("qian", ""), Targets: []string{d.addr, d.tls}, Life: time.Hour, Rate: lab.MaxRate})
 	d.do(t, &labRun{labWorkFlags: d.to, Subjects: []string{filepath.Join(sample.Out, "subject.toml")}, Scope: scope, TCP: d.addr, TLS: d.tls})
+}
+
+// TestNoCardDataIsKept: in all that a run keeps there is no card number, track or PIN of the reserved card, nor the
+// end of its number.
+func TestNoCardDataIsKept(t *testing.T) {
+	d := newLabDesk(t)
+	d.examine(t, labSample{Model: "Sample S10", Application: sampleApp}, "SCP-1")
+	said := d.said.String()
+	c := labCard()
+	forms := map[string]string{}
+	for name, value := range map[string]string{"card number": c.pan(), "track": c.track2(), "PIN": c.pin, "end of the number": c.pan()[10:]} {
+		forms[name], forms[name+" in hexadecimal"] = value, hex.EncodeToString([]byte(value))
+	}
+	files, err := filepath.Glob(filepath.Join(d.dir, filesDirectory, "*"))
+	if err != nil || len(files) < 12 {
+		t.Fatalf("%d kept files, %v", len(files), err)
+	}
+	for _, f := range append(files, "") {
+		text := []byte(said)
+		if f != "" {
+			if text, err = os.ReadFile(f); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for name, form := range forms {
+			for rest := text; ; {
+				at := bytes.Index(rest, []byte(form))
+				if at < 0 {
+					break
+				}
+				// Six digits stand in digests and times by chance: only a run of exactly those counts.
+				if !isHexDigit(rest, at-1) && !isHexDigit(rest, at+len(form)) {
+					t.Errorf("%s: the %s is kept", filepath.Base(f), name)
+				}
+				rest = rest[at+1:]
+			}
+		}
+	}
+}
+
+func isHexDigit(b []byte, at int) bool {
+	return at >= 0 && at < len(b) && (b[at] >= '0' && b[at] <= '9' || b[at] >= 'a' && b[at] <= 'f')
 }
 
 // TestCertificateOnTheWire: a model's certificate is suspended, and its terminals refund no more; it comes back, and
