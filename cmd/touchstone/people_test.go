@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -473,60 +474,6 @@ func TestRegisterQuestion(t *testing.T) {
 	}
 }
 
-// TestTrainingAnswers: a file of answers is one JSON object and nothing else.
-func TestTrainingAnswers(t *testing.T) {
-	for text, ok := range map[string]bool{`{"Q01":"c"}`: true, `{}`: false, ``: false, `[]`: false, `{"Q01":3}`: false, `{"Q01":"cc"}`: false, `{"Q01234567":"c"}`: false, `null`: false,
-		`{"Q01":"` + strings.Repeat("x", maxTestAnswers) + `"}`: false} {
-		if _, err := parseAnswers([]byte(text)); (err == nil) != ok {
-			t.Errorf("%.20q: %v", text, err)
-		}
-	}
-}
-
-func FuzzAnswers(f *testing.F) {
-	f.Add([]byte(`{"Q01":"c","Q02":"a"}`))
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		if answers, err := parseAnswers(raw); err == nil && (len(answers) == 0 || len(raw) > maxTestAnswers) {
-			t.Error("taken beyond its bounds")
-		}
-	})
-}
-
-func FuzzPasswordPolicy(f *testing.F) {
-	raw, err := json.Marshal(staff.DefaultTerminalPasswords())
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(raw)
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		if p, err := parsePasswordPolicy(raw); err == nil && p.Check() != nil {
-			t.Error("a weak policy was taken")
-		}
-	})
-}
-
-// TestPasswordPolicyCarried: what the acquirer writes is what a terminal reads, member by member.
-func TestPasswordPolicyCarried(t *testing.T) {
-	want := staff.TerminalPasswords{Version: "7", Required: true, OperatorMin: 7, AdministratorMin: 9, MaxAgeDays: 31, Tries: 3, WaitSeconds: 61, Former: 6}
-	raw, err := json.Marshal(&want)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := parsePasswordPolicy(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	again, err := json.Marshal(&got)
-	if err != nil || string(again) != string(raw) {
-		t.Errorf("read as %s", again)
-	}
-	for _, bad := range []string{"", "{}", `{"version":"1"}`, string(raw) + "{}", strings.Replace(string(raw), "tries", "trys", 1)} {
-		if _, err := parsePasswordPolicy([]byte(bad)); err == nil {
-			t.Errorf("%.40s: taken", bad)
-		}
-	}
-}
-
 // dutyActs is one change of every kind that a duty names.
 func dutyActs() map[string]change {
 	return map[string]change{
@@ -536,5 +483,46 @@ func dutyActs() map[string]change {
 		"passphrase": {Passphrase: &passphraseChange{}}, "passwords": {Passwords: &passwordsChange{}},
 		"test of a cashier": {Training: &trainingChange{Do: trainBegin}}, "test of an account": {Training: &trainingChange{Do: trainBegin, Account: "li"}},
 		"course": {Training: &trainingChange{Do: trainRecord, Account: "li"}}, "guidance": {Training: &trainingChange{Do: trainConfirm}},
+	}
+}
+
+// TestPINReminder: PINs older than the policy raise one event, which names no card; younger ones and no policy none.
+func TestPINReminder(t *testing.T) {
+	h := newPeopleHouse(t)
+	reminders := func() (list []journal.Event) {
+		all, err := h.store.Events(t.Context(), 0, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range all {
+			if e.Name == eventOldPINs {
+				list = append(list, e.Event)
+			}
+		}
+		return list
+	}
+	if r := h.oldPINs(&pinsQuery{365}); r.Count != 0 || len(reminders()) != 0 {
+		t.Errorf("%d of the new cards are old", r.Count)
+	}
+	h.now = pos.Instant(365 * day)
+	r := h.oldPINs(&pinsQuery{365})
+	if r.Count != len(cards()) || len(r.Cards) != r.Count || !strings.Contains(r.Cards[0].Card, "******") || r.Cards[0].Days != 365 {
+		t.Errorf("a year later %d of %d cards", r.Count, len(cards()))
+	}
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
+	h.startPINReminder(ctx, 0)
+	h.startPINReminder(ctx, 366)
+	h.startPINReminder(ctx, 365)
+	for limit := time.Now().Add(20 * time.Second); len(reminders()) == 0; {
+		if time.Now().After(limit) {
+			t.Fatal("nobody was reminded")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	end()
+	list := reminders()
+	if len(list) != 1 || list[0].Parameters["days"] != "365" || list[0].Severity != journal.Warning || len(list[0].Parameters) != 2 {
+		t.Errorf("events: %+v", list)
 	}
 }
