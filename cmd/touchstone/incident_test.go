@@ -90,7 +90,11 @@ func TestIncidentOpensItself(t *testing.T) {
 	if strings.Contains(fmt.Sprintf("%v %v", i.Title, i.Scope), "S10") {
 		t.Errorf("names the other model: %+v", i)
 	}
-	if events := r.events(t, eventIncidentOpened); len(events) != 1 || events[0].Parameters["incident"] != i.ID {
+	events := r.events(t, eventIncidentOpened)
+	for until := time.Now().Add(20 * time.Second); len(events) == 0 && time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
+		events = r.events(t, eventIncidentOpened) // the room knows what it folded a moment before it is durable
+	}
+	if len(events) != 1 || events[0].Parameters["incident"] != i.ID {
 		t.Errorf("events %+v", events)
 	}
 	for _, seq := range i.Proof {

@@ -141,6 +141,7 @@ func (e *engine) takeDetections(ctx context.Context, again bool, since pos.Insta
 // takeDetection registers what the room decides, and the event that tells of an incident, as one group.
 func (e *engine) takeDetection(ctx context.Context, d *incident.Detection) error {
 	return e.actAndTell(ctx, func(r *rooms, now pos.Instant) ([]journal.Draft, []*journal.Event, error) {
+		incident.Since(r.fleet, d)
 		i, drafts, err := incident.Take(r.incident, d, now)
 		if err != nil || i == nil || drafts[0].Act.Verb == "incident_widened" {
 			return drafts, nil, err
