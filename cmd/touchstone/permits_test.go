@@ -156,6 +156,9 @@ func permittedIn(t *testing.T, dir string) (terminals, entries int) {
 // TestPermitsGoOnAfterACrash: a machine that stops in the middle of the recomputation has given some terminals their
 // new permit; the next start gives it to the rest, and to nobody twice.
 func TestPermitsGoOnAfterACrash(t *testing.T) {
+	if testing.Short() {
+		t.Skip("in full without the race detector")
+	}
 	const terminals = permitAtOnce + 2*permitStep + 7
 	dir := permitBed(t, "ecb=5127")
 	if terminals != 5127 {
