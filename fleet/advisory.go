@@ -69,7 +69,7 @@ type Advisory struct {
 	ClosedBy    []string      `json:"closed_by,omitempty"`
 	Why         string        `json:"why,omitempty"`
 
-	entry uint64 // the journal's that said so
+	entry uint64 // the journal's entry of this record
 }
 
 // Bounds of an advisory.
@@ -262,41 +262,92 @@ const (
 	AdvisoryLate     = "past_deadline" // and its deadline has passed: what it says for laggards holds
 )
 
-// AdvisoryFact is what open advisories mean for a device that runs an application version. Of several the gravest
-// counts: past_deadline, campaign, open. Permit is what the campaign says the terminal may do; the fact is good
-// again with the first version, or hardware, that no advisory touches.
-func (s *State) AdvisoryFact(d *registry.Device, version string, now pos.Instant) registry.Fact {
+// MaxAdvisoryFacts is the most advisories that are told of one device each by itself.
+const MaxAdvisoryFacts = 12
+
+// AdvisoryFacts appends what open advisories mean for a device that runs an application version: a fact for each, the
+// gravest first (past_deadline, campaign, open), or a good one. What each permits is met, so that a mild campaign for
+// one does not loosen another. Permit is what the campaign says the terminal may do; the fact is good again with the
+// first version, or hardware, that no advisory touches. Restore is that version, RestoreInspect where the hardware has
+// to be looked at first, "" where only another device helps. No device (nil): unknown.
+func (s *State) AdvisoryFacts(facts []registry.Fact, d *registry.Device, version string, now pos.Instant) []registry.Fact {
 	if d == nil {
-		return registry.Fact{Name: registry.FactAdvisory}
+		return append(facts, registry.Fact{Name: registry.FactAdvisory})
 	}
-	f := registry.Fact{Name: registry.FactAdvisory, State: registry.Good}
-	if known := s.installed[d.Serial]; known != nil && known.Version == version {
-		f.Since, f.Entry = known.At, known.entry
-	}
-	worst, until := 0, pos.Instant(0)
+	var touching []advisoryFact
 	for _, a := range s.touching[d.Model] {
-		if a.State != AdvisoryOpen || a.Touches(d.Model, d.Hardware, version) == Untouched {
-			continue
-		}
-		state, detail, since, entry, grave := AdvisoryTouches, a.ID, a.Added, a.entry, 1
-		var permit *registry.Permit
-		if c := s.answering[a.ID]; c != nil {
-			state, permit, detail, since, entry, grave = AdvisoryCampaign, &c.restriction, a.ID+" "+c.ID, c.Started, c.entry, 2
-			if now >= c.Deadline {
-				state, permit, since, grave = AdvisoryLate, &c.after, c.Deadline, 3
-			} else if until == 0 || c.Deadline < until {
-				until = c.Deadline
-			}
-		}
-		if grave > worst || grave == worst && since < f.Since {
-			worst, f.State, f.Permit, f.Detail, f.Since, f.Entry = grave, state, permit, detail, since, entry
+		if a.State == AdvisoryOpen && a.Touches(d.Model, d.Hardware, version) != Untouched {
+			touching = append(touching, s.advisoryFact(a, now))
 		}
 	}
-	if worst > 0 {
-		f.Until = until
-		if answer := s.answer(d.Model, d.Hardware, version); answer.Kind == Upgrade {
-			f.Restore = answer.Version
+	if len(touching) == 0 {
+		good := registry.Fact{Name: registry.FactAdvisory, State: registry.Good}
+		if known := s.installed[d.Serial]; known != nil && known.Version == version {
+			good.Since, good.Entry = known.At, known.entry
+		}
+		return append(facts, good)
+	}
+	slices.SortStableFunc(touching, func(a, b advisoryFact) int { return cmp.Or(b.grave-a.grave, cmp.Compare(a.Since, b.Since)) })
+	restore := ""
+	switch answer := s.answer(d.Model, d.Hardware, version); answer.Kind {
+	case Upgrade:
+		restore = answer.Version
+	case InspectFirst:
+		restore = RestoreInspect
+	}
+	for i, f := range touching {
+		if i == MaxAdvisoryFacts-1 && len(touching) > MaxAdvisoryFacts {
+			f = mostOf(touching[i:])
+		}
+		f.Restore = restore
+		facts = append(facts, f.Fact)
+		if i == MaxAdvisoryFacts-1 {
+			break
 		}
 	}
+	return facts
+}
+
+// RestoreInspect is the fact's Restore where the hardware version is not known, on which the answer depends.
+const RestoreInspect = "inspect"
+
+type advisoryFact struct {
+	registry.Fact
+	grave int
+}
+
+func (s *State) advisoryFact(a *Advisory, now pos.Instant) advisoryFact {
+	f := registry.Fact{Name: registry.FactAdvisory, State: AdvisoryTouches, Detail: a.ID, Since: a.Added, Entry: a.entry}
+	c := s.answering[a.ID]
+	switch {
+	case c == nil:
+		return advisoryFact{f, 1}
+	case now >= c.Deadline:
+		f.State, f.Permit, f.Since = AdvisoryLate, &c.after, c.Deadline
+	default:
+		f.State, f.Permit, f.Since, f.Until = AdvisoryCampaign, &c.restriction, c.Started, c.Deadline
+	}
+	f.Detail, f.Entry = a.ID+" "+c.ID, c.entry
+	if f.State == AdvisoryLate {
+		return advisoryFact{f, 3}
+	}
+	return advisoryFact{f, 2}
+}
+
+// mostOf is one fact for advisories that find no room: open, which no campaign loosens, with all that the campaigns
+// among them bring.
+func mostOf(rest []advisoryFact) advisoryFact {
+	f := rest[0]
+	may := registry.FullPermit
+	for _, x := range rest {
+		if x.Permit != nil {
+			may = may.Meet(*x.Permit)
+		}
+		if x.Until != 0 && (f.Until == 0 || x.Until < f.Until) {
+			f.Until = x.Until
+		}
+	}
+	f.State, f.Permit = AdvisoryTouches, &may
+	f.Detail = fmt.Sprintf("%s and %d more", f.Detail, len(rest)-1)
 	return f
 }

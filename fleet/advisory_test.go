@@ -153,10 +153,10 @@ func TestAddAgain(t *testing.T) {
 	if again := add(t, s, a); again != id || len(s.Advisories()) != 1 {
 		t.Errorf("a renewed document is %s beside %s", again, id)
 	}
-	if f := s.AdvisoryFact(device(1, "S20", "1.0", "1.0.0"), "1.0.0", begin); f.State != "good" {
+	if f := s.AdvisoryFacts(nil, device(1, "S20", "1.0", "1.0.0"), "1.0.0", begin)[0]; f.State != "good" {
 		t.Errorf("what it said before still counts: %+v", f)
 	}
-	if f := s.AdvisoryFact(device(1, "S30", "1.0", "1.0.0"), "1.0.0", begin); f.State != fleet.AdvisoryTouches {
+	if f := s.AdvisoryFacts(nil, device(1, "S30", "1.0", "1.0.0"), "1.0.0", begin)[0]; f.State != fleet.AdvisoryTouches {
 		t.Errorf("what it says now does not count: %+v", f)
 	}
 }

@@ -144,7 +144,7 @@ type Campaign struct {
 	Why         string        `json:"why,omitempty"`
 
 	restriction, after registry.Permit
-	entry              uint64 // the journal's that said so
+	entry              uint64 // the journal's entry of this record
 }
 
 // prepare reads the permits.

@@ -24,7 +24,9 @@ func TestCampaign(t *testing.T) {
 	if len(answers) != 3 || answers[0] != want[0] || answers[1] != want[1] || answers[2] != want[2] {
 		t.Fatalf("answers %v, want %v", answers, want)
 	}
-	fact := func(d *registry.Device, now pos.Instant) registry.Fact { return s.AdvisoryFact(d, s.VersionOf(d), now) }
+	fact := func(d *registry.Device, now pos.Instant) registry.Fact {
+		return s.AdvisoryFacts(nil, d, s.VersionOf(d), now)[0]
+	}
 	if f := fact(young, begin); f.State != fleet.AdvisoryTouches || f.Detail != id || f.Permit != nil || f.Restore != "1.0.3" {
 		t.Errorf("before the campaign %+v", f)
 	}
@@ -113,7 +115,7 @@ func TestCampaignRefused(t *testing.T) {
 	refused(t, "close twice", drafts, err, fleet.ErrCampaign, "closed already")
 	drafts, err = fleet.CloseAdvisory(s, id, "mistake", pair[:1], begin)
 	keep(t, s, drafts, err)
-	if f := s.AdvisoryFact(places[0].Device, "1.0.0", begin); f.State != registry.Good {
+	if f := s.AdvisoryFacts(nil, places[0].Device, "1.0.0", begin)[0]; f.State != registry.Good {
 		t.Errorf("a closed advisory touches: %+v", f)
 	}
 }
@@ -142,7 +144,7 @@ func TestMillion(t *testing.T) {
 	start = time.Now()
 	touched := 0
 	for _, p := range places {
-		if s.AdvisoryFact(p.Device, s.VersionOf(p.Device), begin).State != registry.Good {
+		if s.AdvisoryFacts(nil, p.Device, s.VersionOf(p.Device), begin)[0].State != registry.Good {
 			touched++
 		}
 		if s.ApplicationFact(p.Device, s.VersionOf(p.Device), begin).State == registry.Good {

@@ -40,7 +40,7 @@ type Release struct {
 
 	version  Version
 	hardware Range
-	entry    uint64 // the journal's that said so
+	entry    uint64 // the journal's entry of this record
 }
 
 // Bounds of a release.
@@ -195,7 +195,7 @@ type Installed struct {
 	At      pos.Instant `json:"at"`
 	Before  []Presented `json:"before,omitempty"` // the versions before it, the newest first, at most maxBefore
 
-	entry uint64
+	entry uint64 // the journal's entry of this record
 }
 
 // Presented is a version and when it was first presented.

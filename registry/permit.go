@@ -151,7 +151,7 @@ type PermitSet struct {
 // Bounds of a set: an entry has at most 16 KiB.
 const (
 	MaxPermitTerminals = 1024
-	maxPermitFacts     = 16
+	maxPermitFacts     = 24
 	maxFactText        = 100 // bytes of Detail and of Restore
 )
 

@@ -19,6 +19,8 @@ type Cashier struct {
 	Name     string      `json:"name"`           // of the person, at most MaxCashierName bytes
 	Since    pos.Instant `json:"since"`          // when the number was given to this person
 	Left     pos.Instant `json:"left,omitempty"` // when the person left; 0 works here
+
+	entry uint64 // the journal's entry of this record
 }
 
 // Bounds of the cashiers.
@@ -137,9 +139,9 @@ func (s *State) CashierFact(merchant pos.MerchantID, operator string, now pos.In
 	last := s.lastPass(cashierSubject+f.Detail, CounterTopic, c.Since)
 	switch {
 	case c.Left != 0:
-		f.State, f.Since, f.Restore = CashierLeft, c.Left, ""
+		f.State, f.Since, f.Entry, f.Restore = CashierLeft, c.Left, c.entry, ""
 	case last == nil:
-		f.State, f.Since = CashierUntrained, c.Since
+		f.State, f.Since, f.Entry = CashierUntrained, c.Since, c.entry
 	case now >= last.record.Until:
 		f.State, f.Since, f.Entry = CashierLapsed, last.record.Until, last.seq
 	default:

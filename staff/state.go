@@ -48,7 +48,11 @@ func (s *State) Fold(seq uint64, c journal.Change) error {
 		s.proposed = max(s.proposed, n)
 		return keep(s.proposals, c)
 	case NounCashier:
-		return keep(s.cashiers, c)
+		if err := keep(s.cashiers, c); err != nil {
+			return err
+		}
+		s.cashiers[c.ID].entry = seq
+		return nil
 	case NounGuidance:
 		return keep(s.guidance, c)
 	case NounTerminalPasswords:

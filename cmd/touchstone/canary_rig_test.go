@@ -36,7 +36,7 @@ type rigOptions struct {
 }
 
 // inMemory is a directory in memory where there is one: a simulated day is not about the disk.
-func inMemory(t *testing.T) string {
+func inMemory(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/dev/shm", "touchstone-test-")
 	if err != nil {

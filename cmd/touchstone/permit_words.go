@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"touchstone/explain"
+	"touchstone/fleet"
 	"touchstone/journal"
 	"touchstone/pos"
 	"touchstone/registry"
@@ -107,6 +108,8 @@ func restoreWords(l *lines, f *registry.Fact) string {
 	}
 	what := f.Restore
 	switch {
+	case f.Name == registry.FactAdvisory && what == fleet.RestoreInspect:
+		t = explain.Text{EN: "inspect the device: whether a fixed version runs on it depends on its hardware version", ZH: "检查设备: 能否运行修复版本取决于其硬件版本"}
 	case f.Name == registry.FactAdvisory && what == "":
 		t = explain.Text{EN: "replace the device: no fixed version runs on it", ZH: "更换设备: 没有可在其上运行的修复版本"}
 	case f.Name == registry.FactAdvisory, f.Name == registry.FactApplication && what != "":

@@ -333,7 +333,7 @@ func (k *permits) look(list []ledger.Permitted, changed *permitGroups) {
 	var policy *fleet.Policy
 	k.e.office.view(func(r *rooms) {
 		policy = k.policy(r)
-		var room [16]registry.Fact
+		var room [24]registry.Fact
 		for i := range list {
 			judged[i] = policy.Judge(terminalFacts(r, &list[i], now, room[:0]))
 		}

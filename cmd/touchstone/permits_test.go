@@ -22,7 +22,7 @@ import (
 )
 
 // permitBed is a data directory with load terminals, without a listener.
-func permitBed(t *testing.T, terminals string) (dir string) {
+func permitBed(t testing.TB, terminals string) (dir string) {
 	t.Helper()
 	dir = filepath.Join(inMemory(t), "shop")
 	if err := makeTestDirectory(dir, slog.New(slog.DiscardHandler)); err != nil {
@@ -42,7 +42,7 @@ func permitBed(t *testing.T, terminals string) (dir string) {
 	return dir
 }
 
-func openPermits(t *testing.T, dir string, change func(*engineOptions)) *engine {
+func openPermits(t testing.TB, dir string, change func(*engineOptions)) *engine {
 	t.Helper()
 	o := engineOptions{dir: dir, lock: testLock(dir), policy: proof.DefaultPolicy(), ledger: ledger.DefaultOptions(), zone: time.UTC,
 		acquirerID: "48021000", issuerID: "01020000", log: slog.New(slog.DiscardHandler), withoutView: true, checkpointEvery: time.Hour}
@@ -156,6 +156,9 @@ func permittedIn(t *testing.T, dir string) (terminals, entries int) {
 // TestPermitsGoOnAfterACrash: a machine that stops in the middle of the recomputation has given some terminals their
 // new permit; the next start gives it to the rest, and to nobody twice.
 func TestPermitsGoOnAfterACrash(t *testing.T) {
+	if testing.Short() {
+		t.Skip("in full without the race detector")
+	}
 	const terminals = permitAtOnce + 2*permitStep + 7
 	dir := permitBed(t, "ecb=5127")
 	if terminals != 5127 {
@@ -314,5 +317,29 @@ func TestPermitElapses(t *testing.T) {
 		if !slices.Equal(ids, step.want) || some != (step.want != nil) {
 			t.Errorf("at %d: %v, %t, want %v", step.now, ids, some, step.want)
 		}
+	}
+}
+
+// BenchmarkPermitPass is what a terminal costs whose permit is worked out again and comes out as it stands: all facts
+// of all rooms, the rule, the comparison.
+func BenchmarkPermitPass(b *testing.B) {
+	const terminals = 4000
+	e := openPermits(b, permitBed(b, "ecb=4000"), nil)
+	b.ResetTimer()
+	for range b.N {
+		for from := 0; ; {
+			next, err := e.permits.passStep(b.Context(), from)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if from = next; from == 0 {
+				break
+			}
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*terminals), "ns/terminal")
+	b.StopTimer()
+	if err := e.close(); err != nil {
+		b.Fatal(err)
 	}
 }
