@@ -20,7 +20,7 @@ type exposedCmd struct {
 	actFlags
 	Incident string   `name:"incident" help:"Its terminals and window, or the set that was frozen into it." placeholder:"INC-1"`
 	Terminal []string `name:"terminal" help:"DE41; may be given again." placeholder:"ID"`
-	Model    []string `name:"model" help:"Every terminal whose device is of this model; may be given again."`
+	Model    []string `name:"model" help:"Every terminal whose device is of this model; may be given again." sep:"none"`
 	Version  []string `name:"version" help:"Only sales for which the terminal presented this application version, or none; may be given again."`
 	From     string   `name:"from" help:"2026-11-01, 2026-11-01 08:30 or RFC 3339; default 30 days before --to." placeholder:"TIME"`
 	To       string   `name:"to" help:"Not included; default now." placeholder:"TIME"`

@@ -152,7 +152,8 @@ func claimedBed(t *testing.T) (*crashBed, string) {
 		t.Fatalf("sale: %+v, %v", res, err)
 	}
 	id := visitors()[0].id.String()
-	shipTo(t, "exposed", "--data", data, "--incident", "INC-1", "--terminal", id, "--freeze", "--as", "chen")
+	shipTo(t, "incident", "open", "--data", data, "--terminal", id, "--from", "2026-01-01 00:00", "--kind", "attached_device", "--title", "seen", "--text", "seen", "--as", "chen")
+	shipTo(t, "exposed", "--data", data, "--incident", "INC-1", "--freeze", "--as", "chen")
 	pan := cards()[0].pan()
 	today := time.Now().In(time.FixedZone("CST", 8*3600)).Format("2006-01-02")
 	shipTo(t, "claim", "make", "--data", data, "--date", today, "--amount", killedSale.String(), "--last4", pan[len(pan)-4:], "--terminal", id)

@@ -114,6 +114,9 @@ var errTooManyExposed = errors.New("too many sales to keep")
 // freeze keeps the list and names it in an act.
 func (e *engine) freeze(ctx context.Context, c *exposureChange, by []string) (changed, error) {
 	a, ids, err := e.scope(c.Scope)
+	if err == nil && c.Scope.Incident != "" && !e.incidentKnown(c.Scope.Incident) {
+		err = fmt.Errorf("there is no incident %.40s: touchstone incident open", c.Scope.Incident)
+	}
 	if err != nil {
 		return changed{}, e.notRedressed(ctx, "exposure_frozen", by, err)
 	}

@@ -35,3 +35,9 @@ func (e *engine) incidentScope(id string) (s redress.Scope, known bool) {
 	}
 	return s, s.Narrowed()
 }
+
+// incidentKnown tells whether there is such an incident.
+func (e *engine) incidentKnown(id string) (known bool) {
+	e.office.view(func(r *rooms) { known = r.incident.Incident(id) != nil })
+	return known
+}
