@@ -31,13 +31,25 @@ var ErrPassphrase = errors.New("staff: passphrase")
 // NewHash hashes a passphrase of at most MaxPassphrase bytes, which CheckPassphrase has let pass. salt is SaltBytes
 // of randomness.
 func NewHash(passphrase secret.Bytes, salt []byte) (*Hash, error) {
+	return newHash(passphrase, salt, hashTime, hashMemory)
+}
+
+// publishedMemory is what the hash of a published passphrase costs, KiB: nothing is to be protected.
+const publishedMemory = 64
+
+// NewPublishedHash hashes a passphrase that everybody knows, of a test data directory, at next to no cost.
+func NewPublishedHash(passphrase secret.Bytes, salt []byte) (*Hash, error) {
+	return newHash(passphrase, salt, 1, publishedMemory)
+}
+
+func newHash(passphrase secret.Bytes, salt []byte, time, memory uint32) (*Hash, error) {
 	if n := passphrase.Len(); n == 0 || n > MaxPassphrase {
 		return nil, fmt.Errorf("%w: want 1 to %d bytes", ErrPassphrase, MaxPassphrase)
 	}
 	if len(salt) != SaltBytes {
 		return nil, fmt.Errorf("%w: want a salt of %d bytes", ErrPassphrase, SaltBytes)
 	}
-	h := &Hash{Salt: salt, Time: hashTime, Memory: hashMemory, Threads: hashThreads}
+	h := &Hash{Salt: salt, Time: time, Memory: memory, Threads: hashThreads}
 	h.Sum = h.compute(passphrase)
 	return h, nil
 }

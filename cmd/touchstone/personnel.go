@@ -263,11 +263,16 @@ func hashPassphraseFile(path string, of *staff.Account) (*staff.Hash, error) {
 }
 
 func newHash(passphrase secret.Bytes) (*staff.Hash, error) {
+	return saltedHash(passphrase, staff.NewHash)
+}
+
+// saltedHash draws the salt of a hash.
+func saltedHash(passphrase secret.Bytes, hash func(secret.Bytes, []byte) (*staff.Hash, error)) (*staff.Hash, error) {
 	salt := make([]byte, staff.SaltBytes)
 	if _, err := rand.Read(salt); err != nil {
 		return nil, err
 	}
-	return staff.NewHash(passphrase, salt)
+	return hash(passphrase, salt)
 }
 
 // noteUse keeps that proven accounts acted. A signature is refused here when the account gave a later one already,

@@ -8,6 +8,7 @@ import (
 
 	"touchstone/journal"
 	"touchstone/pos"
+	"touchstone/secret"
 	"touchstone/staff"
 )
 
@@ -50,7 +51,7 @@ func (e *engine) seedStaff(ctx context.Context) error {
 		if err := os.WriteFile(path, []byte(passphrase), 0o600); err != nil {
 			return err
 		}
-		hash, err := hashPassphraseFile(path, &sample)
+		hash, err := publishedHash(path)
 		if err != nil {
 			return err
 		}
@@ -63,4 +64,15 @@ func (e *engine) seedStaff(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// publishedHash hashes a passphrase that stands beside its hash anyway.
+func publishedHash(path string) (*staff.Hash, error) {
+	text, err := readSecretFile(path)
+	if err != nil {
+		return nil, err
+	}
+	passphrase := secret.Take(text)
+	defer passphrase.Wipe()
+	return saltedHash(passphrase, staff.NewPublishedHash)
 }

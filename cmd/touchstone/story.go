@@ -157,6 +157,7 @@ func (s *story) tellAll() error {
 			return err
 		}
 		fmt.Fprintf(s.out, "\n── %d  %s\n", i, step.title.In(s.l.lang))
+		from := time.Now()
 		if err := step.tell(s); err != nil {
 			return fmt.Errorf("step %d: %w", i, err)
 		}
@@ -164,7 +165,7 @@ func (s *story) tellAll() error {
 		if err := s.save(); err != nil {
 			return err
 		}
-		fmt.Fprintf(s.out, "── %d  %s\n", i, s.l.two("holds", "成立"))
+		fmt.Fprintf(s.out, "── %d  "+s.l.two("holds   (%.1f s)", "成立   (%.1f 秒)")+"\n", i, time.Since(from).Seconds())
 		if s.cmd.Step {
 			if err := s.input.enter(s.a.ctx); err != nil {
 				return err
