@@ -116,10 +116,13 @@ func MaySell(s *State, serial pos.Serial, who Who) error {
 	return nil
 }
 
-// MayBind refuses to bind a device to a terminal that its life, or the five elements, bind elsewhere.
-func MayBind(s *State, serial pos.Serial, id pos.TerminalID, merchant pos.MerchantID, who Who) error {
+// MayBind refuses to bind a device to a terminal that the register, its life, or the five elements bind elsewhere.
+// elsewhere is another terminal that the register binds it to, or zero.
+func MayBind(s *State, serial pos.Serial, id, elsewhere pos.TerminalID, merchant pos.MerchantID, who Who) error {
 	l := s.lives[serial]
 	switch {
+	case elsewhere != pos.TerminalID{}:
+		return who.refuse("device_bound_twice", fmt.Sprintf("device %s is registered at terminal %s: one device, one terminal, one merchant", serial, elsewhere))
 	case l == nil:
 		return nil
 	case l.Final():

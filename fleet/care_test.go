@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -249,9 +250,9 @@ func TestOneDeviceOneTerminalOneMerchant(t *testing.T) {
 		r := deployed(t)
 		_, err := fleet.Deploy(r.State, deployment(serial, second), r.who(), start)
 		refused(t, err, "works at terminal 00000023 already")
-		refused(t, fleet.MayBind(r.State, serial, second, shop, r.who()), "one device, one terminal")
-		refused(t, fleet.MayBind(r.State, serial, terminal, shop2, r.who()), "bound to merchant")
-		if err := fleet.MayBind(r.State, serial, terminal, shop, r.who()); err != nil {
+		refused(t, fleet.MayBind(r.State, serial, second, pos.TerminalID{}, shop, r.who()), "one device, one terminal")
+		refused(t, fleet.MayBind(r.State, serial, terminal, pos.TerminalID{}, shop2, r.who()), "bound to merchant")
+		if err := fleet.MayBind(r.State, serial, terminal, pos.TerminalID{}, shop, r.who()); err != nil {
 			t.Error(err)
 		}
 	})
@@ -417,13 +418,16 @@ func TestNeverBack(t *testing.T) {
 	for _, state := range []fleet.LifeState{fleet.Retired, fleet.Destroyed} {
 		r := newRoom(t)
 		r.to(serial, state)
-		if fleet.MaySell(r.State, serial, r.who()) == nil || fleet.MayBind(r.State, serial, terminal, shop, r.who()) == nil {
+		if fleet.MaySell(r.State, serial, r.who()) == nil || fleet.MayBind(r.State, serial, terminal, pos.TerminalID{}, shop, r.who()) == nil {
 			t.Errorf("%s: let back", state)
 		}
 	}
 	r := newRoom(t)
-	if fleet.MaySell(r.State, "of before lives", r.who()) != nil || fleet.MayBind(r.State, "of before lives", terminal, shop, r.who()) != nil {
+	if fleet.MaySell(r.State, "of before lives", r.who()) != nil || fleet.MayBind(r.State, "of before lives", terminal, pos.TerminalID{}, shop, r.who()) != nil {
 		t.Error("a device without a life record was refused")
+	}
+	if fleet.MayBind(r.State, "of before lives", terminal, second, shop, r.who()) == nil {
+		t.Error("one device at two terminals of the register")
 	}
 	// A device that was registered before lives were kept is retired too, one that nobody knows is not.
 	if _, err := fleet.Retire(r.State, fleet.Leave{Serial: serial, Note: "x"}, r.who(), start); err == nil {
@@ -485,5 +489,76 @@ func TestAnnounceBounds(t *testing.T) {
 	bad.Seal = ""
 	if _, err := fleet.Announce(r.State, []fleet.Announcement{bad}, r.who(), start); err == nil {
 		t.Error("announced without a seal")
+	}
+}
+
+// TestRandomLives: whatever steps come in whatever order, a terminal has at most one device and a device one terminal,
+// a deployed device has its five elements, and what ended stays ended.
+func TestRandomLives(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 1))
+	r := newRoom(t)
+	serials := []pos.Serial{"S1", "S2", "S3", "S4"}
+	ended := map[pos.Serial]fleet.LifeState{}
+	done := 0
+	for n := range 4000 {
+		now := start.Add(time.Duration(n) * time.Minute)
+		s := serials[random.IntN(len(serials))]
+		id := []pos.TerminalID{terminal, second}[random.IntN(2)]
+		leave := fleet.Leave{Serial: s, Note: "why", Seal: "SEAL-1"}
+		var drafts []journal.Draft
+		var err error
+		switch random.IntN(12) {
+		case 0, 1:
+			drafts, err = fleet.Announce(r.State, []fleet.Announcement{announcement(s)}, r.who(), now)
+		case 2, 3:
+			drafts, err = fleet.Receive(r.State, receipt(s), r.who(), now)
+		case 4, 5:
+			drafts, err = fleet.Deploy(r.State, deployment(s, id), r.who(), now)
+		case 6:
+			drafts, err = fleet.Move(r.State, s, fleet.Elements{Address: fmt.Sprintf("address %d", n)}, r.who(), now)
+		case 7:
+			drafts, err = fleet.Repair(r.State, leave, r.who(), now)
+		case 8:
+			drafts, err = fleet.Return(r.State, leave, r.who(), now)
+		case 9:
+			v := visit(sound())
+			v.Serial, v.Terminal = s, id
+			drafts, err = fleet.Inspect(r.State, v, inspector, now) // of another serial number: an alarm
+		case 10:
+			if random.IntN(40) == 0 {
+				drafts, err = fleet.Retire(r.State, leave, r.who(), now)
+			}
+		case 11:
+			if random.IntN(40) == 0 {
+				drafts, err = fleet.Destroy(r.State, leave, r.who(), now)
+			}
+		}
+		if err == nil && len(drafts) > 0 {
+			r.take(drafts, err)
+			done++
+		}
+		at := map[pos.TerminalID]pos.Serial{}
+		for _, b := range r.BindingsAt(now) {
+			if other, taken := at[b.Terminal]; taken {
+				t.Fatalf("step %d: devices %s and %s at terminal %s", n, other, b.Serial, b.Terminal)
+			}
+			at[b.Terminal] = b.Serial
+		}
+		for _, l := range r.Lives() {
+			if b := r.BindingAt(l.Serial, now); l.State == fleet.Deployed && (b == nil || b.Terminal != l.Terminal || b.ID != l.Binding) {
+				t.Fatalf("step %d: device %s is deployed, its binding is %+v", n, l.Serial, b)
+			}
+			if was, known := ended[l.Serial]; known && l.State != was && l.State != fleet.Destroyed {
+				t.Fatalf("step %d: device %s was %s and is %s", n, l.Serial, was, l.State)
+			}
+			if l.Final() {
+				ended[l.Serial] = l.State
+			}
+		}
+	}
+	if done < 50 {
+		t.Errorf("only %d steps were taken", done)
 	}
 }

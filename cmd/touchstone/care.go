@@ -226,8 +226,9 @@ func (e *engine) mayWork(ctx context.Context, serial pos.Serial, actors []string
 
 // mayBind refuses, and journals, a second terminal or merchant for one device.
 func (e *engine) mayBind(ctx context.Context, t *registry.Terminal, actors []string) error {
+	elsewhere := e.boundElsewhere(t.Serial, t.ID)
 	return e.act(ctx, func(r *rooms, _ pos.Instant) ([]journal.Draft, error) {
-		return nil, fleet.MayBind(r.fleet, t.Serial, t.ID, t.Merchant, fleet.Who{Actors: orSetup(actors)})
+		return nil, fleet.MayBind(r.fleet, t.Serial, t.ID, elsewhere, t.Merchant, fleet.Who{Actors: orSetup(actors)})
 	})
 }
 
