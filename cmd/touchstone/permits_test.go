@@ -320,6 +320,23 @@ func TestPermitElapses(t *testing.T) {
 	}
 }
 
+// TestLoadCardsAreTaken: no load terminal's card has a PIN that the issuer refuses, also where the first one drawn was.
+func TestLoadCardsAreTaken(t *testing.T) {
+	drawn := 0
+	for i := range 20_000 {
+		c := loadCard(loadProfiles()[0].loadTerminal(i))
+		if guessed(c.pin, c.pan()) {
+			t.Fatalf("the card of load terminal %d is refused", i)
+		}
+		if c.pin != publishedDigits("pin/"+c.label, 6) {
+			drawn++
+		}
+	}
+	if drawn == 0 {
+		t.Error("no PIN was drawn again: the test shows nothing")
+	}
+}
+
 // BenchmarkPermitPass is what a terminal costs whose permit is worked out again and comes out as it stands: all facts
 // of all rooms, the rule, the comparison.
 func BenchmarkPermitPass(b *testing.B) {
