@@ -42,6 +42,9 @@ func NewPublishedHash(passphrase secret.Bytes, salt []byte) (*Hash, error) {
 	return newHash(passphrase, salt, 1, publishedMemory)
 }
 
+// Published tells whether a hash is of a published passphrase: it protects nothing.
+func (h *Hash) Published() bool { return h.Memory == publishedMemory }
+
 func newHash(passphrase secret.Bytes, salt []byte, time, memory uint32) (*Hash, error) {
 	if n := passphrase.Len(); n == 0 || n > MaxPassphrase {
 		return nil, fmt.Errorf("%w: want 1 to %d bytes", ErrPassphrase, MaxPassphrase)

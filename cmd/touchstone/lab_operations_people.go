@@ -100,7 +100,7 @@ func passphraseRules(o *operations) (operationState, lab.Text) {
 	}
 	hashed, weak := 0, 0
 	for _, a := range o.r.staff.Accounts() {
-		if h := a.Passphrase; h != nil {
+		if h := a.Passphrase; h != nil && !h.Published() {
 			if hashed++; h.Memory < 19<<10 || h.Time < 2 || len(h.Salt) < 16 {
 				weak++
 			}

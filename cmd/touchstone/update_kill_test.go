@@ -72,7 +72,7 @@ func TestKilledUpdate(t *testing.T) {
 	b := newUpdateBed(t)
 	kills := map[string]int{}
 	installed := 0
-	for _, call := range []string{"openat", "write", "fsync", "renameat", "mkdirat", "unlinkat", "fchmod,fchmodat"} {
+	for _, call := range []string{"openat", "write", "fsync", "renameat", "mkdirat", "unlinkat", "fchmod,fchmodat", "exit_group"} { // the last: when all is done
 		step := 1
 		if short := map[string]int{"openat": 5, "write": 2, "mkdirat": 2, "fchmod,fchmodat": 3}; !inLongForm() {
 			step = max(1, short[call]) // most of these only read, or are of no consequence
