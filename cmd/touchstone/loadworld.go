@@ -45,12 +45,22 @@ func (p loadProfile) loadTerminal(i int) sampleTerminal {
 
 // loadCard is the card that a load terminal sells to: its own, so that no two terminals wait for one.
 func loadCard(t sampleTerminal) sampleCard {
-	c := sampleCard{label: "load " + t.id.String(), service: "101", expiry: "4912", balance: 999_999_999_999, state: "active"}
+	c := sampleCard{label: "load " + t.id.String(), service: "101", expiry: "4912", balance: 999_999_999_999, state: "active", number: loadNumber(t.id)}
 	c.pin = publishedDigits("pin/"+c.label, 6)
 	for again := 1; guessed(c.pin, c.pan()); again++ {
 		c.pin = publishedDigits(fmt.Sprintf("pin/%d/%s", again, c.label), 6)
 	}
 	return c
+}
+
+// loadNumber is nine digits of a terminal's card that no other has: of a million drawn at random hundreds would be
+// drawn twice. The factor has no divisor in common with the modulus.
+func loadNumber(id pos.TerminalID) string {
+	n, err := strconv.ParseUint(id.String(), 10, 64)
+	if err != nil {
+		panic("touchstone: a load terminal's number is none")
+	}
+	return fmt.Sprintf("%09d", n*123_456_789%1_000_000_000)
 }
 
 // guessed tells whether the issuer's module would refuse a PIN: of a million cards some ten draw one that stands in

@@ -320,11 +320,16 @@ func TestPermitElapses(t *testing.T) {
 	}
 }
 
-// TestLoadCardsAreTaken: no load terminal's card has a PIN that the issuer refuses, also where the first one drawn was.
+// TestLoadCardsAreTaken: each load terminal has a card of its own, none with a PIN that the issuer refuses, also where
+// the first one drawn was.
 func TestLoadCardsAreTaken(t *testing.T) {
-	drawn := 0
-	for i := range 20_000 {
+	drawn, numbers := 0, map[string]bool{}
+	for i := range 100_000 {
 		c := loadCard(loadProfiles()[0].loadTerminal(i))
+		if numbers[c.pan()] {
+			t.Fatalf("load terminal %d has another's card", i)
+		}
+		numbers[c.pan()] = true
 		if guessed(c.pin, c.pan()) {
 			t.Fatalf("the card of load terminal %d is refused", i)
 		}
