@@ -42,7 +42,7 @@ interrupted, even killed, goes on where it was. A finished one is put aside as D
 
 // The pace of the story.
 const (
-	storyPause     = 1500 * time.Millisecond // after a command
+	storyPause     = 1800 * time.Millisecond // after a command
 	storyStepPause = 4 * time.Second         // before a step
 	storyHostStart = 60 * time.Second        // until its host listens
 	storyShown     = 14                      // lines of one answer that are shown
@@ -207,7 +207,8 @@ type command struct {
 	hidden  bool     // not shown: a question of the narrator's, or one of many alike
 	already string   // what it answers where it was carried out, but the story was killed before it learned that
 	input   string
-	tail    int // only so many of the last lines are shown; 0: the beginning and the end
+	tail    int  // only so many of the last lines are shown; 0: the beginning and the end
+	whole   bool // all its lines are shown
 }
 
 // do runs a command as a user would type it, shows its answer and returns its output. What an interrupted
@@ -232,7 +233,7 @@ func (s *story) do(c command) (string, error) {
 	code := run(&sub, c.args)
 	text := out.String()
 	if !c.hidden {
-		s.showAnswer(text, c.tail)
+		s.showAnswer(text, c.tail, c.whole)
 	}
 	if (code != 0) != c.fails && !(killed && c.already != "" && regexp.MustCompile(c.already).MatchString(text)) {
 		return text, fmt.Errorf("%s %s: exit code %d\n%s", program(), shellWords(c.args), code, text)
@@ -250,16 +251,17 @@ func (s *story) do(c command) (string, error) {
 }
 
 // showAnswer prints an answer, indented; of a long one its beginning and its end.
-func (s *story) showAnswer(text string, tail int) {
+func (s *story) showAnswer(text string, tail int, whole bool) {
 	list := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	if tail > 0 && len(list) > tail {
 		list = list[len(list)-tail:]
 	}
+	whole = whole || len(list) <= storyShown+3 // to leave out three lines saves nothing
 	for i, line := range list {
-		if len(list) > storyShown && i == storyShown-4 {
+		if !whole && i == storyShown-4 {
 			fmt.Fprintf(s.out, "     … "+s.l.two("%d lines more", "另有 %d 行")+"\n", len(list)-storyShown)
 		}
-		if len(list) > storyShown && i >= storyShown-4 && i < len(list)-4 {
+		if !whole && i >= storyShown-4 && i < len(list)-4 {
 			continue
 		}
 		fmt.Fprintf(s.out, "     %s\n", line)

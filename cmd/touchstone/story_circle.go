@@ -77,7 +77,7 @@ func (s *story) incidentOpens() error {
 	if err := s.holds(slices.Equal(found.Scope.Versions, []string{storyApp}), "the incident names version %s: %v", storyApp, found.Scope.Versions); err != nil {
 		return err
 	}
-	return s.list(command{args: s.talk("incident", "show", found.ID)},
+	return s.list(command{args: s.talk("incident", "show", found.ID), whole: true},
 		command{key: "assign", args: s.with("incident", "assign", found.ID, "qian", "--as", "qian")},
 		command{key: "contain", already: "answered or waived", args: s.with("incident", "clock", "answer", found.ID, "contain", "--statement", "terminals left powered; the maker and the laboratory told", "--as", "qian")})
 }
@@ -101,7 +101,7 @@ func (s *story) laboratoryConfirms() error {
 	bad := storyTerminals()[0]
 	refund := s.at(bad, "refund refused", "refund", "last", "1.00")
 	refund.fails = true
-	if err := s.list(command{args: s.talk("permit", bad.id)}, refund); err != nil {
+	if err := s.list(command{args: s.talk("permit", bad.id), whole: true}, refund); err != nil {
 		return err
 	}
 	if err := s.holds(strings.Contains(s.progress.Done["refund refused"], " 58 "), "a refund of the bad model is answered 58"); err != nil {
@@ -198,14 +198,21 @@ func (s *story) everybodyIsTold() error {
 		command{args: []string{"mail", "show", "1", "--conversation", "--dir", s.data() + "/mail"}}); err != nil {
 		return err
 	}
-	return s.noticesHold(i.ID)
+	notices, err := s.noticesHold(i.ID)
+	if err != nil {
+		return err
+	}
+	return s.list(
+		command{key: "told consumers", already: "answered or waived", args: s.with("incident", "clock", "answer", i.ID, "pipl-57", "--notice", notices["consumer_notice"], "--as", "qian")},
+		command{key: "told authority", already: "answered or waived", args: s.with("incident", "clock", "answer", i.ID, "pboc-2020-5-danger", "pboc-2020-5-harm", "--notice", notices["regulator_note"], "--as", "qian")})
 }
 
-// noticesHold: every notice of an incident was sent, and the catcher has each once.
-func (s *story) noticesHold(id string) error {
+// noticesHold: every notice of an incident was sent, and the catcher has each once. It gives one by mail of each kind.
+func (s *story) noticesHold(id string) (kinds map[string]string, err error) {
 	var all struct {
 		Notices []struct {
 			ID    string `json:"id"`
+			Kind  string `json:"kind"`
 			State string `json:"state"`
 			To    struct {
 				Channel string `json:"channel"`
@@ -213,14 +220,16 @@ func (s *story) noticesHold(id string) error {
 		} `json:"notices"`
 	}
 	if err := s.ask(&all, s.with("notice", "list", "--incident", id, "--json")...); err != nil {
-		return err
+		return nil, err
 	}
+	kinds = map[string]string{}
 	mailed := 0
 	for _, n := range all.Notices {
 		if n.State != "sent" {
-			return s.holds(false, "notice %s is %s", n.ID, n.State)
+			return nil, s.holds(false, "notice %s is %s", n.ID, n.State)
 		}
 		if n.To.Channel == "smtp" {
+			kinds[n.Kind] = n.ID
 			mailed++
 		}
 	}
@@ -228,13 +237,13 @@ func (s *story) noticesHold(id string) error {
 		ID string `json:"message_id"`
 	}
 	if err := s.ask(&caught, "mail", "list", "--dir", s.data()+"/mail", "--json"); err != nil {
-		return err
+		return nil, err
 	}
 	once := map[string]bool{}
 	for _, m := range caught {
 		once[m.ID] = true
 	}
-	return s.holds(mailed > 0 && len(caught) == mailed && len(once) == mailed, "%d notices by mail, each caught once: %d caught, %d different", mailed, len(caught), len(once))
+	return kinds, s.holds(mailed > 0 && len(caught) == mailed && len(once) == mailed, "%d notices by mail, each caught once: %d caught, %d different", mailed, len(caught), len(once))
 }
 
 // storyReplacements are the devices that come for the two terminals on old hardware.
