@@ -70,7 +70,7 @@ func (s *story) incidentOpens() error {
 				found = i
 			}
 		}
-		return found.ID != "", err
+		return len(found.Scope.Terminals) == 5, err // it opens at three, and takes in those that follow
 	}); err != nil {
 		return err
 	}
