@@ -37,10 +37,13 @@ func loadProfiles() []loadProfile {
 	}
 }
 
+// loadModel is the model of every load terminal, so that one advisory touches all of them.
+const loadModel = "Sample L1"
+
 // loadTerminal is load terminal i of a kind.
 func (p loadProfile) loadTerminal(i int) sampleTerminal {
 	n := p.first + i
-	return sampleTerminal{id: sampleID(n), merchant: sampleMerchant(1 + i%sampleShops), code: p.code, profile: p.mac, serial: sampleSerial(n)}
+	return sampleTerminal{id: sampleID(n), merchant: sampleMerchant(1 + i%sampleShops), code: p.code, profile: p.mac, serial: sampleSerial(n), model: loadModel}
 }
 
 // loadCard is the card that a load terminal sells to: its own, so that no two terminals wait for one.
