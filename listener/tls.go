@@ -23,27 +23,16 @@ type Secure struct {
 	Gate        *authority.Gate
 }
 
-// config allows what has no known weakness: TLS 1.3, and of TLS 1.2 ephemeral ECDH with an AEAD. crypto/tls
-// neither compresses nor renegotiates as a server. One config serves every connection, for the keys of its
-// session tickets change in it.
+// config asks for a client's certificate and lets the gate judge it. crypto/tls neither compresses nor
+// renegotiates as a server.
 func (d *Secure) config() *tls.Config {
 	pool := x509.NewCertPool()
 	pool.AddCert(d.Gate.Root)
-	return &tls.Config{
-		MinVersion: tls.VersionTLS12,
-		CipherSuites: []uint16{ // of TLS 1.2
-			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-			tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-			tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-			tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256, // for a certificate of one's own
-		},
-		CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384},
-		GetCertificate:   func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return d.Certificate() },
-		// The gate judges, not crypto/tls: its refusals can be counted, and it is asked at a resumption too.
-		ClientAuth:       tls.RequestClientCert,
-		ClientCAs:        pool,
-		VerifyConnection: func(s tls.ConnectionState) error { return d.Gate.Judge(s.PeerCertificates, time.Now()) },
-	}
+	c := authority.ServerTLS(d.Certificate)
+	// The gate judges, not crypto/tls: its refusals can be counted, and it is asked at a resumption too.
+	c.ClientAuth, c.ClientCAs = tls.RequestClientCert, pool
+	c.VerifyConnection = func(s tls.ConnectionState) error { return d.Gate.Judge(s.PeerCertificates, time.Now()) }
+	return c
 }
 
 // Handshake is how a TLS handshake ended, or a connection by its certificate.

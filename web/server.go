@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"touchstone/authority"
 )
 
 // Bounds of the port. A terminal has a slow line and one small message; a release is a few megabytes.
@@ -37,20 +39,11 @@ func New(certificate func() (*tls.Certificate, error)) *Server {
 // Handle mounts a handler under a pattern of http.ServeMux, before Serve. It bounds its own bodies.
 func (s *Server) Handle(pattern string, h http.Handler) { s.mux.Handle(pattern, h) }
 
-// config is TLS 1.2 and 1.3 with suites of no known weakness, as the terminals' own listener has it.
+// config is how the terminals' own listener speaks TLS, too.
 func (s *Server) config() *tls.Config {
-	return &tls.Config{
-		MinVersion: tls.VersionTLS12,
-		CipherSuites: []uint16{ // of TLS 1.2
-			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-			tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-			tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-			tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256, // for a certificate of one's own
-		},
-		CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384},
-		GetCertificate:   func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.certificate() },
-		NextProtos:       []string{"http/1.1"},
-	}
+	c := authority.ServerTLS(s.certificate)
+	c.NextProtos = []string{"http/1.1"}
+	return c
 }
 
 // Serve serves on ln until ctx ends; it closes ln.
