@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -406,6 +407,7 @@ func (s *story) startHost(ctx context.Context) (wait func() error, err error) {
 			}
 		}
 	}
+	s.progress.Done["address tcp"], s.progress.Done["address tls"] = s.address["tcp"], s.address["tls"]
 	return func() error {
 		if code := <-ended; code != 0 {
 			return fmt.Errorf("the story's host ended with exit code %d\n%s", code, banner)
@@ -414,6 +416,8 @@ func (s *story) startHost(ctx context.Context) (wait func() error, err error) {
 	}, nil
 }
 
+// hostArgs run the host where it was when the story was interrupted, else on ports that are free.
 func (s *story) hostArgs() []string {
-	return []string{"demo", "--quiet", "--data", s.data(), "--tcp", "127.0.0.1:0", "--tls", "127.0.0.1:0", "--observe", "", "--canary", "off", "--lang", s.cmd.Lang}
+	at := func(port string) string { return cmp.Or(s.progress.Done["address "+port], "127.0.0.1:0") }
+	return []string{"demo", "--quiet", "--data", s.data(), "--tcp", at("tcp"), "--tls", at("tls"), "--observe", "", "--canary", "off", "--lang", s.cmd.Lang}
 }

@@ -182,7 +182,8 @@ func (s *story) examine(name, app string, flawed bool) error {
 	if flawed {
 		sample = append(sample, "--flaw", "secret")
 	}
-	scope, err := s.do(command{key: "scope " + name, hidden: true, args: s.with("lab", "scope", "--target", s.address["tcp"], "--target", s.address["tls"], "--rate", "1000", "--as", "qian")})
+	where := []string{"--tcp", s.address["tcp"], "--tls", s.address["tls"]}
+	scope, err := s.do(command{key: "scope " + name + " " + s.address["tcp"], hidden: true, args: s.with("lab", "scope", "--target", s.address["tcp"], "--target", s.address["tls"], "--rate", "1000", "--as", "qian")})
 	if err != nil {
 		return err
 	}
@@ -190,8 +191,38 @@ func (s *story) examine(name, app string, flawed bool) error {
 	if err != nil {
 		return err
 	}
-	return s.list(command{key: "package " + name, already: "exists", hidden: true, args: sample},
-		command{key: "run " + name, fails: flawed, already: "RUN-", args: s.talk("lab", "run", dir+"/subject.toml", "--scope", id, "--as", "wu", "--tcp", s.address["tcp"], "--tls", s.address["tls"])})
+	if _, err := s.do(command{key: "package " + name, already: "exists", hidden: true, args: sample}); err != nil {
+		return err
+	}
+	run := command{key: "run " + name, fails: flawed, already: "RUN-", args: append(s.talk("lab", "run", dir+"/subject.toml", "--scope", id, "--as", "wu"), where...)}
+	going, err := s.unfinishedRun()
+	if err != nil {
+		return err
+	}
+	if going != "" { // the story was killed in the middle of it
+		run.args = append(s.talk("lab", "resume", going, "--scope", id, "--as", "wu"), where...)
+	}
+	_, err = s.do(run)
+	return err
+}
+
+// unfinishedRun is a run of the laboratory that was begun and not ended.
+func (s *story) unfinishedRun() (string, error) {
+	var shown struct {
+		Runs []struct {
+			ID    string `json:"id"`
+			State string `json:"state"`
+		} `json:"runs"`
+	}
+	if err := s.ask(&shown, s.with("lab", "show", "--json")...); err != nil {
+		return "", err
+	}
+	for _, r := range shown.Runs {
+		if r.State == "running" {
+			return r.ID, nil
+		}
+	}
+	return "", nil
 }
 
 // salesPass sells at every shop, and three more at the terminal that will turn out to be opened.

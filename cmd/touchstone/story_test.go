@@ -3,8 +3,10 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -56,6 +58,45 @@ func TestStoryKilled(t *testing.T) {
 	tellStory(t, killed, "en")
 	if a, b := storyEnd(t, whole), storyEnd(t, killed); a != b {
 		t.Errorf("a story killed after each step ends otherwise:\n%s\nwithout:\n%s", b, a)
+	}
+}
+
+// TestStoryKilledAnywhere kills a story at random instants, in the middle of commands, until one telling comes to
+// the end: it is the same end. Kill -9 leaves no command half done, or done twice.
+func TestStoryKilledAnywhere(t *testing.T) {
+	if !inLongForm() {
+		t.Skip("NOT RUN: a minute of killed stories, with TOUCHSTONE_LONG=1")
+	}
+	skipInShort(t)
+	whole, killed := filepath.Join(t.TempDir(), "story"), filepath.Join(t.TempDir(), "story")
+	tellStory(t, whole, "en")
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	for kills := 0; ; kills++ {
+		if kills == 100 {
+			t.Fatal("a hundred kills, and no end")
+		}
+		c := exec.Command(storyProgram(t), "story", "--fast", "--dir", killed)
+		var told strings.Builder
+		c.Stdout, c.Stderr = &told, &told
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		timer := time.AfterFunc(time.Duration(400+random.IntN(900))*time.Millisecond, func() { _ = c.Process.Kill() })
+		err := c.Wait()
+		timer.Stop()
+		if err == nil {
+			t.Logf("%d kills", kills)
+			break
+		}
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.Exited() {
+			t.Fatalf("after %d kills: %v\n%s", kills, err, told.String())
+		}
+	}
+	if a, b := storyEnd(t, whole), storyEnd(t, killed); a != b {
+		t.Errorf("a story killed at random ends otherwise:\n%s\nwithout:\n%s", b, a)
 	}
 }
 
