@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"touchstone/journal"
@@ -53,11 +54,13 @@ type failure struct {
 	first, last pos.Instant
 	seq         uint64 // of last
 	network     pos.Address
+	app         [8]byte // application version that its messages presented, zero none
 }
 
 type seen struct {
 	at      pos.Instant
 	network pos.Address
+	app     [8]byte
 }
 
 type signIn struct {
@@ -173,7 +176,7 @@ func (c *Correlator) fail(g group, seq uint64, x *journal.Exchange) {
 	f.dirty = true
 	t.first = min(t.first, x.At)
 	if x.At > t.last || x.At == t.last && seq > t.seq {
-		t.last, t.seq, t.network = x.At, seq, x.Source
+		t.last, t.seq, t.network, t.app = x.At, seq, x.Source, presented(x, t.app)
 	}
 }
 
@@ -183,8 +186,24 @@ func (c *Correlator) answeredWell(x *journal.Exchange) {
 		return // the table then counts fewer of those that did not fail
 	}
 	if x.At >= old.at {
-		c.well[x.Terminal] = seen{x.At, x.Source}
+		c.well[x.Terminal] = seen{x.At, x.Source, presented(x, old.app)}
 	}
+}
+
+// presented is the application version a message names, or the one before: not every message names one.
+func presented(x *journal.Exchange, before [8]byte) [8]byte {
+	if x.App == [8]byte{} {
+		return before
+	}
+	return x.App
+}
+
+// running are a terminal's facts with the version that its own messages presented: what is registered may lag behind.
+func running(f Facts, app [8]byte) Facts {
+	if version := strings.TrimRight(string(app[:]), "\x00 "); version != "" {
+		f.Version = version
+	}
+	return f
 }
 
 func networkOf(a pos.Address) string {
@@ -318,7 +337,7 @@ func (c *Correlator) heardSince(f *failing, since pos.Instant) []heard {
 	all := make([]heard, 0, len(f.terminals)+len(c.well))
 	for id, t := range f.terminals {
 		if facts, ok := c.lookup(id); ok {
-			all = append(all, heard{terminal: id, facts: facts, network: networkOf(t.network), failed: true, seq: t.seq, at: t.last, first: t.first})
+			all = append(all, heard{terminal: id, facts: running(facts, t.app), network: networkOf(t.network), failed: true, seq: t.seq, at: t.last, first: t.first})
 		}
 	}
 	for id, w := range c.well {
@@ -326,7 +345,7 @@ func (c *Correlator) heardSince(f *failing, since pos.Instant) []heard {
 			continue
 		}
 		if facts, ok := c.lookup(id); ok {
-			all = append(all, heard{terminal: id, facts: facts, network: networkOf(w.network), at: w.at})
+			all = append(all, heard{terminal: id, facts: running(facts, w.app), network: networkOf(w.network), at: w.at})
 		}
 	}
 	return all

@@ -35,27 +35,49 @@ func Take(s *State, d *Detection, now pos.Instant) (*Incident, []journal.Draft, 
 	case old != nil && now-old.ClosedAt <= ReopenWithin && old.Steps < MaxSteps-10:
 		return s.reopen(old, d, hits, now)
 	}
+	if old == nil && s.weighed(d) {
+		return nil, nil, nil
+	}
 	fresh := *d
 	fresh.Hits = hits
 	return OpenNow(s, fresh.opening(), fresh.by(), now)
 }
 
-// sameAs is the newest incident of a detection's key, or of the same rule and reason that shares a terminal with it:
-// what they have in common may be seen more sharply with time.
+// sameAs is the newest incident of a detection's key; where there is none, the newest of the same rule and reason that
+// shares a terminal with it: what they have in common may be seen more sharply with time. The key goes first, or an
+// incident of another cause that has a terminal in common would become a second one of this.
 func (s *State) sameAs(d *Detection) (found *Incident) {
+	byKey := false
 	for _, i := range s.incidents {
 		if i.Drill || i.Origin.Way != ByRule && i.Key == "" {
 			continue
 		}
-		same := i.Key == d.Key
+		key := i.Key == d.Key
+		same := key
 		if !same && d.Rule.Type == typeSpread && i.Origin.Ref == d.Rule.ID && i.Reason == d.Reason {
 			same = slices.ContainsFunc(d.Hits, func(h Hit) bool { return slices.Contains(i.Scope.Terminals, h.Terminal) })
 		}
-		if same && (found == nil || numberOf(i.ID) > numberOf(found.ID)) {
-			found = i
+		if same && (found == nil || key && !byKey || key == byKey && numberOf(i.ID) > numberOf(found.ID)) {
+			found, byKey = i, key
 		}
 	}
 	return found
+}
+
+// weighed tells whether all evidence of a spread is older than what an open incident of its rule and reason took last: it
+// was weighed then. A journal that is read again after a restart is weighed in other portions, and would else open a
+// second incident of what the first one left.
+func (s *State) weighed(d *Detection) bool {
+	if d.Rule.Type != typeSpread {
+		return false
+	}
+	for _, i := range s.incidents {
+		if i.State != Closed && !i.Drill && i.Origin.Way == ByRule && i.Origin.Ref == d.Rule.ID && i.Reason == d.Reason &&
+			!slices.ContainsFunc(d.Hits, func(h Hit) bool { return h.Seq > i.Through }) {
+			return true
+		}
+	}
+	return false
 }
 
 func (d *Detection) by() By { return By{Actors: []string{"rule:" + d.Rule.ID}} }
