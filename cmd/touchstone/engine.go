@@ -74,6 +74,7 @@ type engine struct {
 	outboxed
 
 	office    *office    // the rooms of people, and one act at a time
+	guesses   guessing   // at passphrases, one of an account at a time
 	permits   *permits   // what terminals may do, kept as the rule says
 	presented *presented // which application each device runs
 
