@@ -132,11 +132,16 @@ func clocksAgree(*operations) (operationState, lab.Text) {
 	return opNotSatisfied, say("this program asks no time source: whether the machine's clock is kept right is not recorded here", "本程序不查询时间源: 机器时钟是否校准在此无记录")
 }
 
-// malwareScanned: every deployed device reported within a day a scanner whose definitions are a day old at most, and clean.
+// malwareScanned: every deployed device that has a key to sign by reported within a day a scanner whose definitions are
+// a day old at most, and clean.
 func malwareScanned(o *operations) (operationState, lab.Text) {
-	deployed, right := 0, 0
+	deployed, able, right := 0, 0, 0
 	for _, b := range o.r.fleet.BindingsAt(o.now) {
 		deployed++
+		if d := o.devices[b.Serial]; d == nil || d.Certificate == "" {
+			continue
+		}
+		able++
 		h := o.r.fleet.LastHealth(b.Serial)
 		if h == nil || o.now.Sub(h.At) > 24*time.Hour || h.Scanner.Result != "clean" {
 			continue
@@ -145,8 +150,9 @@ func malwareScanned(o *operations) (operationState, lab.Text) {
 			right++
 		}
 	}
-	words := say("%d of %d deployed devices reported a clean scan with fresh definitions within a day; the hosts' own agents are not recorded here", "在网 %[2]d 台设备中 %[1]d 台在一日内上报了使用最新特征库的正常扫描; 主机自身的防护软件不在此记录", right, deployed)
-	if deployed == 0 || right < deployed {
+	words := say("of %d deployed devices %d have a certificate to sign a report by, and %d of these reported a clean scan with fresh definitions within a day; the other %d cannot report, and the scanners of the hosts themselves are not recorded here",
+		"在网 %d 台设备中 %d 台有可签名上报的证书, 其中 %d 台在一日内上报了使用最新特征库的正常扫描; 其余 %d 台无法上报, 主机自身的防护软件不在此记录", deployed, able, right, deployed-able)
+	if able == 0 || right < able {
 		return opNotSatisfied, words
 	}
 	return opPartly, words
