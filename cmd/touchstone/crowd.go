@@ -94,6 +94,7 @@ func (c *crowdOf) with(t sampleTerminal, f func(*terminal.Terminal)) {
 // config is what a sample terminal is, wherever it calls.
 func (t sampleTerminal) config() terminal.Config {
 	return terminal.Config{
+		Location: locationOf(t.place),
 		Terminal: t.id, Merchant: t.merchant, SignInCode: paycrypto.SignInCode(t.code), MAC: terminal.MACProfile(t.profile),
 		TMK: secret.Take(t.masterKey()), SerialKey: secret.Take(t.serialKey()), KeyLoad: 1, Serial: t.serial, Licence: sampleLicence,
 		DeviceType: sampleDeviceType, AppVersion: sampleApp, Language: terminal.English,

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"time"
 
 	"touchstone/fleet"
+	"touchstone/incident"
 	"touchstone/lab"
 	"touchstone/pos"
 )
@@ -83,21 +85,38 @@ func fiveElements(o *operations) (operationState, lab.Text) {
 	return opPartly, say("%d bindings of five elements, each of one device, no conflict; the clearing body's own extract is not here to be compared", "%d 条五要素绑定, 一机一条, 无冲突; 未有清算机构数据可供比对", len(serials))
 }
 
-// locationDrift: a registered circle for every terminal, and far-away messages refused.
+// locationDrift: a registered circle for every terminal of a shop, far-away messages refused, and a case for each
+// terminal that sent one.
 func locationDrift(o *operations) (operationState, lab.Text) {
-	all, placed := o.terminals, 0
-	for _, t := range all {
-		if t.Place != nil {
+	shops, placed, refusing := 0, 0, 0
+	for _, t := range o.terminals {
+		if t.Visitor {
+			continue // for whoever tries the demonstration: they stand nowhere
+		}
+		if shops++; t.Place != nil {
 			placed++
+			if t.Place.Refuse {
+				refusing++
+			}
 		}
 	}
-	words := say("%d far-away messages refused as location_outside; %d of %d terminals in shops have a registered circle", "以 location_outside 拒绝 %d 条远离报文; 商户终端 %[3]d 台中 %[2]d 台登记了区域", o.outside, placed, len(all))
+	drifted, uncased := 0, 0
+	for id := range o.drifted {
+		if drifted++; !slices.ContainsFunc(o.r.incident.Incidents(), func(i *incident.Incident) bool {
+			return i.Kind == "moved" && slices.Contains(i.Scope.Terminals, id.String())
+		}) {
+			uncased++
+		}
+	}
+	words := say("%d far-away messages refused as location_outside; %d of %d terminals of shops have a registered circle, %d of them refuse outside it; %d terminals were away, %d of them without a case; of %d sales %d said where",
+		"以 location_outside 拒绝 %d 条远离报文; 商户终端 %[3]d 台中 %[2]d 台登记了区域, 其中 %[4]d 台区域外拒绝; %[5]d 台曾在区域外, 其中 %[6]d 台未立案; %[7]d 笔消费中 %[8]d 笔上报位置",
+		o.outside, placed, shops, refusing, drifted, uncased, o.said+o.silent, o.said)
 	switch {
 	case !o.whole:
 		return o.tooLong()
-	case o.outside == 0 || placed == 0:
+	case o.outside == 0 || placed == 0 || uncased > 0:
 		return opNotSatisfied, words
-	case placed < len(all):
+	case placed < shops || refusing < placed:
 		return opPartly, words
 	}
 	return opSatisfied, words

@@ -3,6 +3,7 @@ package main
 import (
 	"net"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -61,7 +62,7 @@ func TestOperationsOneByOne(t *testing.T) {
 		"POSC-OP-01": {opSatisfied, opSatisfied},
 		"POSC-OP-02": {opPartly, opPartly}, // the seeded inspections have no photographs
 		"POSC-OP-03": {opPartly, opPartly}, // the clearing body's extract
-		"POSC-OP-04": {opNotSatisfied, opNotSatisfied},
+		"POSC-OP-04": {opNotSatisfied, opSatisfied},
 		"POSC-OP-05": {opSatisfied, opSatisfied},
 		"POSC-OP-06": {opNotSatisfied, opSatisfied},
 		"POSC-OP-07": {opSatisfied, opSatisfied},
@@ -101,6 +102,7 @@ func TestOperationsOneByOne(t *testing.T) {
 	d.sellAndRefund(t)
 	d.teachEverybody(t)
 	d.reportHealth(t)
+	d.carryAway(t)
 	for i, model := range []string{"Sample S10", "Sample S15", "Sample S20", "Sample S30", "Sample V1"} {
 		d.examine(t, labSample{Model: model, Application: sampleApp}, []string{"SCP-1", "SCP-2", "SCP-3", "SCP-4", "SCP-5"}[i])
 	}
@@ -124,6 +126,33 @@ func (d *labDesk) sellAndRefund(t *testing.T) {
 	if back, err := x.Refund(t.Context(), card, terminal.Original{RRN: sold.RRN, Date: monthDay(x.Clock())}, 400); err != nil || !back.Approved {
 		t.Fatalf("refund %s, %v", back.DE39, err)
 	}
+}
+
+// carryAway has a shop's terminal sell 50 km from where it is registered: it is refused, and a case is opened.
+func (d *labDesk) carryAway(t *testing.T) {
+	t.Helper()
+	card, err := cardOf(cards()[8])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer card.Wipe()
+	s := staffTerminals()[2]
+	away := s
+	circle := *s.place
+	circle.Latitude += 450_000 // 50 km north
+	away.place = &circle
+	sold, err := d.shopTerminal(t, away, time.Now).Sale(t.Context(), card, 1000)
+	if err != nil || sold.Approved || sold.DE39 != pos.Code("58") {
+		t.Fatalf("a sale from 50 km away: %s, %v", sold.DE39, err)
+	}
+	until(t, "the case of a terminal that was carried away", func() (is bool) {
+		d.e.office.view(func(r *rooms) {
+			for _, i := range r.incident.Incidents() {
+				is = is || i.Kind == "moved" && slices.Contains(i.Scope.Terminals, s.id.String())
+			}
+		})
+		return is
+	})
 }
 
 // reportHealth has every terminal with a device certificate report its health over HTTPS.
