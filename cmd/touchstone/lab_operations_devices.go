@@ -50,7 +50,7 @@ func inspectionsInTime(o *operations) (operationState, lab.Text) {
 			seen[p.Digest] = true
 		}
 	}
-	words := say("%d deployed, %d overdue; %d inspections, %d without a photograph, %d photographs used twice", "在网 %d 台, 逾期 %d 台; 巡检 %d 次, 无照片 %d 次, 照片重复 %d 张", deployed, overdue, len(o.r.fleet.Inspections()), bare, copied)
+	words := say("%d deployed, %d overdue; %d inspections, %d without a photograph, %d photographs used twice by their digest: pixels are not compared", "在网 %d 台, 逾期 %d 台; 巡检 %d 次, 无照片 %d 次, 按摘要重复 %d 张: 不比对像素", deployed, overdue, len(o.r.fleet.Inspections()), bare, copied)
 	switch {
 	case deployed == 0 || 100*overdue > 2*deployed || copied > 0:
 		return opNotSatisfied, words
@@ -146,9 +146,40 @@ func dormantTerminals(o *operations) (operationState, lab.Text) {
 	return opSatisfied, say("of %d terminals none in service is older than three months without a sale or an inspection", "%d 台终端中没有在用而三个月内既无交易又未巡检的", len(all))
 }
 
-// clocksAgree needs a trusted time source.
-func clocksAgree(*operations) (operationState, lab.Text) {
-	return opNotSatisfied, say("this program asks no time source: whether the machine's clock is kept right is not recorded here", "本程序不查询时间源: 机器时钟是否校准在此无记录")
+// mostTerminalError is how far a terminal's clock may be off: POSC-OP-09 of the catalogue.
+const mostTerminalError = time.Minute
+
+// clocksAgree: the kernel says that somebody keeps the host's clock, and the terminals' signed health reports say the
+// time at which they arrived. The others set their clocks by the answer to each sign-in, and never say what they have.
+func clocksAgree(o *operations) (operationState, lab.Text) {
+	deployed, told, off, most := 0, 0, 0, time.Duration(0)
+	for _, b := range o.r.fleet.BindingsAt(o.now) {
+		deployed++
+		h := o.r.fleet.LastHealth(b.Serial)
+		if h == nil || o.now.Sub(h.At) > 24*time.Hour {
+			continue
+		}
+		told++
+		apart := h.At.Time().Sub(h.Time).Abs()
+		if most = max(most, apart); apart > mostTerminalError {
+			off++
+		}
+	}
+	words := say("of %d deployed devices %d said the time in a signed report within a day, at most %d ms from the host's, %d more than a minute; the others set their clock by each sign-in and do not say it",
+		"在网 %d 台设备中 %d 台在一日内的签名上报带有时间, 与主机最多相差 %d 毫秒, 超过一分钟的 %d 台; 其余设备每次签到时校时, 不上报时间", deployed, told, most.Milliseconds(), off)
+	k, err := o.e.kernel()
+	if err != nil {
+		return opNotSatisfied, lab.Text{EN: "nothing is known of the host's own clock; " + words.EN, ZH: "主机时钟状态未知; " + words.ZH}
+	}
+	host := say("the kernel says that nobody keeps the host's clock right; ", "内核表明主机时钟未同步; ")
+	if k.Synchronised {
+		host = say("the kernel says that the host's clock is synchronised, at most %d ms off; no other time source is asked; ", "内核表明主机时钟已同步, 误差不超过 %d 毫秒; 未另行查询时间源; ", k.Error.Milliseconds())
+	}
+	words = lab.Text{EN: host.EN + words.EN, ZH: host.ZH + words.ZH}
+	if !k.kept() || told == 0 || off > 0 {
+		return opNotSatisfied, words
+	}
+	return opPartly, words
 }
 
 // malwareScanned: every deployed device that has a key to sign by reported within a day a scanner whose definitions are

@@ -58,6 +58,7 @@ func TestOperationsOneByOne(t *testing.T) {
 		t.Skip("in full without the race detector")
 	}
 	d := newLabDeskOf(t, rigOptions{change: func(o *engineOptions) { o.guard.witnesses = []string{filepath.Join(t.TempDir(), "witness")} }})
+	d.e.kernel = func() (kernelClock, error) { return kernelClock{Synchronised: true, Error: 3 * time.Millisecond}, nil }
 	want := map[string][2]operationState{
 		"POSC-OP-01": {opSatisfied, opSatisfied},
 		"POSC-OP-02": {opPartly, opPartly}, // the seeded inspections have no photographs
@@ -67,8 +68,8 @@ func TestOperationsOneByOne(t *testing.T) {
 		"POSC-OP-06": {opNotSatisfied, opSatisfied},
 		"POSC-OP-07": {opSatisfied, opSatisfied},
 		"POSC-OP-08": {opSatisfied, opSatisfied},
-		"POSC-OP-09": {opNotSatisfied, opNotSatisfied},
-		"POSC-OP-10": {opPartly, opPartly}, // failed MACs of one terminal suspend nothing
+		"POSC-OP-09": {opNotSatisfied, opPartly}, // where the kernel says that the clock is kept; no second source is asked
+		"POSC-OP-10": {opPartly, opPartly},       // failed MACs of one terminal suspend nothing
 		"POSC-OP-11": {opSatisfied, opSatisfied},
 		"POSC-OP-12": {opNotApplicable, opNotApplicable},
 		"POSC-OP-13": {opPartly, opPartly}, // of a test data directory
@@ -108,6 +109,17 @@ func TestOperationsOneByOne(t *testing.T) {
 	}
 	d.do(t, &scIssue{actFlags: d.as("wu", "zheng"), Run_: "RUN-1"})
 	look(1, "after the acts")
+	d.e.test = false
+	if o := d.listed(t)["POSC-OP-13"]; o.State != opSatisfied {
+		t.Errorf("of a data directory with keys of its own: OP-13 is %s: %s", o.State, o.Why.EN)
+	}
+	d.e.test = true
+	for name, k := range map[string]kernelClock{"not kept": {Error: 16 * time.Second}, "kept badly": {Synchronised: true, Error: 2 * time.Second}} {
+		d.e.kernel = func() (kernelClock, error) { return k, nil }
+		if o := d.listed(t)["POSC-OP-09"]; o.State != opNotSatisfied {
+			t.Errorf("the clock is %s: %s: %s", name, o.State, o.Why.EN)
+		}
+	}
 }
 
 // sellAndRefund makes money move.
