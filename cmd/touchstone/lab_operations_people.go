@@ -256,7 +256,8 @@ func certificatePublic(o *operations) (operationState, lab.Text) {
 	if _, err := attest.Open(context.Background(), altered, trusted); err == nil {
 		return opNotSatisfied, say("an altered %s verifies", "被改动的 %s 也通过校验", newest.ID)
 	}
-	return opPartly, say("%s verifies from its file and two trusted keys, altered it does not; there is no public address, code or status list", "%s 凭文件与两把受信任公钥可验证, 改动后不可; 没有公开地址、二维码与状态清单", newest.ID)
+	return opPartly, say("%s verifies from its file and two trusted keys, altered it does not; GET %s/%[1]s over HTTPS tells what it covers and what it is worth now, to be kept five minutes, and names no person; the answer is not signed by itself, and there is no code to scan and no log with proofs",
+		"%s 凭文件与两把受信任公钥可验证, 改动后不可; HTTPS 的 GET %s/%[1]s 可查其范围与当前状态, 可缓存五分钟, 不含个人信息; 但应答本身未签名, 没有二维码与带证明的日志", newest.ID, certificatesPath)
 }
 
 // trained counts who of a register is trained.
