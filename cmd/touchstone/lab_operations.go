@@ -194,7 +194,8 @@ func (o *operations) read(entry journal.Entry) error {
 	if x.Reason != reason.None {
 		o.refused++
 		// User or device, type, time, result, origin, affected object: what could not be read of a message has its origin.
-		if entry.At == 0 || x.Source == (pos.Address{}) || x.Reason.String() == "" || x.MTI != 0 && x.DE39 == (pos.ResponseCode{}) {
+		// A refusal without DE39 has a result too: the connection was closed without an answer.
+		if entry.At == 0 || x.Source == (pos.Address{}) || x.Reason.String() == "" {
 			o.incomplete++
 		}
 		if x.Reason == reason.LocationOutside {
