@@ -118,6 +118,7 @@ func (c *Correlator) Fold(e journal.Entry) (found []Detection) {
 	case e.Kind == journal.KindExchange:
 		if c.exchange.Parse(e) == nil && c.exchange.Flags&(journal.FlagCanary|journal.FlagRepeat) == 0 {
 			c.message(e.Seq, &c.exchange)
+			found = append(found, c.outside(e.Seq, &c.exchange)...)
 		}
 	case e.Kind == journal.KindEvent:
 		found = append(found, c.event(e)...)

@@ -8,6 +8,7 @@ import (
 
 	"touchstone/journal"
 	"touchstone/pos"
+	"touchstone/reason"
 )
 
 // act compares what an act changed with the rules over acts.
@@ -115,6 +116,28 @@ func (c *Correlator) signedIn(seq uint64, x *journal.Exchange) {
 	if len(*list) > ring {
 		*list = slices.Delete(*list, 0, len(*list)-ring)
 	}
+}
+
+// outside is a message that says it comes from outside its terminal's circle: refused for it, or let pass and marked.
+func (c *Correlator) outside(seq uint64, x *journal.Exchange) (found []Detection) {
+	if x.Reason != reason.LocationOutside && x.Flags&journal.FlagOutside == 0 {
+		return nil
+	}
+	rules := c.rules()
+	for i := range rules {
+		r := &rules[i]
+		if r.Off || r.Type != typeOutside {
+			continue
+		}
+		facts, ok := c.lookup(x.Terminal)
+		if !ok {
+			return nil
+		}
+		id := x.Terminal.String()
+		found = append(found, Detection{Rule: *r, Key: r.ID + "|" + id, At: x.At, Hits: []Hit{{Terminal: id, Shop: facts.Shop, Serial: facts.Serial, Model: facts.Model, Version: facts.Version,
+			Seq: seq, First: x.At, At: x.At}}})
+	}
+	return found
 }
 
 // alternate finds terminals whose sign-ins come back to an address they had left, again and again.

@@ -207,6 +207,11 @@ func TestRules(t *testing.T) {
 		"sign-ins that come back once":    {signIns(1, 2, 1), ""},
 		"sign-ins that go to and fro":     {signIns(1, 2, 1, 2, 1), "sign-in-ping-pong 00001000 1"},
 		"sign-ins of one place":           {signIns(1, 1, 1, 1, 1, 1, 1, 1, 1), ""},
+		"refused far away, again":         {slices.Concat(refused(0, reason.LocationOutside, 1000), refused(time.Minute, reason.LocationOutside, 1000)), "location-drift 00001000 1"},
+		"let pass far away":               {[]said{{n: 1000, flags: journal.FlagOutside}, {n: 1001}}, "location-drift 00001000 1"},
+		"two far away":                    {refused(0, reason.LocationOutside, 1000, 2000), "location-drift 00001000 1\nlocation-drift 00002000 1"},
+		"a canary far away":               {[]said{{n: 1000, why: reason.LocationOutside, flags: journal.FlagCanary}}, ""},
+		"a stranger far away":             {refused(0, reason.LocationOutside, 90_000_001), ""},
 		"sign-ins to and fro over an age": {apart(signIns(1, 2, 1, 2, 1), time.Hour), ""},
 	} {
 		t.Run(name, func(t *testing.T) {

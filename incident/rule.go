@@ -11,7 +11,7 @@ import (
 // Rule is one rule over the journal: what opens an incident by itself.
 type Rule struct {
 	ID       string `json:"id"`
-	Type     string `json:"type"` // spread, event, act or alternate
+	Type     string `json:"type"` // spread, event, act, alternate or outside
 	Kind     string `json:"kind"` // of the incident
 	Severity string `json:"severity"`
 	Title    Text   `json:"title"`
@@ -39,6 +39,8 @@ type Rule struct {
 
 	// alternate: sign-ins of one terminal that come back to an address they had left, so often within Window.
 	Returns int `json:"returns,omitempty"`
+
+	// outside: a message of a terminal that says it is sent from outside the terminal's registered circle.
 }
 
 // The types of rules.
@@ -47,6 +49,7 @@ const (
 	typeEvent     = "event"
 	typeAct       = "act"
 	typeAlternate = "alternate"
+	typeOutside   = "outside"
 )
 
 func (r *Rule) check(d *Data) error {
@@ -73,6 +76,7 @@ func (r *Rule) check(d *Data) error {
 		if r.Returns < 2 || r.Returns > 6 {
 			return bad("returns is not 2 to 6")
 		}
+	case typeOutside:
 	case typeEvent:
 		if len(r.Events) == 0 {
 			return bad("it names no event")
@@ -82,7 +86,7 @@ func (r *Rule) check(d *Data) error {
 			return bad("it needs room, noun and where")
 		}
 	default:
-		return bad("its type is not spread, event, act or alternate")
+		return bad("its type is not spread, event, act, alternate or outside")
 	}
 	if _, ok := window(r.Window); !ok && (r.Type == typeSpread || r.Type == typeAlternate) {
 		return bad("its window is not a time from 1s to 720h")

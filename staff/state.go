@@ -24,6 +24,7 @@ type State struct {
 	guidance  map[string]*Guidance // by merchant
 	reviews   map[string]*Review   // of the accounts, by number
 	reviewed  int                  // the highest number of a review
+	guesses   map[string]*Guesses  // wrong passphrases, by account
 	policy    TerminalPasswords    // the newest
 	policies  int                  // its version, 1 before any was decided
 }
@@ -32,7 +33,7 @@ type State struct {
 func NewState() *State {
 	return &State{accounts: map[string]*Account{}, proposals: map[string]*Proposal{}, cashiers: map[string]*Cashier{},
 		trainings: map[string]*Training{}, passes: map[string]*trained{}, guidance: map[string]*Guidance{}, reviews: map[string]*Review{},
-		policy: DefaultTerminalPasswords(), policies: 1}
+		guesses: map[string]*Guesses{}, policy: DefaultTerminalPasswords(), policies: 1}
 }
 
 // Fold takes one noun's newest record. Nouns of a later version are left alone.
@@ -47,6 +48,8 @@ func (s *State) Fold(seq uint64, c journal.Change) error {
 		}
 		s.proposed = max(s.proposed, n)
 		return keep(s.proposals, c)
+	case NounGuesses:
+		return keep(s.guesses, c)
 	case NounCashier:
 		if err := keep(s.cashiers, c); err != nil {
 			return err

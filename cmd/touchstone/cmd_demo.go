@@ -165,7 +165,7 @@ func (c *demoCmd) play(a *app, e *engine, show *lines) error {
 	go func() {
 		defer close(crowd)
 		if !c.Quiet {
-			(&crowdOf{host: ln.Addr().String(), tls: secure.Addr().String(), state: filepath.Join(c.Data, "terminals"), log: e.log}).play(players)
+			(&crowdOf{host: ln.Addr().String(), tls: secure.Addr().String(), https: "https://" + c.HTTPS, state: filepath.Join(c.Data, "terminals"), log: e.log}).play(players)
 		}
 	}()
 	waitCanary, err := c.canaryFlags.start(players, a, e, ln, secure, !c.Quiet, s.canaryRound)
@@ -332,6 +332,9 @@ func (s *stage) read(ctx context.Context) error {
 			if ofCanary(&x) {
 				return nil
 			}
+		}
+		if healthTaken(e) {
+			return nil
 		}
 		return s.show.entry(e)
 	})

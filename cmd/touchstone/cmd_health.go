@@ -23,6 +23,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"touchstone/authority"
@@ -154,6 +155,11 @@ func (c *healthCmd) body(config *terminal.Config, dir string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return c.bodyOf(config, dir, own)
+}
+
+// bodyOf is the report of a terminal whose state is known.
+func (c *healthCmd) bodyOf(config *terminal.Config, dir string, own terminalOwn) ([]byte, error) {
 	now := time.Now()
 	r := fleet.Report{Version: 1, Serial: config.Serial, Terminal: config.Terminal, Time: now.UTC().Truncate(time.Millisecond),
 		Sequence: cmp.Or(c.Sequence, uint64(now.UnixMicro())), Hardware: c.Hardware, Firmware: c.Firmware,
@@ -165,6 +171,11 @@ func (c *healthCmd) body(config *terminal.Config, dir string) ([]byte, error) {
 		}
 		r.Time = at
 	}
+	return c.examined(r, config, dir, own, now)
+}
+
+// examined adds to a report what the terminal finds out when it looks: its scanner's result, its networks, its sensors.
+func (c *healthCmd) examined(r fleet.Report, config *terminal.Config, dir string, own terminalOwn, now time.Time) (_ []byte, err error) {
 	kind, class, _ := strings.Cut(c.Network, ":")
 	r.Networks = []fleet.UsedNetwork{{Kind: kind, Class: fleet.NetworkClass(class)}}
 	if r.Scanner, r.Applications, err = scan(dir, config.Terminal.String()+".app"); err != nil {
@@ -235,53 +246,43 @@ func scan(dir, installed string) (s fleet.Scanner, applications string, err erro
 	if err != nil {
 		return fleet.Scanner{}, "", err
 	}
-	program, err := os.Executable()
+	own, err := programDigest()
 	if err != nil {
 		return fleet.Scanner{}, "", err
 	}
+	list = fmt.Sprintf("touchstone %x\n", own) + list
+	sum := sha256.Sum256([]byte(list))
+	return s, hex.EncodeToString(sum[:]), nil
+}
+
+// programDigest is the digest of the running program, which does not change while it runs.
+var programDigest = sync.OnceValues(func() ([]byte, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
 	f, err := os.Open(program)
 	if err != nil {
-		return fleet.Scanner{}, "", err
+		return nil, err
 	}
 	defer f.Close()
 	h := sha256.New()
 	if _, err := io.Copy(h, f); err != nil {
-		return fleet.Scanner{}, "", err
+		return nil, err
 	}
-	list = fmt.Sprintf("touchstone %x\n", h.Sum(nil)) + list
-	sum := sha256.Sum256([]byte(list))
-	return s, hex.EncodeToString(sum[:]), nil
-}
+	return h.Sum(nil), nil
+})
 
 // healthTime bounds the whole exchange.
 const healthTime = 20 * time.Second
 
 // send posts the report and says what came back.
 func (c *healthCmd) send(a *app, t *terminal.TLS, body []byte, signature string) error {
-	u, err := url.Parse(c.HTTPS)
-	if err != nil || u.Scheme != "https" {
-		return fmt.Errorf("--https %.80q: want such as https://127.0.0.1:8585", c.HTTPS)
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(t.CA) {
-		return errors.New("no certificate of an authority in PEM")
-	}
-	client := &http.Client{Timeout: healthTime, Transport: &http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	ctx, cancel := context.WithTimeout(a.ctx, healthTime)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.JoinPath(web.HealthPath).String(), bytes.NewReader(body))
+	status, err := c.post(a.ctx, t, body, signature)
 	if err != nil {
 		return err
 	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set(web.SignatureHeader, signature)
-	resp, err := client.Do(req)
-	if err != nil {
-		return fmt.Errorf("send the health report: %w", err)
-	}
-	defer resp.Body.Close()
-	switch resp.StatusCode {
+	switch status {
 	case http.StatusOK:
 		_, err := fmt.Fprintln(a.stdout, "health report accepted")
 		return err
@@ -291,4 +292,32 @@ func (c *healthCmd) send(a *app, t *terminal.TLS, body []byte, signature string)
 		fmt.Fprintln(a.stdout, "health report refused: the host's journal says why")
 	}
 	return exitError{1}
+}
+
+// post sends the report and returns the status that came back.
+func (c *healthCmd) post(ctx context.Context, t *terminal.TLS, body []byte, signature string) (status int, err error) {
+	u, err := url.Parse(c.HTTPS)
+	if err != nil || u.Scheme != "https" {
+		return 0, fmt.Errorf("--https %.80q: want such as https://127.0.0.1:8585", c.HTTPS)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(t.CA) {
+		return 0, errors.New("no certificate of an authority in PEM")
+	}
+	client := &http.Client{Timeout: healthTime, Transport: &http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	ctx, cancel := context.WithTimeout(ctx, healthTime)
+	defer cancel()
+	defer client.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.JoinPath(web.HealthPath).String(), bytes.NewReader(body))
+	if err != nil {
+		return 0, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set(web.SignatureHeader, signature)
+	resp, err := client.Do(req)
+	if err != nil {
+		return 0, fmt.Errorf("send the health report: %w", err)
+	}
+	return resp.StatusCode, resp.Body.Close()
 }

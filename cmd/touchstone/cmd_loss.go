@@ -134,7 +134,7 @@ func (c *journalAcceptLoss) prove(ctx context.Context, store *sqlite.Store) erro
 		return err
 	}
 	e := &engine{dir: c.Data, office: office, clock: monotonic()}
-	accounts, err := e.proveAll(&request, duty{act: "accept_loss", roles: lossRoles})
+	accounts, err := e.proveAll(ctx, &request, duty{act: "accept_loss", roles: lossRoles})
 	switch {
 	case err != nil:
 		return err

@@ -124,6 +124,7 @@ type staffCmd struct {
 
 	Passphrase staffPassphrase `cmd:"" help:"Change your own passphrase."`
 	Leave      staffLeave      `cmd:"" help:"A person left: every account of the person ends."`
+	Unlock     staffUnlock     `cmd:"" help:"End the lock of an account after ten wrong passphrases, once you know who the person is."`
 	Review     staffReview     `cmd:"" help:"Record that you looked at every account and its roles; shows what is wrong with them."`
 }
 
@@ -139,7 +140,10 @@ func (staffCmd) Help() string {
   touchstone staff list --data shop
 
 A passphrase has 15 characters at least, of any script, and is more than well-known words, runs and the account's own name;
-the four before it are refused. It never has to be changed because time went by.`
+the four before it are refused. It never has to be changed because time went by.
+
+Ten wrong passphrases in a row lock the account for 30 minutes: nobody is told so but the journal, touchstone events and this list.
+A key of one's own (--as-key-file) still proves its person; an administrator ends the lock with touchstone staff unlock NAME.`
 }
 
 type accountChange struct {
@@ -239,6 +243,7 @@ type peopleQuery struct{}
 
 type peopleAnswer struct {
 	Accounts  []staff.Account  `json:"accounts"` // without hashes
+	Locked    []staff.Guesses  `json:"locked,omitempty"`
 	Proposals []staff.Proposal `json:"proposals"`
 }
 
@@ -248,6 +253,9 @@ func (e *engine) people() (p peopleAnswer) {
 			shown := *a
 			shown.Passphrase, shown.Former = nil, nil
 			p.Accounts = append(p.Accounts, shown)
+			if r.staff.Locked(a.Name, e.clock()) != 0 {
+				p.Locked = append(p.Locked, *r.staff.Guesses(a.Name))
+			}
 		}
 		for _, x := range r.staff.Proposals() {
 			p.Proposals = append(p.Proposals, *x)
@@ -278,6 +286,11 @@ func (c *staffList) Run(a *app) error {
 		state := ""
 		if x.Disabled {
 			state = "  disabled"
+		}
+		for _, g := range p.Locked {
+			if g.Account == x.Name {
+				state += "  locked until " + g.Until.Time().Format(time.DateTime) + ": wrong passphrases"
+			}
 		}
 		fmt.Fprintf(a.stdout, "%s  %s  %s  %s%s\n", pad(x.Name, 10), pad(x.FullName, 24), pad(x.Organisation, 28), rolesText(x.Roles), state)
 	}

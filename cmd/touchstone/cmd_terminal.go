@@ -30,6 +30,7 @@ type terminalCmd struct {
 	Lang           string        `help:"Language of the screen." enum:"en,zh" default:"en"`
 	Fault          string        `help:"Misbehave in one way after the actions." placeholder:"NAME"`
 	From           string        `help:"Local address to bind." placeholder:"ADDR"`
+	Place          string        `name:"place" help:"Report that the terminal stands here (tag A5): degrees north, degrees east, such as 31.230400,121.473700." placeholder:"LAT,LON"`
 	KeyLoad        uint32        `name:"key-load" help:"Count of key loadings; a higher one than the last unlocks a tampered terminal." placeholder:"N"`
 	TLS            bool          `name:"tls" help:"Speak TLS with a terminal of the fixture that has no certificate; one that has always does."`
 	Timeout        time.Duration `help:"How long to wait for an answer." default:"30s"`

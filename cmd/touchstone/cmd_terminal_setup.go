@@ -106,6 +106,11 @@ func (c *terminalCmd) load(a *app) (s terminalSetup, err error) {
 	if c.Host != "" {
 		s.config.Host = c.Host
 	}
+	if c.Place != "" {
+		if s.config.Location, err = parseLocation(c.Place); err != nil {
+			return terminalSetup{}, err
+		}
+	}
 	if c.Operator != "" {
 		s.config.Operator = filled(c.Operator)
 	}
@@ -239,6 +244,7 @@ type terminalFile struct {
 	CardFile      string `toml:"card_file"`
 	Operator      string `toml:"operator"`
 	PolicyFile    string `toml:"password_policy_file"`
+	Place         string `toml:"place"` // degrees north, degrees east: it reports that it stands there
 
 	TLSCAFile       string `toml:"tls_ca_file"` // then TLS
 	TLSServerName   string `toml:"tls_server_name"`
@@ -266,6 +272,9 @@ func (c *terminalCmd) fromConfig(a *app) (s terminalSetup, err error) {
 	s.model, s.hardware = file.Model, file.Hardware
 	s.config.Host, s.config.SealTrack, s.config.SendPAN, s.config.KeyLoad = file.Host, file.SealTrack, file.SendPAN, file.KeyLoad
 	s.config.Operator = filled(file.Operator)
+	if s.config.Location, err = parseLocation(file.Place); err != nil {
+		return terminalSetup{}, fmt.Errorf("read config: %w", err)
+	}
 	if file.PolicyFile != "" {
 		if s.config.Passwords, err = readPasswordPolicy(a, beside(file.PolicyFile)); err != nil {
 			return terminalSetup{}, fmt.Errorf("read config: password_policy_file: %w", err)

@@ -20,6 +20,7 @@ import (
 type crowdOf struct {
 	host  string
 	tls   string // the same over TLS
+	https string // where health reports go, https://HOST:PORT; "": nowhere
 	state string
 	log   *slog.Logger
 }
@@ -51,13 +52,16 @@ func (c *crowdOf) play(ctx context.Context) {
 	for i, t := range healthy {
 		all.Go(func() {
 			if pause(ctx, time.Duration(i)*openEvery) {
-				c.with(t, func(reader *terminal.Terminal) { c.sell(ctx, reader) })
+				c.with(t, func(reader *terminal.Terminal) { c.sell(ctx, reader, c.healthOf(t, reader)) })
 			}
 		})
 	}
 	for i, t := range faulty {
 		all.Go(func() {
-			c.with(t, func(reader *terminal.Terminal) { c.misbehave(ctx, reader, i) })
+			c.with(t, func(reader *terminal.Terminal) {
+				c.healthOf(t, reader).due(ctx)
+				c.misbehave(ctx, reader, i)
+			})
 		})
 	}
 }
@@ -90,6 +94,7 @@ func (c *crowdOf) with(t sampleTerminal, f func(*terminal.Terminal)) {
 // config is what a sample terminal is, wherever it calls.
 func (t sampleTerminal) config() terminal.Config {
 	return terminal.Config{
+		Location: locationOf(t.place),
 		Terminal: t.id, Merchant: t.merchant, SignInCode: paycrypto.SignInCode(t.code), MAC: terminal.MACProfile(t.profile),
 		TMK: secret.Take(t.masterKey()), SerialKey: secret.Take(t.serialKey()), KeyLoad: 1, Serial: t.serial, Licence: sampleLicence,
 		DeviceType: sampleDeviceType, AppVersion: sampleApp, Language: terminal.English,
@@ -134,12 +139,14 @@ func shopper() (terminal.Card, error) {
 func randomAmount() pos.Amount { return pos.Amount(500 + rand.IntN(29500)) }
 
 // sell is a shop's day.
-func (c *crowdOf) sell(ctx context.Context, t *terminal.Terminal) {
+func (c *crowdOf) sell(ctx context.Context, t *terminal.Terminal, health *crowdHealth) {
+	health.due(ctx)
 	if res, err := t.SignIn(ctx); err != nil || !res.Approved {
 		c.gone(ctx, err)
 		return
 	}
 	for wait := time.Duration(rand.Int64N(int64(pauseMost - pauseLeast))); pause(ctx, wait); wait = pauseLeast + time.Duration(rand.Int64N(int64(pauseMost-pauseLeast))) {
+		health.due(ctx)
 		if err := c.serveShopper(ctx, t); err != nil {
 			c.gone(ctx, err)
 			return

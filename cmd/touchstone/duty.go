@@ -128,8 +128,9 @@ func signedText(c change, name string, at pos.Instant) ([]byte, error) {
 	return fmt.Appendf(nil, "touchstone-act/1\n%s\n%s\n%x\n", name, strconv.FormatInt(int64(at), 10), sum), nil
 }
 
-// identify returns the account of a credential, or staff.ErrUnknown.
-func (e *engine) identify(c *change, who credential) (*staff.Account, error) {
+// identify returns the account of a credential, or staff.ErrUnknown. A locked account's own key is looked at: guesses
+// at its passphrase do not keep its person out.
+func (e *engine) identify(ctx context.Context, c *change, d duty, who credential) (*staff.Account, error) {
 	var account *staff.Account
 	e.office.view(func(r *rooms) { account = r.staff.Account(who.Name) })
 	switch {
@@ -139,15 +140,7 @@ func (e *engine) identify(c *change, who credential) (*staff.Account, error) {
 	case len(who.Signature) > 0:
 		return account, e.checkSignature(c, account, who)
 	case who.PassphraseFile != "" && account.Passphrase != nil:
-		text, err := readSecretFile(who.PassphraseFile)
-		if err != nil {
-			return nil, err
-		}
-		passphrase := secret.Take(text)
-		defer passphrase.Wipe()
-		if account.Passphrase.Matches(passphrase) {
-			return account, nil
-		}
+		return account, e.matchPassphrase(ctx, c, d, account, who)
 	}
 	return nil, staff.ErrUnknown
 }
@@ -194,7 +187,7 @@ func (e *engine) admit(ctx context.Context, c *change) (told changed, proposed b
 	if len(c.By) > 2 {
 		return changed{}, false, errRequest
 	}
-	accounts, err := e.proveAll(c, d)
+	accounts, err := e.proveAll(ctx, c, d)
 	if err != nil {
 		return changed{}, false, e.refused(ctx, d.act, c.By, err)
 	}
@@ -210,10 +203,10 @@ func (e *engine) admit(ctx context.Context, c *change) (told changed, proposed b
 	return e.propose(ctx, c, d)
 }
 
-func (e *engine) proveAll(c *change, d duty) ([]*staff.Account, error) {
+func (e *engine) proveAll(ctx context.Context, c *change, d duty) ([]*staff.Account, error) {
 	var accounts []*staff.Account
 	for _, who := range c.By {
-		a, err := e.identify(c, who)
+		a, err := e.identify(ctx, c, d, who)
 		if err != nil {
 			return nil, err
 		}
@@ -228,16 +221,20 @@ func (e *engine) proveAll(c *change, d duty) ([]*staff.Account, error) {
 
 // refused keeps in the journal that somebody tried what they may not.
 func (e *engine) refused(ctx context.Context, act string, by []credential, why error) error {
-	var names []string
-	for _, who := range by {
-		if len(who.Name) == 0 || len(who.Name) > staff.MaxName {
-			return why
-		}
-		names = append(names, who.Name)
+	names, right := namesOf(by)
+	var wrong *wrongPassphrase
+	if !right || errors.As(why, &wrong) && wrong.kept {
+		return why
 	}
-	return e.act(ctx, func(*rooms, pos.Instant) ([]journal.Draft, error) {
-		return nil, &journal.Refusal{Kind: journal.KindStaff, Verb: act, Actors: names, Why: why.Error(), Err: why}
-	})
+	refusal := &journal.Refusal{Kind: journal.KindStaff, Verb: act, Actors: names, Why: why.Error(), Err: why}
+	if wrong != nil {
+		refusal.Why = wrong.inJournal
+	}
+	err := e.act(ctx, func(*rooms, pos.Instant) ([]journal.Draft, error) { return nil, refusal })
+	if wrong != nil && errors.Is(err, staff.ErrUnknown) {
+		return staff.ErrUnknown // the journal says more than who asked is told
+	}
+	return err
 }
 
 // propose records the proposal, and its approval where the second person is here too.
@@ -279,7 +276,7 @@ func (e *engine) approve(ctx context.Context, c change) (changed, error) {
 	if len(c.By) != 1 {
 		return changed{}, errors.New("approve needs one account: give --as NAME")
 	}
-	accounts, err := e.proveAll(&c, duty{act: "approve"})
+	accounts, err := e.proveAll(ctx, &c, duty{act: "approve"})
 	if err != nil {
 		return changed{}, e.refused(ctx, "approve", c.By, err)
 	}

@@ -73,9 +73,11 @@ type engine struct {
 	observed
 	outboxed
 
-	office    *office    // the rooms of people, and one act at a time
-	permits   *permits   // what terminals may do, kept as the rule says
-	presented *presented // which application each device runs
+	office    *office                     // the rooms of people, and one act at a time
+	kernel    func() (kernelClock, error) // what the kernel says of the machine's clock
+	guesses   guessing                    // at passphrases, one of an account at a time
+	permits   *permits                    // what terminals may do, kept as the rule says
+	presented *presented                  // which application each device runs
 
 	publishing sync.Mutex // one act on the repository of releases at a time; taken before any lock of the office
 	paidFound  bool       // the journal was searched for payments of claims; guarded by office.acting
@@ -239,6 +241,7 @@ func (e *engine) start(o engineOptions) error {
 	e.watch.also = e.detector.fold
 	e.startWatch(ctx)
 	e.startPINReminder(ctx, o.pinAge)
+	e.startClock(ctx)
 	e.startIncidents(ctx)
 	if err := e.startGuard(ctx, o.guard); err != nil {
 		stop()

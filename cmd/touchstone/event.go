@@ -11,6 +11,7 @@ import (
 	"touchstone/explain"
 	"touchstone/journal"
 	"touchstone/proof"
+	"touchstone/staff"
 )
 
 // The canary's events. What it found is in the parameters.
@@ -33,6 +34,9 @@ var eventWords = map[string]explain.Text{
 	proof.EventResumed:         {EN: "sales resumed", ZH: "消费已恢复"},
 	eventIncidentOpened:        {EN: "INCIDENT OPENED", ZH: "事件已立案"},
 	eventClockRanOut:           {EN: "A DEADLINE RAN OUT", ZH: "报告时限已过"},
+	eventClockLost:             {EN: "THE MACHINE'S CLOCK IS NOT SYNCHRONISED", ZH: "本机时钟未同步"},
+	eventClockKept:             {EN: "the machine's clock is synchronised", ZH: "本机时钟已同步"},
+	staff.EventLocked:          {EN: "ACCOUNT LOCKED: wrong passphrases", ZH: "账号已锁定: 连续错误口令"},
 	effectiveness.EventChanged: {EN: "terminal proves itself otherwise than before", ZH: "终端的证明方式与其历史不同"},
 }
 
@@ -43,6 +47,7 @@ var parameterWords = map[string]explain.Text{
 	"trait": {EN: "trait", ZH: "特征"}, "was": {EN: "was", ZH: "原为"}, "is": {EN: "is", ZH: "现为"}, "by": {EN: "by", ZH: "操作人"},
 	"count": {EN: "count", ZH: "数量"}, "days": {EN: "days", ZH: "天数"},
 	"incident": {EN: "incident", ZH: "事件"}, "title": {EN: "about", ZH: "内容"}, "severity": {EN: "severity", ZH: "级别"}, "clock": {EN: "clock", ZH: "时限"},
+	"error_ms": {EN: "ms off at most", ZH: "毫秒 (最大误差)"}, "account": {EN: "account", ZH: "账号"}, "until": {EN: "until", ZH: "至"},
 	"due": {EN: "due", ZH: "到期"}, "drill": {EN: "DRILL", ZH: "演练"},
 }
 

@@ -144,6 +144,7 @@ func staffTerminals() []sampleTerminal {
 		default:
 			t.model, t.profile = "Sample S10", registry.MACECB3DES
 		}
+		t.place = samplePlace(i % sampleShops)
 		t.keyless = i == 17 // states its serial number and cannot prove it
 		all = append(all, t)
 	}

@@ -17,7 +17,7 @@ import (
 
 // httpsFlags are the flags, and configuration keys, of the HTTPS port.
 type httpsFlags struct {
-	HTTPS string `name:"https" help:"Address of the HTTPS port, where terminals report their health and fetch releases. Without it: none." placeholder:"HOST:PORT"`
+	HTTPS string `name:"https" help:"Address of the HTTPS port, where terminals report their health and fetch releases, and anybody asks what a certificate is worth. Without it: none." placeholder:"HOST:PORT"`
 }
 
 // demoHTTPS is the demonstration's, when not told otherwise.
@@ -44,6 +44,7 @@ func (f *httpsFlags) listenHTTPS(test bool) (net.Listener, error) {
 // mount puts what the host serves over HTTPS under its paths.
 func (e *engine) mount(s *web.Server) {
 	s.Handle(web.HealthPath, web.Health(e.healthDesk()))
+	e.mountCertificates(s.Handle)
 	s.Handle("GET "+releasesPath, http.StripPrefix(releasesPath, e.repository(releases.DefaultLives())))
 }
 

@@ -74,10 +74,12 @@ type journalFacts struct {
 	whole      bool // all of it was read
 	first      pos.Instant
 	entries    uint64
-	refused    int // messages
-	incomplete int // of them, without one of the six fields
-	outside    int // refused for their place
-	known      map[pos.TerminalID]pos.Instant
+	refused    int                    // messages
+	incomplete int                    // of them, without one of the six fields
+	outside    int                    // refused for their place
+	drifted    map[pos.TerminalID]int // messages from outside the circle, refused or marked, of terminals that are no canary
+	said       int                    // messages of terminals that say where they are
+	silent     int                    // of those that do not
 	traded     map[pos.TerminalID]pos.Instant
 	sold       map[uint64]pos.Amount // entry of a sale
 	refunded   map[uint64]pos.Amount // of that sale
@@ -130,6 +132,7 @@ func (o *operations) readRegister() error {
 	o.devices = map[pos.Serial]*registry.Device{}
 	for _, t := range o.e.ledger.Terminals() {
 		if t.Canary {
+			delete(o.drifted, t.ID)
 			continue
 		}
 		o.terminals = append(o.terminals, t)
@@ -153,7 +156,7 @@ func (o *operations) readRegister() error {
 
 // readJournal reads the journal once, and verifies its chain.
 func (o *operations) readJournal() error {
-	o.known, o.traded = map[pos.TerminalID]pos.Instant{}, map[pos.TerminalID]pos.Instant{}
+	o.traded, o.drifted = map[pos.TerminalID]pos.Instant{}, map[pos.TerminalID]int{}
 	o.sold, o.refunded, o.undone = map[uint64]pos.Amount{}, map[uint64]pos.Amount{}, map[uint64]bool{}
 	ctx, cancel := context.WithTimeout(o.ctx, maxReadTime)
 	defer cancel()
@@ -187,10 +190,12 @@ func (o *operations) read(entry journal.Entry) error {
 	if err := x.Parse(entry); err != nil {
 		return err
 	}
+	o.place(&x)
 	if x.Reason != reason.None {
 		o.refused++
 		// User or device, type, time, result, origin, affected object: what could not be read of a message has its origin.
-		if entry.At == 0 || x.Source == (pos.Address{}) || x.Reason.String() == "" || x.MTI != 0 && x.DE39 == (pos.ResponseCode{}) {
+		// A refusal without DE39 has a result too: the connection was closed without an answer.
+		if entry.At == 0 || x.Source == (pos.Address{}) || x.Reason.String() == "" {
 			o.incomplete++
 		}
 		if x.Reason == reason.LocationOutside {
@@ -210,6 +215,23 @@ func (o *operations) read(entry journal.Entry) error {
 		o.undone[x.Original] = true
 	}
 	return nil
+}
+
+// place counts what a message says of where it is sent from; repeats and canaries aside.
+func (o *operations) place(x *journal.Exchange) {
+	if x.Flags&(journal.FlagCanary|journal.FlagRepeat) != 0 {
+		return
+	}
+	if x.Reason == reason.LocationOutside || x.Flags&journal.FlagOutside != 0 {
+		o.drifted[x.Terminal]++
+	}
+	if x.Effect == journal.Sold {
+		if x.Flags&journal.FlagPlace != 0 {
+			o.said++
+		} else {
+			o.silent++
+		}
+	}
 }
 
 // say makes the words of a check.

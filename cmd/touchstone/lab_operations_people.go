@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"touchstone/explain"
 	"touchstone/journal"
@@ -77,9 +79,40 @@ func trailKept(o *operations) (operationState, lab.Text) {
 	return opSatisfied, say("all %d entries since %s are here and searchable; no command removes one", "自 %[2]s 起的 %[1]d 条日志全部保留并可检索; 没有删除命令", o.entries, o.first.Time().UTC().Format("2006-01-02"))
 }
 
-// lockouts: accounts are not locked.
+// lockouts guesses at an account of its own, in a room of its own, and looks for the lock, its length and its alarm.
 func lockouts(o *operations) (operationState, lab.Text) {
-	return opNotSatisfied, say("wrong passphrases are journaled and each costs an Argon2id, and refusals of terminals raise incidents (%d rules); but an account is not locked after ten", "错误口令记入日志, 每次须计算 Argon2id; 终端连续失败会触发事件(%d 条规则); 但账号不会在十次后锁定", len(o.r.incident.Data().Rules))
+	room, who := staff.NewState(), staff.Account{Name: "test", Key: make([]byte, 32)}
+	account, err := journal.NewChange(staff.NounAccount, who.Name, &who)
+	if err != nil || room.Fold(1, account) != nil {
+		return opNotSatisfied, say("the account to guess at was not made", "未能建立试验账号")
+	}
+	at, alarms, after, until := o.now, 0, 0, pos.Instant(0)
+	for i := 1; i <= 12; i++ {
+		drafts, events, err := staff.WrongPassphrase(room, who.Name, at)
+		if err != nil {
+			return opNotSatisfied, say("a wrong passphrase is not counted", "错误口令未被计数")
+		}
+		for _, d := range drafts {
+			for _, c := range d.Act.Changes {
+				err = errors.Join(err, room.Fold(uint64(i+1), c))
+			}
+		}
+		if alarms += len(events); after == 0 && room.Locked(who.Name, at) != 0 {
+			after, until = i, room.Locked(who.Name, at)
+		}
+		at = at.Add(time.Second)
+	}
+	if after == 0 || after > 10 || until.Sub(o.now) < 30*time.Minute || alarms != 1 {
+		return opNotSatisfied, say("twelve wrong passphrases: locked after %d, %d alarms", "十二次错误口令: 第 %d 次后锁定, 告警 %d 次", after, alarms)
+	}
+	wrong, locks := 0, 0
+	for _, a := range o.r.staff.Accounts() {
+		if g := o.r.staff.Guesses(a.Name); g != nil {
+			wrong, locks = wrong+g.InARow, locks+g.Locks
+		}
+	}
+	return opPartly, say("twelve wrong passphrases: locked after %d for %s, one alarm, one entry each; here %d wrong now, %d locks in all; %d rules open incidents of what spreads over terminals; but failed MACs of one terminal suspend nothing, with a certificate or without",
+		"十二次错误口令: 第 %d 次后锁定 %s, 告警一次, 逐次记录; 此处当前错误 %d 次, 累计锁定 %d 次; %d 条规则对多终端失败自动立案; 但单台终端 MAC 连续失败不会使其停用, 无论有无证书", after, staff.LockedFor, wrong, locks, len(o.r.incident.Data().Rules))
 }
 
 // passphraseRules tries what may not be set, and what may, and looks at how the hashes are kept.
@@ -223,7 +256,8 @@ func certificatePublic(o *operations) (operationState, lab.Text) {
 	if _, err := attest.Open(context.Background(), altered, trusted); err == nil {
 		return opNotSatisfied, say("an altered %s verifies", "被改动的 %s 也通过校验", newest.ID)
 	}
-	return opPartly, say("%s verifies from its file and two trusted keys, altered it does not; there is no public address, code or status list", "%s 凭文件与两把受信任公钥可验证, 改动后不可; 没有公开地址、二维码与状态清单", newest.ID)
+	return opPartly, say("%s verifies from its file and two trusted keys, altered it does not; GET %s/%[1]s over HTTPS tells what it covers and what it is worth now, to be kept five minutes, and names no person; the answer is not signed by itself, and there is no code to scan and no log with proofs",
+		"%s 凭文件与两把受信任公钥可验证, 改动后不可; HTTPS 的 GET %s/%[1]s 可查其范围与当前状态, 可缓存五分钟, 不含个人信息; 但应答本身未签名, 没有二维码与带证明的日志", newest.ID, certificatesPath)
 }
 
 // trained counts who of a register is trained.

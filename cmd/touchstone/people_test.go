@@ -408,7 +408,7 @@ func TestDutyMatrix(t *testing.T) {
 		for _, role := range staff.Roles {
 			by := c
 			by.By = []credential{{Name: "one." + strings.ReplaceAll(string(role), "_", "-"), PassphraseFile: h.as("qian").PassphraseFile}}
-			_, err := h.proveAll(&by, d)
+			_, err := h.proveAll(t.Context(), &by, d)
 			may := len(d.roles) == 0
 			for _, r := range d.roles {
 				may = may || r == role

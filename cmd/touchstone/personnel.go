@@ -58,6 +58,7 @@ type personnelChange struct {
 	Leave  string `json:"leave,omitempty"`  // the account whose person left
 	Review bool   `json:"review,omitempty"` // every account was looked at
 	Notes  string `json:"notes,omitempty"`
+	Unlock string `json:"unlock,omitempty"` // the account whose passphrase was guessed at
 }
 
 // passphraseChange is a person's new passphrase. The old one, or the person's own key, is the proof of who asks.
@@ -219,6 +220,10 @@ func (e *engine) changePersonnel(ctx context.Context, c *personnelChange, actors
 		if c.Review {
 			told.What = "accounts reviewed"
 			return staff.ReviewAccounts(r.staff, c.Notes, actors, now)
+		}
+		if c.Unlock != "" {
+			told.What = "account " + c.Unlock + " unlocked"
+			return asRefusal("account_unlock", actors)(staff.Unlock(r.staff, c.Unlock, actors, now))
 		}
 		told.What = "the person of account " + c.Leave + " has left: every account of the person ends"
 		return asRefusal("person_leave", actors)(staff.Leave(r.staff, c.Leave, actors, now))
