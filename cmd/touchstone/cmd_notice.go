@@ -186,14 +186,35 @@ func (l *lines) lastAttempt(n *redress.Notice) string {
 		return ""
 	}
 	a := &n.Attempts[len(n.Attempts)-1]
-	text := a.Text
-	if a.Code != 0 && !strings.HasPrefix(text, fmt.Sprint(a.Code)) {
-		text = fmt.Sprintf("%d %s", a.Code, text)
-	}
+	text := answered(a.Code, a.Text)
 	if a.N > 1 {
 		text += fmt.Sprintf(l.two(" (attempt %d)", " (第 %d 次)"), a.N)
 	}
 	return text
+}
+
+// answered is what the other side said: its code, where it has one, and its words.
+func answered(code int, text string) string {
+	if code == 0 || strings.HasPrefix(text, fmt.Sprint(code)) {
+		return text
+	}
+	return fmt.Sprintf("%d %s", code, text)
+}
+
+func (l *lines) attemptResult(r redress.AttemptResult) string {
+	switch r {
+	case redress.Accepted:
+		return l.two("accepted", "已接收")
+	case redress.Refused:
+		return l.two("refused for good", "拒收")
+	case redress.RefusedNow:
+		return l.two("refused for now", "暂时拒收")
+	case redress.Unreachable:
+		return l.two("unreachable", "无法连接")
+	case redress.Doubtful:
+		return l.two("in doubt", "存疑")
+	}
+	return l.two("interrupted", "中断")
 }
 
 func (l *lines) noticeKind(k redress.NoticeKind) string {
@@ -262,13 +283,13 @@ func (c *noticeShowCmd) Run(a *app) error {
 	}
 	for i := range n.Attempts {
 		at := &n.Attempts[i]
-		fmt.Fprintf(a.stdout, "  %s %d  %s  %s  %d %s\n", l.two("attempt", "尝试"), at.N, at.Began.Time().In(l.zone).Format(time.DateTime), at.Result, at.Code, at.Text)
+		fmt.Fprintf(a.stdout, "  %s %d  %s  %s  %s\n", l.two("attempt", "尝试"), at.N, at.Began.Time().In(l.zone).Format(time.DateTime), l.attemptResult(at.Result), answered(at.Code, at.Text))
 		if c.Conversation && at.Talk != "" {
 			fmt.Fprintln(a.stdout, "    "+strings.ReplaceAll(strings.TrimSpace(p.Talks[at.Talk]), "\n", "\n    "))
 		}
 	}
 	if n.Proof != nil {
-		fmt.Fprintf(a.stdout, "%s: %s  %s  %d %s  SHA-256 %s\n", l.two("proof", "送达证明"), n.Proof.Notice, n.Proof.At.Time().In(l.zone).Format(time.DateTime), n.Proof.Code, n.Proof.Text, n.Proof.Digest)
+		fmt.Fprintf(a.stdout, "%s: %s  %s  %s  SHA-256 %s\n", l.two("proof", "送达证明"), n.Proof.Notice, n.Proof.At.Time().In(l.zone).Format(time.DateTime), answered(n.Proof.Code, n.Proof.Text), n.Proof.Digest)
 	}
 	if c.Conversation {
 		return nil

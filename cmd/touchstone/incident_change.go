@@ -174,7 +174,11 @@ func (e *engine) decideIncident(r *rooms, c *incidentChange, document []byte, by
 	case incidentAction:
 		return incident.AddAction(s, c.ID, c.Text, by, now)
 	case incidentLink:
-		return incident.AddLink(s, c.ID, c.IDs, by, now)
+		drafts, err := incident.AddLink(s, c.ID, c.IDs, by, now)
+		if err == nil {
+			err = linked(r, c, by)
+		}
+		return drafts, err
 	case incidentAnswer:
 		sent, err := noticeSent(r, c, by)
 		if err != nil {

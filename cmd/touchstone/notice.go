@@ -206,8 +206,10 @@ func noticeSent(r *rooms, c *incidentChange, by incident.By) (pos.Instant, error
 		return c.At, nil
 	}
 	proof, err := r.redress.ProofOf(c.Notice)
-	if err == nil && r.redress.Notice(c.Notice).Incident != c.ID {
-		err = fmt.Errorf("notice %s is about %s", c.Notice, r.redress.Notice(c.Notice).Incident)
+	if n := r.redress.Notice(c.Notice); err == nil && n.Incident != c.ID {
+		err = fmt.Errorf("notice %s is about %s", c.Notice, n.Incident)
+	} else if err == nil {
+		err = answersWith(r, c, n.Kind)
 	}
 	if err != nil {
 		return 0, &journal.Refusal{Kind: journal.KindIncident, Verb: "incident_clock_answered", Actors: by.Actors, Why: err.Error(), Err: err}

@@ -52,6 +52,8 @@ func (e *engine) scope(q redress.Scope) (scopeAnswer, []pos.TerminalID, error) {
 		case known:
 			of.Incident, of.From, of.To = q.Incident, cmp.Or(q.From, of.From), cmp.Or(q.To, of.To)
 			a.Scope = of
+		case a.Frozen == nil && !e.incidentKnown(q.Incident):
+			return scopeAnswer{}, nil, fmt.Errorf("there is no incident %.40s: see touchstone incident list", q.Incident)
 		case a.Frozen == nil:
 			return scopeAnswer{}, nil, fmt.Errorf("incident %.40s says of no terminal: give --terminal or --model", q.Incident)
 		}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"touchstone/fleet"
+	"touchstone/incident"
+	"touchstone/journal"
+	"touchstone/redress"
+)
+
+// linked refuses records that do not exist, and notices, claims and exposures of another incident: what is linked is read as
+// evidence, and a slip of the keyboard would be evidence of nothing. What no record can be called by is left to the rule.
+func linked(r *rooms, c *incidentChange, by incident.By) error {
+	for _, id := range c.IDs {
+		why := ""
+		switch known, of := recordOf(r, id); {
+		case !known:
+			why = fmt.Sprintf("there is no record %.40q", id)
+		case of != "" && of != c.ID:
+			why = fmt.Sprintf("%s belongs to %s", id, of)
+		}
+		if why != "" {
+			return &journal.Refusal{Kind: journal.KindIncident, Verb: "incident_linked", Actors: by.Actors, Why: why, Err: incident.ErrRefused}
+		}
+	}
+	return nil
+}
+
+// recordOf tells whether a record of that id is registered, and of which incident it is where it is of one.
+func recordOf(r *rooms, id string) (known bool, of string) {
+	kind, _, _ := strings.Cut(id, "-")
+	switch kind {
+	case "ADV":
+		known = r.fleet.Advisory(id) != nil
+	case "CMP":
+		known = r.fleet.Campaign(id) != nil
+	case "INS":
+		known = r.fleet.Inspection(id) != nil
+	case "GLN":
+		known = slices.ContainsFunc(r.fleet.Glances(false), func(g *fleet.Glance) bool { return g.ID == id })
+	case "REL":
+		known = slices.ContainsFunc(r.fleet.Releases(), func(x *fleet.Release) bool { return x.ID == id })
+	case "CRT":
+		known = r.lab.Certificate(id) != nil
+	case "RUN":
+		known = r.lab.Run(id) != nil
+	case "FND":
+		known = r.lab.Finding(id) != nil
+	case "INC":
+		known = r.incident.Incident(id) != nil
+	case "RPT":
+		known = r.incident.Report(id) != nil
+	case "NTC":
+		if n := r.redress.Notice(id); n != nil {
+			known, of = true, n.Incident
+		}
+	case "CLM":
+		if c := r.redress.Claim(id); c != nil {
+			known, of = true, c.Incident
+		}
+	case "EXP":
+		if x := r.redress.Exposure(id); x != nil {
+			known, of = true, x.Scope.Incident
+		}
+	}
+	return known, of
+}
+
+// answering says which notices can be the proof that a clock was answered, by the clock's template: a notice to the public
+// tells no card scheme. A template that is in none is answered with a document or a statement.
+var answering = map[string][]redress.NoticeKind{
+	"consumer-notice":       {redress.ConsumerNotice},
+	"regulator-report":      {redress.RegulatorNote},
+	"regulator-final":       {redress.RegulatorNote},
+	"containment-checklist": {redress.InternalNotice},
+}
+
+// answersWith refuses a notice as the answer to clocks whose recipients it did not go to.
+func answersWith(r *rooms, c *incidentChange, kind redress.NoticeKind) error {
+	for _, k := range r.incident.Clocks(c.ID) {
+		if !slices.Contains(c.IDs, k.Rule) && !slices.Contains(c.IDs, k.ID) {
+			continue
+		}
+		if can := answering[k.Template]; !slices.Contains(can, kind) {
+			if len(can) == 0 {
+				return fmt.Errorf("no notice tells the recipient of clock %s, %s: answer it with --document or --statement", k.Rule, k.Recipient.EN)
+			}
+			return fmt.Errorf("notice %s is a %s: clock %s, for %s, is answered with a %s", c.Notice, kind, k.Rule, k.Recipient.EN, can[0])
+		}
+	}
+	return nil
+}
