@@ -88,7 +88,7 @@ func answersWith(r *rooms, c *incidentChange, kind redress.NoticeKind) error {
 			if len(can) == 0 {
 				return fmt.Errorf("no notice tells the recipient of clock %s, %s: answer it with --document or --statement", k.Rule, k.Recipient.EN)
 			}
-			return fmt.Errorf("notice %s is a %s: clock %s, for %s, is answered with a %s", c.Notice, kind, k.Rule, k.Recipient.EN, can[0])
+			return fmt.Errorf("notice %s is of kind %s: clock %s, for %s, is answered with one of kind %s", c.Notice, kind, k.Rule, k.Recipient.EN, can[0])
 		}
 	}
 	return nil
