@@ -8,6 +8,7 @@ import (
 	"touchstone/fleet"
 	"touchstone/incident"
 	"touchstone/journal"
+	"touchstone/pos"
 	"touchstone/redress"
 )
 
@@ -27,6 +28,33 @@ func linked(r *rooms, c *incidentChange, by incident.By) error {
 		}
 	}
 	return nil
+}
+
+// sayable refuses what may not be kept or names nothing: a card number in a person's words, which the journal would keep for
+// ever, and a terminal or device that is not registered, which a scope would count as touched and nobody would look at.
+func (c *incidentChange) sayable(e *engine, by incident.By) error {
+	why := ""
+	if pos.HasPAN(c.Text) || pos.HasPAN(c.Title.EN) || pos.HasPAN(c.Title.ZH) {
+		why = "the text holds what looks like a card number: leave it out, the last four digits are enough"
+	}
+	if c.Scope != nil {
+		for _, name := range c.Scope.Terminals {
+			if id, err := pos.ParseTerminalID(name); err == nil {
+				if _, err := e.ledger.Terminal(id); err != nil {
+					why = fmt.Sprintf("there is no terminal %s", id)
+				}
+			}
+		}
+		for _, serial := range c.Scope.Devices {
+			if _, err := e.ledger.Device(pos.Serial(serial)); err != nil {
+				why = fmt.Sprintf("there is no device %.40q", serial)
+			}
+		}
+	}
+	if why == "" {
+		return nil
+	}
+	return &journal.Refusal{Kind: journal.KindIncident, Verb: "incident_" + c.Op, Actors: by.Actors, Why: why, Err: incident.ErrRefused}
 }
 
 // recordOf tells whether a record of that id is registered, and of which incident it is where it is of one.
