@@ -172,12 +172,12 @@ func writeNotices(w io.Writer, l *lines, list []redress.Notice) error {
 		if n.Drill {
 			drill = "  DRILL 演练"
 		}
-		if _, err := fmt.Fprintf(w, "%s  %s  %s  %s  %s  %s%s\n", pad(n.ID, 7), pad(l.noticeKind(n.Kind), 22), pad(l.noticeState(n.State), 10), pad(string(n.To.Channel), 7),
+		if _, err := fmt.Fprintf(w, "%s  %s  %s  %s  %s  %s%s\n", pad(n.ID, 7), pad(l.noticeKind(n.Kind), 22), pad(l.noticeState(n), 10), pad(string(n.To.Channel), 7),
 			pad(n.To.Address, 30), l.lastAttempt(n), drill); err != nil {
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(w, l.two("%d of %d sent\n", "已送达 %d, 共 %d\n"), sent, len(list))
+	_, err := fmt.Fprintf(w, l.two("%d of %d sent\n", "已送出 %d, 共 %d\n"), sent, len(list))
 	return err
 }
 
@@ -231,8 +231,9 @@ func (l *lines) noticeKind(k redress.NoticeKind) string {
 	return l.two("internal", "内部通报")
 }
 
-func (l *lines) noticeState(s redress.NoticeState) string {
-	switch s {
+// noticeState is where a notice stands. A file that was written reached nobody yet: somebody has to carry it.
+func (l *lines) noticeState(n *redress.Notice) string {
+	switch n.State {
 	case redress.NoticeDrafted:
 		return l.two("drafted", "已拟制")
 	case redress.NoticeSuperseded:
@@ -242,6 +243,9 @@ func (l *lines) noticeState(s redress.NoticeState) string {
 	case redress.NoticeSending:
 		return l.two("sending", "发送中")
 	case redress.NoticeSent:
+		if n.To.Channel == redress.ByFile {
+			return l.two("written", "已生成")
+		}
 		return l.two("sent", "已送达")
 	case redress.NoticeFailed:
 		return l.two("failed", "被拒收")
@@ -277,7 +281,7 @@ func (c *noticeShowCmd) Run(a *app) error {
 	case c.JSON:
 		return json.NewEncoder(a.stdout).Encode(p)
 	}
-	fmt.Fprintf(a.stdout, "%s  %s  %s  %s  %s <%s>\n%s: %s\n", n.ID, n.Incident, l.noticeKind(n.Kind), l.noticeState(n.State), n.To.Channel, n.To.Address, l.two("subject", "主题"), n.Subject)
+	fmt.Fprintf(a.stdout, "%s  %s  %s  %s  %s <%s>\n%s: %s\n", n.ID, n.Incident, l.noticeKind(n.Kind), l.noticeState(n), n.To.Channel, n.To.Address, l.two("subject", "主题"), n.Subject)
 	for _, f := range n.Contents {
 		fmt.Fprintf(a.stdout, "  %s %8d %s  SHA-256 %s\n", pad(f.Name, 26), f.Bytes, l.two("bytes", "字节"), f.Digest)
 	}

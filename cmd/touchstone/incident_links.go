@@ -107,7 +107,11 @@ var answering = map[string][]redress.NoticeKind{
 }
 
 // answersWith refuses a notice as the answer to clocks whose recipients it did not go to.
-func answersWith(r *rooms, c *incidentChange, kind redress.NoticeKind) error {
+func answersWith(r *rooms, c *incidentChange, n *redress.Notice) error {
+	if n.To.Channel == redress.ByFile {
+		return fmt.Errorf("notice %s was written to a file and told nobody yet: --statement says who carried it to whom", n.ID)
+	}
+	kind := n.Kind
 	for _, k := range r.incident.Clocks(c.ID) {
 		if !slices.Contains(c.IDs, k.Rule) && !slices.Contains(c.IDs, k.ID) {
 			continue

@@ -209,7 +209,7 @@ func noticeSent(r *rooms, c *incidentChange, by incident.By) (pos.Instant, error
 	if n := r.redress.Notice(c.Notice); err == nil && n.Incident != c.ID {
 		err = fmt.Errorf("notice %s is about %s", c.Notice, n.Incident)
 	} else if err == nil {
-		err = answersWith(r, c, n.Kind)
+		err = answersWith(r, c, n)
 	}
 	if err != nil {
 		return 0, &journal.Refusal{Kind: journal.KindIncident, Verb: "incident_clock_answered", Actors: by.Actors, Why: err.Error(), Err: err}
