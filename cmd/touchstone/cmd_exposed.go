@@ -79,7 +79,7 @@ func (c *exposedCmd) Run(a *app) error {
 		return err
 	}
 	if c.Freeze {
-		_, err := c.perform(a, change{Exposure: &exposureChange{scope}})
+		_, err := c.performIn(a, change{Exposure: &exposureChange{scope}}, c.Lang)
 		return err
 	}
 	var found scopeAnswer

@@ -73,7 +73,7 @@ func (c *noticeSendCmd) Run(a *app) error {
 	if err := c.question(a, change{Notices: &noticesQuery{Incident: c.Incident}}, &seen); err != nil {
 		return err
 	}
-	told, err := c.perform(a, change{NoticeSend: &noticeSendChange{c.Incident, seen.Set}})
+	told, err := c.performIn(a, change{NoticeSend: &noticeSendChange{c.Incident, seen.Set}}, c.Lang)
 	if err != nil || told.Proposal != "" || c.Wait == 0 {
 		return err
 	}

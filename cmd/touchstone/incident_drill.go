@@ -38,7 +38,7 @@ campaign is touched. Where mail is not taken, the drill goes on with the documen
 // Run drills and shows what happened.
 func (c *incidentDrillCmd) Run(a *app) error {
 	signed := change{Incident: &incidentChange{Op: incidentDrill}}
-	told, err := c.perform(a, signed)
+	told, err := c.performIn(a, signed, c.Lang)
 	if err != nil || told.Proposal != "" {
 		return err
 	}
@@ -92,7 +92,7 @@ func (e *engine) drill(ctx context.Context, by incident.By) (changed, error) {
 	if err := e.drillAnswer(ctx, id, by); err != nil {
 		return changed{}, err
 	}
-	return changed{What: "DRILL 演练: " + id + " was run to its end", Facts: map[string]string{"incident": id}}, nil
+	return changed{What: "DRILL 演练: " + id + " was run to its end", ZH: "DRILL 演练: " + id + " 已演练完毕", Facts: map[string]string{"incident": id}}, nil
 }
 
 // drillOpen finds the drill that is not at its end, or opens one.

@@ -171,9 +171,10 @@ func (e *engine) sendNotices(ctx context.Context, c *noticeSendChange, by []stri
 		return changed{}, err
 	}
 	e.wakeOutbox()
-	told := changed{What: fmt.Sprintf("%d notices about %s are to be sent", count, c.Incident), Facts: map[string]string{"queued": fmt.Sprint(count)}}
+	told := changed{What: fmt.Sprintf("%d notices about %s are to be sent", count, c.Incident), ZH: fmt.Sprintf("%s 的 %d 份通知待发送", c.Incident, count), Facts: map[string]string{"queued": fmt.Sprint(count)}}
 	if !e.sending.Load() {
 		told.What += "; they leave when a host runs on this directory: touchstone serve"
+		told.ZH += "; 本目录的主机 (touchstone serve) 运行时发出"
 		told.Facts["waits"] = "host"
 	}
 	return told, nil

@@ -159,6 +159,7 @@ func (e *engine) freeze(ctx context.Context, c *exposureChange, by []string) (ch
 		return changed{}, err
 	}
 	return changed{What: fmt.Sprintf("exposure %s of %s: %d sales, %d cards, %d shops, %s", x.ID, x.Scope.Incident, sum.Sales, sum.Cards, sum.Shops, sum.Amount),
+		ZH:    fmt.Sprintf("已固化涉险交易 %s (%s): %d 笔, %d 张卡, %d 家商户, %s", x.ID, x.Scope.Incident, sum.Sales, sum.Cards, sum.Shops, sum.Amount),
 		Facts: map[string]string{"exposure": x.ID, "incident": x.Scope.Incident, "list": files[0]}}, nil
 }
 
