@@ -100,7 +100,7 @@ func recordOf(r *rooms, id string) (known bool, of string) {
 // answering says which notices can be the proof that a clock was answered, by the clock's template: a notice to the public
 // tells no card scheme. A template that is in none is answered with a document or a statement.
 var answering = map[string][]redress.NoticeKind{
-	"consumer-notice":       {redress.ConsumerNotice},
+	"consumer-notice":       {redress.ConsumerNotice, redress.RegulatorNote}, // its recipients are consumers and an authority
 	"regulator-report":      {redress.RegulatorNote},
 	"regulator-final":       {redress.RegulatorNote},
 	"containment-checklist": {redress.InternalNotice},
