@@ -252,7 +252,7 @@ func AddAction(s *State, id, text string, by By, now pos.Instant) ([]journal.Dra
 }
 
 // linkable are the records of other rooms that an incident may name, by the first letters of their ids.
-var linkable = []string{"ADV-", "CMP-", "CRT-", "INS-", "NTC-", "CLM-", "RPT-", "RUN-", "FND-", "REL-", "INC-", "PAY-", "EXP-"}
+var linkable = []string{"ADV-", "CMP-", "CRT-", "INS-", "NTC-", "CLM-", "RPT-", "RUN-", "FND-", "REL-", "INC-", "GLN-", "EXP-"}
 
 // AddLink is the decision to name records of other rooms that belong to it. One that is named already is left.
 func AddLink(s *State, id string, ids []string, by By, now pos.Instant) ([]journal.Draft, error) {

@@ -92,6 +92,8 @@ type Detection struct {
 	Text   Text     // of an event or act
 	Link   string   // the record of an act, such as INS-3
 	At     pos.Instant
+	From   Text        // of an act: why its exposure begins where it does
+	Until  pos.Instant // of an act: when its exposure ended, 0: it goes on
 }
 
 // NewCorrelator is one before any entry. rules gives the rules in force, lookup what is registered of a terminal.

@@ -65,7 +65,7 @@ func File(s *State, r *Report, by By, now pos.Instant) ([]journal.Draft, error) 
 		return nil, refuse(verb, by, "the kind of a report is one of skimmer, refused, wrong_amount, fake_technician, other")
 	case r.Text == "" || !sound(r.Text, MaxReportText):
 		return nil, refuse(verb, by, "say what happened: a text of 1 to %d bytes, UTF-8", MaxReportText)
-	case cardNumber(r.Text):
+	case pos.HasPAN(r.Text):
 		return nil, refuse(verb, by, "the text holds what looks like a card number: leave it out, the last four digits are enough")
 	case r.Terminal == "" && r.Serial == "":
 		return nil, refuse(verb, by, "name the terminal (the number on the receipt) or the serial number on its label")
@@ -91,43 +91,6 @@ func File(s *State, r *Report, by By, now pos.Instant) ([]journal.Draft, error) 
 	a := &acting{verb: verb, by: by}
 	a.put(NounReport, r.ID, &kept)
 	return a.drafts()
-}
-
-// cardNumber tells whether a text holds 13 to 19 digits with a right check digit (Luhn; ISO/IEC 7812-1), spaces and
-// hyphens between them or not, that begin as payment cards do. Who reports must not leave a card number in the
-// journal for ever.
-func cardNumber(text string) bool {
-	var run []byte
-	holds := func() bool {
-		return len(run) >= 13 && len(run) <= 19 && run[0] >= 3 && run[0] <= 6 && luhn(run)
-	}
-	for _, c := range []byte(text) {
-		switch {
-		case c >= '0' && c <= '9':
-			run = append(run, c-'0')
-		case (c == ' ' || c == '-') && len(run) > 0:
-		default:
-			if holds() {
-				return true
-			}
-			run = run[:0]
-		}
-	}
-	return holds()
-}
-
-func luhn(digits []byte) bool {
-	sum := 0
-	for i := range digits {
-		d := int(digits[len(digits)-1-i])
-		if i%2 == 1 {
-			if d *= 2; d > 9 {
-				d -= 9
-			}
-		}
-		sum += d
-	}
-	return sum%10 == 0
 }
 
 // Dismiss is a person's decision that nothing follows from a report. The answer is for the reporter to read.

@@ -2,6 +2,7 @@ package incident
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -48,5 +49,42 @@ func TestSince(t *testing.T) {
 				t.Error("a spread begins otherwise than with its first refusal")
 			}
 		})
+	}
+}
+
+// TestExposureEndsWithQuarantine: a finding that put the device in quarantine ended its exposure, another did not; a
+// second finding that goes on takes the end away, and the incident tells since when and why.
+func TestExposureEndsWithQuarantine(t *testing.T) {
+	for state, ends := range map[string]bool{"quarantined": true, "deployed": false} {
+		s := fleet.NewState()
+		life := journal.Change{Noun: "device", ID: "S1", Record: fmt.Appendf(nil, `{"serial":"S1","state":%q,"steps":[{"verb":"x","at":%d}]}`, state, morning-900)}
+		if err := s.Fold(1, life); err != nil {
+			t.Fatal(err)
+		}
+		w := NewState()
+		d := Detection{Rule: Rule{ID: "attached-device", Type: typeAct, Kind: "attached_device", Severity: "major", Title: Text{EN: "a device", ZH: "装置"}, What: Text{EN: "found", ZH: "发现"}},
+			Key: "k", Hits: []Hit{{Serial: "S1", Terminal: "00001000", Seq: 5, First: morning, At: morning}}, Link: "INS-1", At: morning}
+		Since(s, &d)
+		i, drafts, err := Take(w, &d, morning+10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := i.Scope.To != 0; got != ends || i.Scope.From != morning-900 {
+			t.Errorf("%s: exposed from %d to %d", state, i.Scope.From, i.Scope.To)
+		}
+		if text := fmt.Sprintf("%s", drafts[0].Act.Changes); !strings.Contains(text, "first known") {
+			t.Errorf("%s: it does not tell since when: %s", state, text)
+		}
+		for n, c := range drafts[0].Act.Changes {
+			if err := w.Fold(uint64(n+6), c); err != nil {
+				t.Fatal(err)
+			}
+		}
+		more := d
+		more.From, more.Until = Text{}, 0
+		more.Hits = []Hit{{Serial: "S2", Terminal: "00001001", Seq: 9, First: morning + 20, At: morning + 20}}
+		if i, _, err = Take(w, &more, morning+30); err != nil || i == nil || i.Scope.To != 0 {
+			t.Errorf("%s: after another that goes on: %+v, %v", state, i, err)
+		}
 	}
 }

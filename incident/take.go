@@ -105,6 +105,12 @@ func (s *State) merge(old *Incident, d *Detection, hits []Hit, now pos.Instant) 
 		return nil, nil, nil // one incident, told often enough
 	}
 	i.sharpen(d, hits)
+	if i.Scope.To != 0 && !i.Scoped { // it ended only if what is new has ended too
+		i.Scope.To = max(i.Scope.To, d.Until)
+		if d.Until == 0 {
+			i.Scope.To = 0
+		}
+	}
 	text := Text{EN: fmt.Sprintf("%d more terminals", len(fresh)), ZH: fmt.Sprintf("新增 %d 台终端", len(fresh))}
 	if len(fresh) == 0 {
 		text = Text{EN: "what they share is seen: " + i.Title.EN, ZH: "共同特征已识别: " + i.Title.ZH}
@@ -225,6 +231,10 @@ func (d *Detection) opening() Opening {
 			ZH: fmt.Sprintf("%s: 具有 %s 的 %d 台终端中 %d 台失败, 其余 %d 台中 %d 台", d.Reason, f.Value, f.Affected+f.Unaffected, f.Affected, f.OthersFailed+f.OthersWell, f.OthersFailed)}
 		o.Scope.Models, o.Scope.Versions, o.Scope.Whole = d.scopeOf()
 	}
+	if d.From != (Text{}) {
+		o.Text = Text{EN: o.Text.EN + "; " + d.From.EN, ZH: o.Text.ZH + "; " + d.From.ZH}
+	}
+	o.Scope.To = d.Until
 	if d.Link != "" {
 		o.Origin = Origin{Way: ByInspection, Ref: d.Link}
 	}

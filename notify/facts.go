@@ -58,7 +58,7 @@ type Facts struct {
 	Incident  string
 	Drill     bool
 	Title     Text
-	Severity  string
+	Severity  Text
 	Cause     Text // zero: still being looked into
 	Kinds     []string
 	Measures  []Text

@@ -57,7 +57,7 @@ func sale(n int, shown string, m pos.MerchantID, amount pos.Amount) notify.Sale 
 
 // facts are of an incident with four sales, three cards of two issuers, three shops.
 func facts() *notify.Facts {
-	return &notify.Facts{Incident: "INC-1", Title: notify.Text{EN: "skimmer found on a terminal", ZH: "终端发现加装装置"}, Severity: "major",
+	return &notify.Facts{Incident: "INC-1", Title: notify.Text{EN: "skimmer found on a terminal", ZH: "终端发现加装装置"}, Severity: notify.Text{EN: "II major", ZH: "Ⅱ 级 重大"},
 		Cause: notify.Text{EN: "a device was attached to the card slot of the terminals.", ZH: "终端卡槽被加装了装置。"},
 		Kinds: []string{"card_number", "expiry", "track", "receipt"}, Measures: []notify.Text{{EN: "the terminals were taken out of use", ZH: "涉事终端已停用"}},
 		Aware: at(12, 0), From: at(9, 0), To: at(12, 0), Terminals: 2, Now: at(13, 0), Zone: shanghai,

@@ -31,6 +31,7 @@ type view struct {
 	Drill                                                      bool
 	Measures                                                   []string
 	From, To, Aware, Now                                       string
+	Zone                                                       string // of these and of every other time, such as UTC+08:00
 	Terminals, ShopCount, Cards, Count, More                   int
 	Amount                                                     string
 	Sales                                                      []saleView
@@ -39,9 +40,16 @@ type view struct {
 	Name, Shop, File                                           string // of the recipient, and its attachment
 }
 
-type saleView struct{ Date, Place, Last4 string }
+// saleView is the payments of one day with one card at one place: a reader takes the same line twice for a mistake.
+type saleView struct {
+	Date, Place, Last4 string
+	Count              int
+}
 
-type clockView struct{ Rule, Duty, Start, Due, Answer string }
+type clockView struct {
+	Rule, Duty, Start, Due, Answer string
+	Begun                          bool // Start and Due are known
+}
 
 // view makes the facts plain in one language.
 func (f *Facts) view(lang, name, shop, file string) *view {
@@ -54,9 +62,9 @@ func (f *Facts) view(lang, name, shop, file string) *view {
 	}
 	list := Text{", ", "、"}.In(lang)
 	cards, shops, amount := f.counts()
-	v := &view{Incident: f.Incident, Drill: f.Drill, DrillMark: drillMark, Title: f.Title.In(lang), Severity: f.Severity, Cause: f.Cause.In(lang),
+	v := &view{Incident: f.Incident, Drill: f.Drill, DrillMark: drillMark, Title: f.Title.In(lang), Severity: f.Severity.In(lang), Cause: f.Cause.In(lang),
 		Exposed: strings.Join(f.told(true, lang), list), Safe: strings.Join(f.told(false, lang), list), From: minute(f.From), To: minute(f.To),
-		Aware: minute(f.Aware), Now: minute(f.Now), Terminals: f.Terminals, ShopCount: shops, Cards: cards, Count: len(f.Sales), Amount: amount.String(),
+		Aware: minute(f.Aware), Now: minute(f.Now), Zone: f.Now.Time().In(f.Zone).Format("UTC-07:00"), Terminals: f.Terminals, ShopCount: shops, Cards: cards, Count: len(f.Sales), Amount: amount.String(),
 		Handler: Text{f.Handler.NameEN, f.Handler.NameZH}.In(lang), Phone: f.Handler.Phone, Mail: f.Handler.Mail,
 		Complaint: Text{f.Handler.ComplaintEN, f.Handler.ComplaintZH}.In(lang), Name: name, Shop: shop, File: file}
 	if v.Cause == "" {
@@ -65,11 +73,7 @@ func (f *Facts) view(lang, name, shop, file string) *view {
 	for _, m := range f.Measures {
 		v.Measures = append(v.Measures, m.In(lang))
 	}
-	for i := range f.Sales[:min(len(f.Sales), shownSales)] {
-		s := &f.Sales[i]
-		v.Sales = append(v.Sales, saleView{day(s.At), f.shop(s.Merchant), s.Last4()})
-	}
-	v.More = len(f.Sales) - len(v.Sales)
+	v.Sales, v.More = f.lines(day)
 	for _, c := range f.Clocks {
 		answer := Text{"not answered yet", "尚未完成"}.In(lang)
 		switch {
@@ -83,9 +87,35 @@ func (f *Facts) view(lang, name, shop, file string) *view {
 		if !c.Checked {
 			answer += Text{" (deadline as configured, not verified)", " (时限为配置值, 未经核实)"}.In(lang)
 		}
-		v.Clocks = append(v.Clocks, clockView{c.Rule, c.Duty.In(lang), minute(c.Start), minute(c.Due), answer})
+		v.Clocks = append(v.Clocks, clockView{c.Rule, c.Duty.In(lang), minute(c.Start), minute(c.Due), answer, c.Start != 0})
 	}
 	return v
+}
+
+// lines are the sales as a reader is told of them, shownSales lines at most, and how many sales stand in none of them. Two
+// cards with the same last digits are two lines.
+func (f *Facts) lines(day func(pos.Instant) string) (list []saleView, more int) {
+	type key struct {
+		day  string
+		shop pos.MerchantID
+		card pos.PANHash
+	}
+	at := map[key]int{}
+	for i := range f.Sales {
+		s := &f.Sales[i]
+		k := key{day(s.At), s.Merchant, s.Card}
+		n, known := at[k]
+		switch {
+		case known:
+			list[n].Count++
+		case len(list) == shownSales:
+			more++
+		default:
+			at[k] = len(list)
+			list = append(list, saleView{k.day, f.shop(s.Merchant), s.Last4(), 1})
+		}
+	}
+	return list, more
 }
 
 // render fills one template. The text it gives carries no link and is bounded, or it is an error.

@@ -52,7 +52,7 @@ var required = []struct{ what, zh, en string }{
 	{"date of the transactions", "2026-11-27 09:00 至 2026-11-27 12:00", "from 2026-11-27 09:00 to 2026-11-27 12:00"},
 	{"place of the transactions", "示例面馆", "Sample Noodles"},
 	{"last four digits", "卡号后四位 1234", "last four digits 1234"},
-	{"what is not exposed", "未涉及: 银行卡密码 (PIN)", "Not exposed: PIN"},
+	{"what is not exposed", "目前未发现涉及: 银行卡密码 (PIN)", "Not known to be concerned: PIN"},
 	{"complaint channel", "投诉渠道: 金融消费者投诉热线 12363", "To complain about us: consumer line 12363"},
 	{"how to claim", "以 CLM 开头的编号", "a number that begins with CLM"},
 	{"nobody asks for card data", "我们不会", "We never ask for the whole card number"},
@@ -333,7 +333,7 @@ func TestRegulatorNoteHasTheClocks(t *testing.T) {
 		}
 		for _, want := range []string{"pipl-57  notify the individuals  from 2026-11-27 12:00  due 2026-11-28 12:00  not answered yet (deadline as configured, not verified)",
 			"cac-report  report  from 2026-11-27 12:00  due 2026-11-27 16:00  answered 2026-11-27 12:30 NTC-9\n", "visa-pfi  engage  from 2026-11-27 12:00  due 2026-11-27 16:00  waived: no such cards (deadline",
-			"cac-final  final report  from not known  due not known  not begun\n", "2 terminals, 3 shops, 3 cards, 4 payments, CNY 156.40", "known since: 2026-11-27 12:00",
+			"cac-final  final report  not begun\n", "severity: II major", "等级: Ⅱ 级 重大", "(UTC+08:00, ", "2 terminals, 3 shops, 3 cards, 4 payments, CNY 156.40", "known since: 2026-11-27 12:00",
 			"cac-report  报告  起算 2026-11-27 12:00  截止 2026-11-27 16:00  已完成 2026-11-27 12:30 NTC-9\n", "尚未完成 (时限为配置值, 未经核实)", "终端 2 台, 商户 3 家, 卡片 3 张, 交易 4 笔, 金额 156.40 元"} {
 			if !strings.Contains(m.Text, want) {
 				t.Errorf("%q is missing in\n%s", want, m.Text)
@@ -342,4 +342,33 @@ func TestRegulatorNoteHasTheClocks(t *testing.T) {
 		return
 	}
 	t.Fatal("no note to the regulator")
+}
+
+// TestCardholderIsToldOncePerDay: the payments of one card at one shop on one day are one line with their number, and two
+// cards that end alike are two.
+func TestCardholderIsToldOncePerDay(t *testing.T) {
+	x := facts()
+	first := x.Sales[0]
+	again, alike := first, first
+	again.RRN[11], again.Amount = again.RRN[11]^1, 100
+	alike.RRN[11], alike.Card = alike.RRN[11]^2, pos.PANHash{9}
+	x.Sales = []notify.Sale{first, again, alike}
+	more, _, _ := book(t)
+	c := config(t, "127.0.0.1:1", more)
+	list, plan := made(t, c, x)
+	for i, m := range list {
+		if plan[i].Kind != redress.ConsumerNotice {
+			continue
+		}
+		for _, want := range []string{"卡号后四位 1234  2 笔\n", "last four digits 1234  2 payments\n", "last four digits 1234\n", "3 payments, 2 cards"} {
+			if !strings.Contains(m.Text, want) {
+				t.Errorf("%q is missing in\n%s", want, m.Text)
+			}
+		}
+		if n := strings.Count(m.Text, "last four digits 1234"); n != 2 {
+			t.Errorf("%d lines, want 2", n)
+		}
+		return
+	}
+	t.Fatal("no notice to cardholders")
 }

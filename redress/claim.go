@@ -119,6 +119,8 @@ func Make(s *State, r Receipt, incident, reason, suffix, by string, found []Cand
 		return refuse("the last four digits of the card are needed")
 	case r.Amount <= 0 || r.Amount > pos.MaxAmount:
 		return refuse("the amount of the receipt is needed")
+	case pos.HasPAN(reason):
+		return refuse(noPAN)
 	case !text(reason):
 		return refuse("a reason has at most %d bytes of text", MaxReason)
 	case len(suffix) != ClaimSuffix || by == "":
@@ -187,6 +189,9 @@ func (s *State) unclaimable(c *Candidate) string {
 func last4(t string) bool {
 	return len(t) == 4 && !slices.ContainsFunc([]byte(t), func(c byte) bool { return c < '0' || c > '9' })
 }
+
+// noPAN is why a person's text is refused that a card number is in.
+const noPAN = "the text holds what looks like a card number: leave it out, the last four digits are enough"
 
 // text tells whether a person's text may be kept.
 func text(t string) bool { return len(t) <= MaxReason && utf8.ValidString(t) }

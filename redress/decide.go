@@ -33,6 +33,8 @@ func Decide(s *State, id string, d Decision, sale *transaction.Record, by []stri
 		return refuse("claim %s is %s: it was decided already", id, old.State)
 	case len(by) < 2 || by[0] == by[1]:
 		return refuse("a claim is decided by two people")
+	case pos.HasPAN(d.Why):
+		return refuse(noPAN)
 	case !text(d.Why):
 		return refuse("a reason has at most %d bytes of text", MaxReason)
 	}

@@ -129,6 +129,7 @@ type releaseChange struct {
 // changed is what a change tells the person who made it.
 type changed struct {
 	What string `json:"what"`
+	ZH   string `json:"zh,omitempty"`  // the same in Chinese, where it is said
 	KCV  string `json:"kcv,omitempty"` // check value of the key that was loaded
 
 	Fingerprint string `json:"fingerprint,omitempty"` // SHA-256 of the certificate that was made, hexadecimal

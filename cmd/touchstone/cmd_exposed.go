@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"touchstone/pos"
@@ -78,7 +79,7 @@ func (c *exposedCmd) Run(a *app) error {
 		return err
 	}
 	if c.Freeze {
-		_, err := c.perform(a, change{Exposure: &exposureChange{scope}})
+		_, err := c.performIn(a, change{Exposure: &exposureChange{scope}}, c.Lang)
 		return err
 	}
 	var found scopeAnswer
@@ -159,7 +160,7 @@ func (o *exposedOut) flush(end bool) error {
 }
 
 func showExposed(x *redress.Exposed) exposedSale {
-	return exposedSale{x.RRN().String(), x.At.Time(), x.Terminal.String(), x.Merchant.String(), x.Shown, x.Last4(), x.Card.String(), x.Amount.String(), x.Version()}
+	return exposedSale{x.RRN().String(), x.At.Time(), x.Terminal.String(), x.Merchant.String(), x.Shown, x.Last4(), x.Card.String(), x.Amount.String(), strings.TrimSpace(x.Version())}
 }
 
 // search reads the view, also while a host runs.

@@ -111,6 +111,9 @@ func (l *lines) money(m *redress.Money) error {
 		fmt.Fprintf(l.w, "  %s: %s\n", l.two("DIFFERS", "不符"), d)
 	}
 	verdict := l.two("reconciles to the cent", "分毫不差, 账目相符")
+	if m.Incident != "" && m.Claims == 0 { // a slip of the keyboard is not taken for books that agree
+		verdict = l.two("the journal has no claim of "+m.Incident, "日志中没有 "+m.Incident+" 的索赔")
+	}
 	if !m.Reconciles {
 		verdict = l.two("DOES NOT RECONCILE", "账目不符")
 	}

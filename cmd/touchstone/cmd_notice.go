@@ -73,7 +73,7 @@ func (c *noticeSendCmd) Run(a *app) error {
 	if err := c.question(a, change{Notices: &noticesQuery{Incident: c.Incident}}, &seen); err != nil {
 		return err
 	}
-	told, err := c.perform(a, change{NoticeSend: &noticeSendChange{c.Incident, seen.Set}})
+	told, err := c.performIn(a, change{NoticeSend: &noticeSendChange{c.Incident, seen.Set}}, c.Lang)
 	if err != nil || told.Proposal != "" || c.Wait == 0 {
 		return err
 	}
@@ -172,12 +172,12 @@ func writeNotices(w io.Writer, l *lines, list []redress.Notice) error {
 		if n.Drill {
 			drill = "  DRILL 演练"
 		}
-		if _, err := fmt.Fprintf(w, "%s  %s  %s  %s  %s  %s%s\n", pad(n.ID, 7), pad(l.noticeKind(n.Kind), 22), pad(l.noticeState(n.State), 10), pad(string(n.To.Channel), 7),
+		if _, err := fmt.Fprintf(w, "%s  %s  %s  %s  %s  %s%s\n", pad(n.ID, 7), pad(l.noticeKind(n.Kind), 22), pad(l.noticeState(n), 10), pad(string(n.To.Channel), 7),
 			pad(n.To.Address, 30), l.lastAttempt(n), drill); err != nil {
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(w, l.two("%d of %d sent\n", "已送达 %d, 共 %d\n"), sent, len(list))
+	_, err := fmt.Fprintf(w, l.two("%d of %d sent\n", "已送出 %d, 共 %d\n"), sent, len(list))
 	return err
 }
 
@@ -186,14 +186,35 @@ func (l *lines) lastAttempt(n *redress.Notice) string {
 		return ""
 	}
 	a := &n.Attempts[len(n.Attempts)-1]
-	text := a.Text
-	if a.Code != 0 && !strings.HasPrefix(text, fmt.Sprint(a.Code)) {
-		text = fmt.Sprintf("%d %s", a.Code, text)
-	}
+	text := answered(a.Code, a.Text)
 	if a.N > 1 {
 		text += fmt.Sprintf(l.two(" (attempt %d)", " (第 %d 次)"), a.N)
 	}
 	return text
+}
+
+// answered is what the other side said: its code, where it has one, and its words.
+func answered(code int, text string) string {
+	if code == 0 || strings.HasPrefix(text, fmt.Sprint(code)) {
+		return text
+	}
+	return fmt.Sprintf("%d %s", code, text)
+}
+
+func (l *lines) attemptResult(r redress.AttemptResult) string {
+	switch r {
+	case redress.Accepted:
+		return l.two("accepted", "已接收")
+	case redress.Refused:
+		return l.two("refused for good", "拒收")
+	case redress.RefusedNow:
+		return l.two("refused for now", "暂时拒收")
+	case redress.Unreachable:
+		return l.two("unreachable", "无法连接")
+	case redress.Doubtful:
+		return l.two("in doubt", "存疑")
+	}
+	return l.two("interrupted", "中断")
 }
 
 func (l *lines) noticeKind(k redress.NoticeKind) string {
@@ -210,8 +231,9 @@ func (l *lines) noticeKind(k redress.NoticeKind) string {
 	return l.two("internal", "内部通报")
 }
 
-func (l *lines) noticeState(s redress.NoticeState) string {
-	switch s {
+// noticeState is where a notice stands. A file that was written reached nobody yet: somebody has to carry it.
+func (l *lines) noticeState(n *redress.Notice) string {
+	switch n.State {
 	case redress.NoticeDrafted:
 		return l.two("drafted", "已拟制")
 	case redress.NoticeSuperseded:
@@ -221,6 +243,9 @@ func (l *lines) noticeState(s redress.NoticeState) string {
 	case redress.NoticeSending:
 		return l.two("sending", "发送中")
 	case redress.NoticeSent:
+		if n.To.Channel == redress.ByFile {
+			return l.two("written", "已生成")
+		}
 		return l.two("sent", "已送达")
 	case redress.NoticeFailed:
 		return l.two("failed", "被拒收")
@@ -256,19 +281,19 @@ func (c *noticeShowCmd) Run(a *app) error {
 	case c.JSON:
 		return json.NewEncoder(a.stdout).Encode(p)
 	}
-	fmt.Fprintf(a.stdout, "%s  %s  %s  %s  %s <%s>\n%s: %s\n", n.ID, n.Incident, l.noticeKind(n.Kind), l.noticeState(n.State), n.To.Channel, n.To.Address, l.two("subject", "主题"), n.Subject)
+	fmt.Fprintf(a.stdout, "%s  %s  %s  %s  %s <%s>\n%s: %s\n", n.ID, n.Incident, l.noticeKind(n.Kind), l.noticeState(n), n.To.Channel, n.To.Address, l.two("subject", "主题"), n.Subject)
 	for _, f := range n.Contents {
 		fmt.Fprintf(a.stdout, "  %s %8d %s  SHA-256 %s\n", pad(f.Name, 26), f.Bytes, l.two("bytes", "字节"), f.Digest)
 	}
 	for i := range n.Attempts {
 		at := &n.Attempts[i]
-		fmt.Fprintf(a.stdout, "  %s %d  %s  %s  %d %s\n", l.two("attempt", "尝试"), at.N, at.Began.Time().In(l.zone).Format(time.DateTime), at.Result, at.Code, at.Text)
+		fmt.Fprintf(a.stdout, "  %s %d  %s  %s  %s\n", l.two("attempt", "尝试"), at.N, at.Began.Time().In(l.zone).Format(time.DateTime), l.attemptResult(at.Result), answered(at.Code, at.Text))
 		if c.Conversation && at.Talk != "" {
 			fmt.Fprintln(a.stdout, "    "+strings.ReplaceAll(strings.TrimSpace(p.Talks[at.Talk]), "\n", "\n    "))
 		}
 	}
 	if n.Proof != nil {
-		fmt.Fprintf(a.stdout, "%s: %s  %s  %d %s  SHA-256 %s\n", l.two("proof", "送达证明"), n.Proof.Notice, n.Proof.At.Time().In(l.zone).Format(time.DateTime), n.Proof.Code, n.Proof.Text, n.Proof.Digest)
+		fmt.Fprintf(a.stdout, "%s: %s  %s  %s  SHA-256 %s\n", l.two("proof", "送达证明"), n.Proof.Notice, n.Proof.At.Time().In(l.zone).Format(time.DateTime), answered(n.Proof.Code, n.Proof.Text), n.Proof.Digest)
 	}
 	if c.Conversation {
 		return nil

@@ -301,5 +301,5 @@ func (c *scVerify) print(w io.Writer, v *attest.Verified, two func(en, zh string
 	for _, s := range p.Signers {
 		line("signed by", "签署人", s.Name+", "+s.Organisation)
 	}
-	line("status", "状态查询", two("what became of it later is not in the file: ", "签发后的状态不在文件中: ")+p.Status)
+	line("status", "状态查询", two("what became of it later is not in the file: ", "签发后的暂停、撤销不在文件中, 须向发证机构查询; 其说明为: ")+p.Status)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/x509"
@@ -96,16 +97,23 @@ type actFlags struct {
 }
 
 // perform signs a change, has it carried out and says what was done, or what to do for it to be done.
-func (f *actFlags) perform(a *app, c change) (changed, error) {
+func (f *actFlags) perform(a *app, c change) (changed, error) { return f.performIn(a, c, "en") }
+
+// performIn is perform that tells in a language, en or zh.
+func (f *actFlags) performIn(a *app, c change, lang string) (changed, error) {
+	l, err := newLines(a.stdout, lang, false)
+	if err != nil {
+		return changed{}, err
+	}
 	told, err := f.signed(a, c)
 	if err != nil {
 		return changed{}, err
 	}
 	if told.Proposal != "" {
-		fmt.Fprintf(a.stdout, "proposed %s: nothing is done until a second person agrees\n  %s approve %s --data %s --as NAME\n", told.Proposal, program(), told.Proposal, f.Data)
+		fmt.Fprintf(a.stdout, l.two("proposed %s: nothing is done until a second person agrees", "已提出 %s: 须第二人同意后生效")+"\n  %s approve %s --data %s --as NAME\n", told.Proposal, program(), told.Proposal, f.Data)
 		return told, nil
 	}
-	fmt.Fprintln(a.stdout, told.What)
+	fmt.Fprintln(a.stdout, l.two(told.What, cmp.Or(told.ZH, told.What)))
 	return told, nil
 }
 

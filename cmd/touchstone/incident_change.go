@@ -76,7 +76,9 @@ func (e *engine) changeIncident(ctx context.Context, c *incidentChange, by incid
 	err = e.actAndTell(ctx, func(r *rooms, now pos.Instant) (drafts []journal.Draft, events []*journal.Event, err error) {
 		if c.Op == incidentOpen {
 			var i *incident.Incident
-			i, drafts, err = openByPerson(r, c, by, now)
+			if err = c.sayable(e, by); err == nil {
+				i, drafts, err = openByPerson(r, c, by, now)
+			}
 			if err != nil {
 				return nil, nil, err
 			}
@@ -154,6 +156,9 @@ func openByPerson(r *rooms, c *incidentChange, by incident.By, now pos.Instant) 
 // decideIncident is the rule of one act.
 func (e *engine) decideIncident(r *rooms, c *incidentChange, document []byte, by incident.By, now pos.Instant) ([]journal.Draft, error) {
 	s := r.incident
+	if err := c.sayable(e, by); err != nil {
+		return nil, err
+	}
 	switch c.Op {
 	case incidentAssign:
 		if a := r.staff.Account(c.Owner); a == nil || a.Disabled {
@@ -174,7 +179,11 @@ func (e *engine) decideIncident(r *rooms, c *incidentChange, document []byte, by
 	case incidentAction:
 		return incident.AddAction(s, c.ID, c.Text, by, now)
 	case incidentLink:
-		return incident.AddLink(s, c.ID, c.IDs, by, now)
+		drafts, err := incident.AddLink(s, c.ID, c.IDs, by, now)
+		if err == nil {
+			err = linked(r, c, by)
+		}
+		return drafts, err
 	case incidentAnswer:
 		sent, err := noticeSent(r, c, by)
 		if err != nil {

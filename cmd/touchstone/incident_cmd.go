@@ -49,7 +49,7 @@ func (f *actFlags) incident(a *app, c incidentChange) error {
 	return err
 }
 
-// instantFlag reads RFC 3339, or a local time such as "2026-11-28 09:30"; "" is 0.
+// instantFlag reads RFC 3339, a local time such as "2026-11-28 09:30", or a day, which is its first instant; "" is 0.
 func instantFlag(name, text string) (pos.Instant, error) {
 	if text == "" {
 		return 0, nil
@@ -57,12 +57,12 @@ func instantFlag(name, text string) (pos.Instant, error) {
 	if t, err := time.Parse(time.RFC3339, text); err == nil {
 		return pos.Instant(t.UnixNano()), nil
 	}
-	for _, form := range []string{time.DateTime, "2006-01-02 15:04"} {
+	for _, form := range []string{time.DateTime, "2006-01-02 15:04", time.DateOnly} {
 		if t, err := time.ParseInLocation(form, text, time.Local); err == nil {
 			return pos.Instant(t.UnixNano()), nil
 		}
 	}
-	return 0, fmt.Errorf("--%s: want a time such as 2026-11-28T09:30:00+08:00 or \"2026-11-28 09:30\"", name)
+	return 0, fmt.Errorf("--%s: want a time such as 2026-11-28, \"2026-11-28 09:30\" or 2026-11-28T09:30:00+08:00", name)
 }
 
 // textFlag is a text given on the command line or in a file.

@@ -27,9 +27,10 @@ type incidentDrillCmd struct {
 
 // Help is shown by touchstone incident drill --help.
 func (incidentDrillCmd) Help() string {
-	return `A device is found attached to a terminal that does not exist. Every clock that would run starts; each recipient's
-document is written, marked as a drill, into drill-outbox of the data directory and nowhere else; then the incident is
-closed by the two people. No permit, certificate or campaign is touched.
+	return `A device is found attached to a terminal that does not exist. Every clock that would run starts; notices marked as a
+drill go by the same way as real ones to the drill recipients of the address book, and to nobody else; each clock's
+document is written into drill-outbox of the data directory; then the incident is closed by the two people. No permit, certificate or
+campaign is touched. Where mail is not taken, the drill goes on with the documents: touchstone notice list says why.
 
   touchstone incident drill --as qian --with sun --lang zh`
 }
@@ -37,7 +38,7 @@ closed by the two people. No permit, certificate or campaign is touched.
 // Run drills and shows what happened.
 func (c *incidentDrillCmd) Run(a *app) error {
 	signed := change{Incident: &incidentChange{Op: incidentDrill}}
-	told, err := c.perform(a, signed)
+	told, err := c.performIn(a, signed, c.Lang)
 	if err != nil || told.Proposal != "" {
 		return err
 	}
@@ -52,6 +53,9 @@ func (e *engine) drill(ctx context.Context, by incident.By) (changed, error) {
 	}
 	id, err := e.drillOpen(ctx, by)
 	if err != nil {
+		return changed{}, err
+	}
+	if err := e.drillNotices(ctx, id, by); err != nil {
 		return changed{}, err
 	}
 	if err := e.drillAnswer(ctx, id, by); err != nil {
@@ -88,7 +92,7 @@ func (e *engine) drill(ctx context.Context, by incident.By) (changed, error) {
 	if err := e.drillAnswer(ctx, id, by); err != nil {
 		return changed{}, err
 	}
-	return changed{What: "DRILL 演练: " + id + " was run to its end", Facts: map[string]string{"incident": id}}, nil
+	return changed{What: "DRILL 演练: " + id + " was run to its end", ZH: "DRILL 演练: " + id + " 已演练完毕", Facts: map[string]string{"incident": id}}, nil
 }
 
 // drillOpen finds the drill that is not at its end, or opens one.
@@ -113,7 +117,7 @@ func (e *engine) drillOpen(ctx context.Context, by incident.By) (id string, err 
 	return id, err
 }
 
-// drillAnswer writes the document of every clock that runs, and answers it.
+// drillAnswer writes the document of every clock that runs, and answers it, with the notice that was sent where there is one.
 func (e *engine) drillAnswer(ctx context.Context, id string, by incident.By) error {
 	var due []*incident.Clock
 	e.office.view(func(r *rooms) {
@@ -136,8 +140,12 @@ func (e *engine) drillAnswer(ctx context.Context, id string, by incident.By) err
 		if err := os.WriteFile(filepath.Join(dir, c.Rule+".txt"), document, 0o600); err != nil {
 			return err
 		}
+		proof, sent := e.drillProof(c)
+		if !sent {
+			proof = incident.Sending{Document: digest}
+		}
 		if err := e.act(ctx, func(r *rooms, now pos.Instant) ([]journal.Draft, error) {
-			return incident.Answer(r.incident, id, []string{c.Rule}, incident.Sending{Document: digest}, by, now)
+			return incident.Answer(r.incident, id, []string{c.Rule}, proof, by, now)
 		}); err != nil {
 			return err
 		}

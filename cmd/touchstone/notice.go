@@ -171,9 +171,10 @@ func (e *engine) sendNotices(ctx context.Context, c *noticeSendChange, by []stri
 		return changed{}, err
 	}
 	e.wakeOutbox()
-	told := changed{What: fmt.Sprintf("%d notices about %s are to be sent", count, c.Incident), Facts: map[string]string{"queued": fmt.Sprint(count)}}
+	told := changed{What: fmt.Sprintf("%d notices about %s are to be sent", count, c.Incident), ZH: fmt.Sprintf("%s 的 %d 份通知待发送", c.Incident, count), Facts: map[string]string{"queued": fmt.Sprint(count)}}
 	if !e.sending.Load() {
 		told.What += "; they leave when a host runs on this directory: touchstone serve"
+		told.ZH += "; 本目录的主机 (touchstone serve) 运行时发出"
 		told.Facts["waits"] = "host"
 	}
 	return told, nil
@@ -206,8 +207,10 @@ func noticeSent(r *rooms, c *incidentChange, by incident.By) (pos.Instant, error
 		return c.At, nil
 	}
 	proof, err := r.redress.ProofOf(c.Notice)
-	if err == nil && r.redress.Notice(c.Notice).Incident != c.ID {
-		err = fmt.Errorf("notice %s is about %s", c.Notice, r.redress.Notice(c.Notice).Incident)
+	if n := r.redress.Notice(c.Notice); err == nil && n.Incident != c.ID {
+		err = fmt.Errorf("notice %s is about %s", c.Notice, n.Incident)
+	} else if err == nil {
+		err = answersWith(r, c, n)
 	}
 	if err != nil {
 		return 0, &journal.Refusal{Kind: journal.KindIncident, Verb: "incident_clock_answered", Actors: by.Actors, Why: err.Error(), Err: err}

@@ -14,16 +14,18 @@ import (
 func (e *engine) noticeFacts(_ context.Context, d *noticeDraftChange) (*notify.Facts, error) {
 	var of incident.Incident
 	var clocks []*incident.Clock
+	var grade incident.Text
 	e.office.view(func(r *rooms) {
 		if known := r.incident.Incident(d.Incident); known != nil {
 			of, clocks = *known, r.incident.Clocks(d.Incident)
+			_, grade = r.incident.Data().Names(known)
 		}
 	})
 	if of.ID == "" {
 		return nil, fmt.Errorf("there is no incident %.40s: see touchstone incident list", d.Incident)
 	}
 	now := e.clock()
-	f := &notify.Facts{Incident: of.ID, Drill: of.Drill, Title: notify.Text{EN: of.Title.EN, ZH: of.Title.ZH}, Severity: of.Severity, Cause: d.Cause,
+	f := &notify.Facts{Incident: of.ID, Drill: of.Drill, Title: notify.Text{EN: of.Title.EN, ZH: of.Title.ZH}, Severity: notify.Text{EN: grade.EN, ZH: grade.ZH}, Cause: d.Cause,
 		Kinds: d.Kinds, Measures: d.Measures, Aware: of.Aware, From: of.Scope.From, To: of.Scope.To, Zone: e.line.Zone, Now: now, Terminals: len(of.Scope.Terminals) + of.Scope.More}
 	if f.Cause == (notify.Text{}) && of.Cause != nil {
 		f.Cause = notify.Text{EN: of.Cause.Text, ZH: of.Cause.Text}

@@ -70,7 +70,7 @@ func (b *noticeBed) close() {
 // sampleFacts are of an incident with one card at two shops; INC-…-DRILL is a drill.
 func sampleFacts(d *noticeDraftChange) *notify.Facts {
 	day := time.Date(2026, 11, 27, 10, 0, 0, 0, time.UTC)
-	f := &notify.Facts{Incident: d.Incident, Drill: strings.HasSuffix(d.Incident, "-DRILL"), Title: notify.Text{EN: "a skimmer"}, Severity: "major", Cause: d.Cause, Kinds: d.Kinds, Measures: d.Measures,
+	f := &notify.Facts{Incident: d.Incident, Drill: strings.HasSuffix(d.Incident, "-DRILL"), Title: notify.Text{EN: "a skimmer"}, Severity: notify.Text{EN: "major"}, Cause: d.Cause, Kinds: d.Kinds, Measures: d.Measures,
 		Aware: pos.Instant(day.UnixNano()), From: pos.Instant(day.Add(-time.Hour).UnixNano()), To: pos.Instant(day.UnixNano()), Terminals: 2, Now: pos.Instant(day.UnixNano()), Zone: time.UTC,
 		Shops: map[pos.MerchantID]string{sampleMerchant(1): "Sample Noodles", sampleMerchant(12): "Sample Cinema"}}
 	for i, m := range []pos.MerchantID{sampleMerchant(1), sampleMerchant(12)} {

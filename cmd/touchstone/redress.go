@@ -52,6 +52,8 @@ func (e *engine) scope(q redress.Scope) (scopeAnswer, []pos.TerminalID, error) {
 		case known:
 			of.Incident, of.From, of.To = q.Incident, cmp.Or(q.From, of.From), cmp.Or(q.To, of.To)
 			a.Scope = of
+		case a.Frozen == nil && !e.incidentKnown(q.Incident):
+			return scopeAnswer{}, nil, fmt.Errorf("there is no incident %.40s: see touchstone incident list", q.Incident)
 		case a.Frozen == nil:
 			return scopeAnswer{}, nil, fmt.Errorf("incident %.40s says of no terminal: give --terminal or --model", q.Incident)
 		}
@@ -157,6 +159,7 @@ func (e *engine) freeze(ctx context.Context, c *exposureChange, by []string) (ch
 		return changed{}, err
 	}
 	return changed{What: fmt.Sprintf("exposure %s of %s: %d sales, %d cards, %d shops, %s", x.ID, x.Scope.Incident, sum.Sales, sum.Cards, sum.Shops, sum.Amount),
+		ZH:    fmt.Sprintf("已固化涉险交易 %s (%s): %d 笔, %d 张卡, %d 家商户, %s", x.ID, x.Scope.Incident, sum.Sales, sum.Cards, sum.Shops, sum.Amount),
 		Facts: map[string]string{"exposure": x.ID, "incident": x.Scope.Incident, "list": files[0]}}, nil
 }
 
