@@ -189,7 +189,6 @@ func (s *story) everybodyIsTold() error {
 	if err := s.list(
 		command{key: "action attached", args: s.with("incident", "action", i.ID, "the device is quarantined; its cable and reader are kept as evidence", "--as", "qian")},
 		command{key: "cause attached", args: s.with("incident", "cause", i.ID, "a reader was attached to the card slot of terminal "+t.id, "--as", "qian")},
-		command{key: "window", args: s.with("incident", "scope", i.ID, "--terminal", t.id, "--from", s.today()+" 00:00", "--as", "qian")},
 		command{key: "exposed", already: "frozen", args: s.talk("exposed", "--incident", i.ID, "--freeze", "--as", "chen")},
 		command{key: "draft", args: s.with("notice", "draft", "--incident", i.ID, "--as", "chen", "--measure", "The device was taken out of service.|该终端已停用.")},
 		command{key: "send", already: "nothing", args: s.talk("notice", "send", "--incident", i.ID, "--as", "chen", "--with", "wang", "--wait", "20s")},
