@@ -74,6 +74,9 @@ var (
 	ErrRole    = errors.New("staff: the account's roles do not allow it")         //
 	ErrSame    = errors.New("staff: the same person: a second one has to agree")  //
 	ErrClosed  = errors.New("staff: the proposal is decided already, or expired") //
+
+	ErrNoProposal = errors.New("staff: there is no such proposal")
+	ErrProposer   = errors.New("staff: who proposed it may no longer: propose it anew") // left, or without the role since
 )
 
 // Check tells what is wrong with an account's record.

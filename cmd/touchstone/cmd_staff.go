@@ -102,10 +102,11 @@ func (f *actFlags) perform(a *app, c change) (changed, error) {
 		return changed{}, err
 	}
 	if told.Proposal != "" {
-		fmt.Fprintf(a.stdout, "proposed %s: nothing is done until a second person agrees\n  %s approve %s --data %s --as NAME\n", told.Proposal, program(), told.Proposal, f.Data)
+		fmt.Fprintf(a.stdout, a.words().two("proposed %s: nothing is done until a second person agrees\n", "已提出 %s: 须由另一人同意后才办理\n")+"  %s approve %s --data %s --as NAME\n",
+			told.Proposal, program(), told.Proposal, f.Data)
 		return told, nil
 	}
-	fmt.Fprintln(a.stdout, told.What)
+	fmt.Fprintln(a.stdout, a.words().careTold(&told))
 	return told, nil
 }
 
@@ -271,15 +272,15 @@ func (c *staffList) Run(a *app) error {
 		return json.NewEncoder(a.stdout).Encode(p.Accounts)
 	}
 	if len(p.Accounts) == 0 {
-		_, err := fmt.Fprintln(a.stdout, "no accounts yet; the first is an administrator's: touchstone staff add --help")
+		_, err := fmt.Fprintln(a.stdout, a.words().two("no accounts yet; the first is an administrator's: touchstone staff add --help", "尚无账户; 第一个须为管理员: touchstone staff add --help"))
 		return err
 	}
 	for _, x := range p.Accounts {
 		state := ""
 		if x.Disabled {
-			state = "  disabled"
+			state = a.words().two("  disabled", "  已停用")
 		}
-		fmt.Fprintf(a.stdout, "%s  %s  %s  %s%s\n", pad(x.Name, 10), pad(x.FullName, 24), pad(x.Organisation, 28), rolesText(x.Roles), state)
+		fmt.Fprintf(a.stdout, "%s  %s  %s  %s%s\n", pad(x.Name, 10), pad(x.FullName, 24), pad(x.Organisation, 28), a.words().roles(x.Roles), state)
 	}
 	return nil
 }
@@ -315,23 +316,24 @@ func (c *proposalsCmd) Run(a *app) error {
 		return json.NewEncoder(a.stdout).Encode(shown)
 	}
 	if len(shown) == 0 {
-		_, err := fmt.Fprintln(a.stdout, "nothing waits for a second person")
+		_, err := fmt.Fprintln(a.stdout, a.words().two("nothing waits for a second person", "没有待另一人同意的提案"))
 		return err
 	}
 	for _, x := range shown {
-		if err := showProposal(a.stdout, &x); err != nil {
+		if err := showProposal(a.stdout, a.words(), &x); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func showProposal(w io.Writer, x *staff.Proposal) error {
+func showProposal(w io.Writer, l *lines, x *staff.Proposal) error {
 	by := x.By
 	if x.Decided != "" {
-		by += " and " + x.Decided
+		by += l.two(" and ", "、") + x.Decided
 	}
-	_, err := fmt.Fprintf(w, "%s  %s  %s  by %s  until %s\n  %s\n", pad(x.ID, 8), pad(string(x.State), 8), pad(x.Act, 24), by, x.Expires.Time().Format(time.DateTime), x.Request)
+	_, err := fmt.Fprintf(w, l.two("%s  %s  %s  by %s  until %s\n  %s\n", "%s  %s  %s  由 %s  有效至 %s\n  %s\n"), pad(x.ID, 8), pad(l.proposalState(x.State), 8), pad(l.two(x.Act, wordOr(verbChinese[x.Act], x.Act)), 24), by,
+		x.Expires.Time().In(l.zone).Format(time.DateTime), x.Request)
 	return err
 }
 
