@@ -102,7 +102,7 @@ func (f *actFlags) perform(a *app, c change) (changed, error) {
 		return changed{}, err
 	}
 	if told.Proposal != "" {
-		fmt.Fprintf(a.stdout, a.words().two("proposed %s: nothing is done until a second person agrees\n", "已提出 %s: 须由另一人同意后才办理\n")+"  %s approve %s --data %s --as NAME\n",
+		fmt.Fprintf(a.stdout, a.words().two("proposed %s: nothing is done until a second person agrees\n", "已提议 %s: 须第二人同意后才生效\n")+"  %s approve %s --data %s --as NAME\n",
 			told.Proposal, program(), told.Proposal, f.Data)
 		return told, nil
 	}
