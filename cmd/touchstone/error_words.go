@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"touchstone/explain"
 )
 
@@ -37,6 +39,7 @@ var errorChinese = map[string]string{
 	"account %s":                                            "账户 %s",
 	"operator number: want 1 to 3 digits or letters":        "操作员号: 须为 1 至 3 位数字或字母",
 	"want the cashier's name, at most %d bytes":             "须给出收银员姓名, 最多 %s 字节",
+	"a name is text, without control characters":            "名称须为文字, 不含控制字符",
 	"%d cashiers is the most":                               "收银员最多 %s 人",
 	"no cashier %s works there":                             "该商户没有收银员 %s",
 	"no such cashier works there: touchstone cashier add":   "该商户没有此收银员: touchstone cashier add",
@@ -183,4 +186,18 @@ func (a *app) words() *lines {
 		l.lang = explain.Chinese
 	}
 	return l
+}
+
+// languageOf gives every --lang that was not typed the value of TOUCHSTONE_LANG, where that is a language of ours.
+func languageOf(a *app) kong.Resolver {
+	return kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+		if flag.Name != "lang" || a.getenv == nil {
+			return nil, nil
+		}
+		lang := a.getenv("TOUCHSTONE_LANG")
+		if _, err := explain.ParseLanguage(lang); err != nil {
+			return nil, nil
+		}
+		return lang, nil
+	})
 }

@@ -84,7 +84,7 @@ func main() {
 func run(a *app, args []string) int {
 	var c commands
 	parser, err := kong.New(&c, kong.Name("touchstone"), kong.Description(about), kong.Writers(a.stdout, a.stderr),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}), kong.UsageOnError(), kong.Exit(func(int) {}), kong.Bind(a), kong.Configuration(loadTOML))
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}), kong.UsageOnError(), kong.Exit(func(int) {}), kong.Bind(a), kong.Configuration(loadTOML), kong.Resolvers(languageOf(a)))
 	if err != nil {
 		fmt.Fprintln(a.stderr, "touchstone:", err)
 		return 1
