@@ -28,8 +28,8 @@ func Look(s *State, g Glance, who Who, now pos.Instant) ([]journal.Draft, error)
 	const verb = "glance_recorded"
 	who.Actors = append([]string{fmt.Sprintf("cashier:%s/%s", g.Merchant, g.Operator)}, who.Actors...)
 	switch {
-	case len(g.Operator) != 3 || strings.Trim(g.Operator, "0123456789") != "":
-		return nil, fmt.Errorf("operator %.10q: want the three digits of the sign-in", g.Operator)
+	case len(g.Operator) != len(pos.Operator{}) || !isOperator(g.Operator):
+		return nil, fmt.Errorf("operator %.10q: want the three digits or letters of the sign-in", g.Operator)
 	case g.Wrong != "" && !careText(g.Wrong):
 		return nil, who.refuse(verb, "what is wrong: want at most 200 bytes of text")
 	}
@@ -39,6 +39,11 @@ func Look(s *State, g Glance, who Who, now pos.Instant) ([]journal.Draft, error)
 		return who.one("glance_reported", NounGlance, g.ID, &g)
 	}
 	return who.one(verb, NounGlance, g.ID, &g)
+}
+
+func isOperator(s string) bool {
+	_, err := pos.ParseOperator(s)
+	return err == nil && !strings.Contains(s, " ")
 }
 
 func (w Who) one(verb, noun, id string, record any) ([]journal.Draft, error) {

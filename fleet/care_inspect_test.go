@@ -246,7 +246,11 @@ func TestGlance(t *testing.T) {
 	if open := r.Glances(true); len(open) != 1 || !open[0].Alarm || r.Life(serial) != nil {
 		t.Error("the report is not open, or a cashier stopped a device")
 	}
-	for _, operator := range []string{"", "01", "0001", "0a1"} {
+	g.Operator = "A1b" // DE63.1 is an3: letters too
+	if _, err := fleet.Look(r.State, g, fleet.Who{}, start); err != nil {
+		t.Errorf("operator %q: %v", g.Operator, err)
+	}
+	for _, operator := range []string{"", "01", "0001", "0 1", "0-1"} {
 		g.Operator = operator
 		if _, err := fleet.Look(r.State, g, fleet.Who{}, start); err == nil {
 			t.Errorf("operator %q", operator)

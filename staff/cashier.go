@@ -46,8 +46,8 @@ func CashierActor(merchant pos.MerchantID, operator pos.Operator) string {
 	return cashierActor + CashierID(merchant, operator)
 }
 
-// AddCashier is the decision to give an operator number of a shop to a person, or to write the person's name
-// differently. An account whose role is merchant adds to its own shop alone.
+// AddCashier is the decision to give an operator number of a shop to a person. Another name is another person, who
+// begins without training, also where nobody said that the one before has left. An account whose role is merchant adds to its own shop alone.
 func AddCashier(s *State, merchant pos.MerchantID, operator pos.Operator, name string, by []string, now pos.Instant) ([]journal.Draft, error) {
 	name = strings.Join(strings.Fields(name), " ")
 	id := CashierID(merchant, operator)
@@ -60,12 +60,14 @@ func AddCashier(s *State, merchant pos.MerchantID, operator pos.Operator, name s
 		return nil, fmt.Errorf("%w: operator number: want 1 to 3 digits or letters", ErrAccount)
 	case name == "" || len(name) > MaxCashierName:
 		return nil, fmt.Errorf("%w: want the cashier's name, at most %d bytes", ErrAccount, MaxCashierName)
+	case !printable(name):
+		return nil, errPrintable
 	case old == nil && len(s.cashiers) >= MaxCashiers:
 		return nil, fmt.Errorf("%w: %d cashiers is the most", ErrAccount, MaxCashiers)
 	}
 	c := &Cashier{Merchant: merchant.String(), Operator: operator.String(), Name: name, Since: now}
 	verb := "cashier_added"
-	if old != nil && old.Left == 0 {
+	if old != nil && old.Left == 0 && foldName(old.Name) == foldName(name) {
 		c.Since, verb = old.Since, "cashier_changed"
 	}
 	return draft(verb, by, "", NounCashier, id, c)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"touchstone/pos"
 )
@@ -74,6 +76,9 @@ var (
 	ErrRole    = errors.New("staff: the account's roles do not allow it")         //
 	ErrSame    = errors.New("staff: the same person: a second one has to agree")  //
 	ErrClosed  = errors.New("staff: the proposal is decided already, or expired") //
+
+	ErrNoProposal = errors.New("staff: there is no such proposal")
+	ErrProposer   = errors.New("staff: who proposed it may no longer: propose it anew") // left, or without the role since
 )
 
 // Check tells what is wrong with an account's record.
@@ -88,6 +93,8 @@ func (a *Account) Check() error {
 		return bad("want the number of the person, at most 60 bytes")
 	case strings.TrimSpace(a.Organisation) == "" || len(a.Organisation) > 100:
 		return bad("want the person's organisation, at most 100 bytes")
+	case !printable(a.FullName) || !printable(a.Organisation) || !printable(a.Person):
+		return errPrintable
 	case len(a.Roles) == 0:
 		return bad("want a role")
 	case a.Passphrase == nil && a.Key == nil:
@@ -106,6 +113,14 @@ func (a *Account) Check() error {
 		}
 	}
 	return nil
+}
+
+// errPrintable is of a name that a screen or a printed page would not show as it is.
+var errPrintable = fmt.Errorf("%w: a name is text, without control characters", ErrAccount)
+
+// printable tells whether a text is UTF-8 that shows as it is: it moves no cursor and changes no colour.
+func printable(s string) bool {
+	return utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
 }
 
 // PersonKey is the number of a person in the one form in which two are compared: letters and digits alone,

@@ -97,12 +97,16 @@ func Agree(s *State, id, by string, yes bool, now pos.Instant) (*Proposal, []jou
 		first = s.Account(old.By)
 	}
 	switch {
-	case old == nil || first == nil || second == nil:
-		return nil, nil, fmt.Errorf("%w: proposal %.20s", ErrUnknown, id)
+	case old == nil:
+		return nil, nil, ErrNoProposal // without what was typed: this goes into the journal
+	case first == nil || second == nil:
+		return nil, nil, ErrUnknown
 	case old.State != Open || now >= old.Expires:
 		return nil, nil, ErrClosed
-	case !second.May(old.Roles...) || !first.May(old.Roles...):
+	case !second.May(old.Roles...):
 		return nil, nil, ErrRole
+	case yes && !first.May(old.Roles...):
+		return nil, nil, ErrProposer
 	case yes && SamePerson(first, second):
 		return nil, nil, ErrSame
 	}

@@ -156,21 +156,23 @@ func TestTrainingRefusals(t *testing.T) {
 	}
 	const seed = "0123456789abcdef"
 	for name, err := range map[string]error{
-		"nobody":                          begin(staff.CashierActor(shopID, two), seed, "chen"),
-		"an unknown account":              begin("account:nobody", seed, "chen"),
-		"an empty subject":                begin("", seed, "chen"),
-		"a short seed":                    begin(cashier, seed[:15], "chen"),
-		"another shop's own":              begin(cashier, seed, cashier, "keeper"),
-		"a course of oneself":             second(staff.RecordTraining(r.State, "chen", staff.DeveloperTopic, "Go", supporter, r.now)),
-		"a course of ours":                second(staff.RecordTraining(r.State, "chen", staff.CounterTopic, "Go", []string{"zhao"}, r.now)),
-		"a course, no name":               second(staff.RecordTraining(r.State, "chen", staff.DeveloperTopic, " ", []string{"zhao"}, r.now)),
-		"a course of nobody":              second(staff.RecordTraining(r.State, "nobody", staff.DeveloperTopic, "Go", []string{"zhao"}, r.now)),
-		"a cashier, no name":              second(staff.AddCashier(r.State, shopID, two, "  ", supporter, r.now)),
-		"a cashier, no number":            second(staff.AddCashier(r.State, shopID, pos.Operator{}, "X", supporter, r.now)),
-		"a cashier of another shop's own": second(staff.AddCashier(r.State, shopID, two, "X", []string{"keeper"}, r.now)),
-		"a leaver of another shop's own":  second(staff.LeaveCashier(r.State, shopID, one, []string{"keeper"}, r.now)),
-		"a leaver whom nobody knows":      second(staff.LeaveCashier(r.State, shopID, two, supporter, r.now)),
-		"guidance of another shop's own":  second(staff.ConfirmGuidance(r.State, shopID, "1.0", []string{"keeper"}, r.now)),
+		"nobody":                                begin(staff.CashierActor(shopID, two), seed, "chen"),
+		"an unknown account":                    begin("account:nobody", seed, "chen"),
+		"an empty subject":                      begin("", seed, "chen"),
+		"a short seed":                          begin(cashier, seed[:15], "chen"),
+		"another shop's own":                    begin(cashier, seed, cashier, "keeper"),
+		"a course of oneself":                   second(staff.RecordTraining(r.State, "chen", staff.DeveloperTopic, "Go", supporter, r.now)),
+		"a course of ours":                      second(staff.RecordTraining(r.State, "chen", staff.CounterTopic, "Go", []string{"zhao"}, r.now)),
+		"a course, no name":                     second(staff.RecordTraining(r.State, "chen", staff.DeveloperTopic, " ", []string{"zhao"}, r.now)),
+		"a course of nobody":                    second(staff.RecordTraining(r.State, "nobody", staff.DeveloperTopic, "Go", []string{"zhao"}, r.now)),
+		"a cashier, no name":                    second(staff.AddCashier(r.State, shopID, two, "  ", supporter, r.now)),
+		"a cashier whose name moves the cursor": second(staff.AddCashier(r.State, shopID, two, "a\x1b[31mb", supporter, r.now)),
+		"a cashier whose name turns the line":   second(staff.AddCashier(r.State, shopID, two, "a\u202eb", supporter, r.now)),
+		"a cashier, no number":                  second(staff.AddCashier(r.State, shopID, pos.Operator{}, "X", supporter, r.now)),
+		"a cashier of another shop's own":       second(staff.AddCashier(r.State, shopID, two, "X", []string{"keeper"}, r.now)),
+		"a leaver of another shop's own":        second(staff.LeaveCashier(r.State, shopID, one, []string{"keeper"}, r.now)),
+		"a leaver whom nobody knows":            second(staff.LeaveCashier(r.State, shopID, two, supporter, r.now)),
+		"guidance of another shop's own":        second(staff.ConfirmGuidance(r.State, shopID, "1.0", []string{"keeper"}, r.now)),
 	} {
 		if err == nil {
 			t.Errorf("%s: not refused", name)
@@ -338,5 +340,29 @@ func TestParseBankRefuses(t *testing.T) {
 		if _, err := staff.ParseBank([]byte(text)); !errors.Is(err, staff.ErrBank) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestAnotherNameIsAnotherPerson: the training of a cashier does not pass to whoever gets the number next, also where
+// nobody said that the first had left; the same name again keeps it.
+func TestAnotherNameIsAnotherPerson(t *testing.T) {
+	r := newRoom(t)
+	r.add(shopID, one, "He Hua")
+	r.sit(staff.CashierActor(shopID, one), 12)
+	state := func() string { return string(r.CashierFact(shopID, "001", r.now).State) }
+	r.after(time.Hour)
+	r.add(shopID, one, " he  HUA ")
+	if got := state(); got != string(registry.Good) {
+		t.Fatalf("after the same name again: %q", got)
+	}
+	r.after(time.Hour)
+	r.add(shopID, one, "Somebody Else")
+	if got := state(); got != staff.CashierUntrained {
+		t.Fatalf("another person under the number is %q", got)
+	}
+	r.after(time.Hour)
+	r.sit(staff.CashierActor(shopID, one), 12)
+	if got := state(); got != string(registry.Good) {
+		t.Fatalf("and trained: %q", got)
 	}
 }

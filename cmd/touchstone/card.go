@@ -57,16 +57,16 @@ func (c *cardPIN) Run(a *app) error {
 }
 
 // changePIN gives a known card another PIN. Its wrong tries end with the old PIN.
-func (e *engine) changePIN(ctx context.Context, pan pos.PAN, o *issuer.Opening, c *cardChange) (changed, error) {
+func (e *engine) changePIN(ctx context.Context, pan pos.PAN, o *issuer.Opening, c *cardChange, actors []string) (changed, error) {
 	old, known := e.ledger.CardNow(o.Card)
 	if !known {
 		return changed{}, fmt.Errorf("%w: card %s", ledger.ErrUnknown, o.Shown)
 	}
 	renewed := old.Opening
 	if err := e.setPIN(ctx, &renewed, pan, c); err != nil {
-		return changed{}, err
+		return changed{}, e.pinRefused(ctx, actors, err)
 	}
-	return changed{What: "PIN of card " + renewed.Shown.String() + " changed"}, e.ledger.Register(ctx, e.clock(), &renewed)
+	return changed{What: "PIN of card " + renewed.Shown.String() + " changed"}, e.enter(ctx, registration{Kind: "card", ID: renewed.Shown.String(), Of: "pin"}, actors, &renewed)
 }
 
 // setPIN makes the verifier of a new PIN, or keeps the one the card has when no file is given.

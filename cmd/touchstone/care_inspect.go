@@ -17,6 +17,7 @@ import (
 	"touchstone/ledger"
 	"touchstone/pos"
 	"touchstone/registry"
+	"touchstone/staff"
 )
 
 // inspectChange is an inspector's visit. Photographs are files, read where the change is applied.
@@ -149,6 +150,20 @@ type glanceChange struct {
 	Wrong    string `json:"wrong,omitempty"`
 }
 
+// notAtTheCounter tells that "all well" is said under a number that nobody has in a shop that names its cashiers.
+// That something is wrong anybody may say.
+func notAtTheCounter(r *rooms, merchant pos.MerchantID, c *glanceChange) string {
+	operator, err := pos.ParseOperator(c.Operator)
+	if c.Wrong != "" || err != nil || len(c.Operator) != len(operator) || len(r.staff.Cashiers(merchant.String())) == 0 {
+		return ""
+	}
+	id := staff.CashierID(merchant, operator)
+	if known := r.staff.Cashier(id); known != nil && known.Left == 0 {
+		return ""
+	}
+	return "no cashier " + id + " works there"
+}
+
 func (e *engine) glance(ctx context.Context, c *glanceChange, actors []string) (changed, error) {
 	id, err := pos.ParseTerminalID(c.Terminal)
 	if err != nil {
@@ -163,6 +178,9 @@ func (e *engine) glance(ctx context.Context, c *glanceChange, actors []string) (
 	}
 	g := fleet.Glance{Terminal: id, Merchant: t.Merchant, Serial: t.Serial, Operator: c.Operator, Wrong: c.Wrong}
 	err = e.act(ctx, func(r *rooms, now pos.Instant) ([]journal.Draft, error) {
+		if why := notAtTheCounter(r, t.Merchant, c); why != "" {
+			return nil, &journal.Refusal{Kind: journal.KindFleet, Verb: "glance_recorded", Actors: []string{"cashier:" + t.Merchant.String() + "/" + c.Operator}, Why: why}
+		}
 		return fleet.Look(r.fleet, g, fleet.Who{Actors: actors}, now)
 	})
 	if err != nil {

@@ -59,7 +59,7 @@ func (r *healthRig) write(name, content string) {
 // touchstone runs a command in this process.
 func (r *healthRig) touchstone(args ...string) (code int, stdout, stderr string) {
 	var out, bad bytes.Buffer
-	code = run(&app{r.t.Context(), strings.NewReader(""), &out, &bad, os.Getenv}, args)
+	code = run(&app{ctx: r.t.Context(), stdin: strings.NewReader(""), stdout: &out, stderr: &bad, getenv: os.Getenv}, args)
 	return code, out.String(), bad.String()
 }
 

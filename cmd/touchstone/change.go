@@ -189,13 +189,13 @@ func (e *engine) carry(ctx context.Context, c change) (changed, error) {
 	case c.Report != nil:
 		return e.fileReport(ctx, c.Report, c.actors)
 	case c.Merchant != nil:
-		return e.changeMerchant(ctx, c.Merchant)
+		return e.changeMerchant(ctx, c.Merchant, c.actors)
 	case c.Device != nil:
 		return e.changeDevice(ctx, c.Device, c.actors)
 	case c.Terminal != nil:
 		return e.changeTerminal(ctx, c.Terminal, c.actors)
 	case c.Card != nil:
-		return e.changeCard(ctx, c.Card)
+		return e.changeCard(ctx, c.Card, c.actors)
 	case c.Release != nil:
 		return e.release(ctx, c.Release, c.actors)
 	case c.Certificate != nil:
@@ -236,7 +236,7 @@ func (c *change) actor(named string) string {
 	return named
 }
 
-func (e *engine) changeMerchant(ctx context.Context, c *merchantChange) (changed, error) {
+func (e *engine) changeMerchant(ctx context.Context, c *merchantChange, actors []string) (changed, error) {
 	id, err := pos.ParseMerchantID(c.ID)
 	if err != nil {
 		return changed{}, fmt.Errorf("merchant id: want 15 characters: %w", err)
@@ -245,7 +245,7 @@ func (e *engine) changeMerchant(ctx context.Context, c *merchantChange) (changed
 	if m.Networks, m.AnyNetwork, err = networks(c.Networks); err != nil {
 		return changed{}, err
 	}
-	return changed{What: "merchant " + c.ID}, e.ledger.Register(ctx, e.clock(), m)
+	return changed{What: "merchant " + c.ID}, e.enter(ctx, registration{Kind: "merchant", ID: c.ID}, actors, m)
 }
 
 // networks reads a list of networks; "any" stands for every address.
@@ -298,7 +298,7 @@ func (e *engine) changeDevice(ctx context.Context, c *deviceChange, actors []str
 		}
 		told.KCV = d.KeyKCV
 	}
-	return told, e.ledger.Register(ctx, e.clock(), d)
+	return told, e.enter(ctx, registration{Kind: "device", ID: c.Serial}, actors, d)
 }
 
 func (e *engine) changeTerminal(ctx context.Context, c *terminalChange, actors []string) (changed, error) {
@@ -342,7 +342,7 @@ func (e *engine) changeTerminal(ctx context.Context, c *terminalChange, actors [
 	if err := e.masterFor(ctx, t, c.Components); err != nil {
 		return changed{}, err
 	}
-	return changed{What: "terminal " + c.ID, KCV: t.MasterKCV}, e.ledger.Register(ctx, e.clock(), t)
+	return changed{What: "terminal " + c.ID, KCV: t.MasterKCV}, e.enter(ctx, registration{Kind: "terminal", ID: c.ID}, actors, t)
 }
 
 // circleOf reads "31.230400,121.473700,300": degrees north, degrees east, metres. "" is no place.
@@ -365,7 +365,7 @@ func circleOf(s string, refuse bool) (*registry.Circle, error) {
 
 var errPlace = errors.New("place: want latitude,longitude,metres such as 31.230400,121.473700,300")
 
-func (e *engine) changeCard(ctx context.Context, c *cardChange) (changed, error) {
+func (e *engine) changeCard(ctx context.Context, c *cardChange, actors []string) (changed, error) {
 	digits, err := readSecretFile(c.PANFile)
 	if err != nil {
 		return changed{}, err
@@ -381,7 +381,7 @@ func (e *engine) changeCard(ctx context.Context, c *cardChange) (changed, error)
 		return changed{}, err
 	}
 	if c.PINAlone {
-		return e.changePIN(ctx, pan, o, c)
+		return e.changePIN(ctx, pan, o, c, actors)
 	}
 	expiry, err := strconv.ParseUint(c.Expiry, 10, 16)
 	if err != nil || len(c.Expiry) != 4 || expiry%100 < 1 || expiry%100 > 12 {
@@ -402,7 +402,7 @@ func (e *engine) changeCard(ctx context.Context, c *cardChange) (changed, error)
 		}
 	}
 	if err := e.setPIN(ctx, o, pan, c); err != nil {
-		return changed{}, err
+		return changed{}, e.pinRefused(ctx, actors, err)
 	}
-	return changed{What: "card " + o.Shown.String()}, e.ledger.Register(ctx, e.clock(), o)
+	return changed{What: "card " + o.Shown.String()}, e.enter(ctx, registration{Kind: "card", ID: o.Shown.String()}, actors, o)
 }

@@ -112,7 +112,7 @@ func (s *screen) fact(f *permitFact) {
 	}
 	state := factWords(l, &f.Fact)
 	if f.Detail != "" {
-		state += " (" + f.Detail + ")"
+		state += " (" + l.detail(f.Fact) + ")"
 	}
 	line := fmt.Sprintf(" %s %s %s %s %s", mark, pad(factWord[f.Name].In(l.lang), 14), pad(state, 34), pad(means, 44), sinceWords(l, f.Since, f.Entry))
 	s.line("%s", strings.TrimRight(line, " "))
@@ -160,7 +160,7 @@ func (c *permitList) Run(a *app) error {
 		s.line("  %s  %s  %s", pad(count(uint64(n.Terminals)), -9), pad(permitWords(show, may), 44), first)
 	}
 	for _, t := range answer.Terminals {
-		s.line("  %s  %s  %s", t.Terminal, pad(t.Permit, 28), t.Why)
+		s.line("  %s  %s  %s", t.Terminal, pad(t.Permit, 28), show.whyWords(t.Why))
 	}
 	if answer.More > 0 {
 		s.line(show.two("  and %d more", "  另有 %d 台"), answer.More)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/x509"
@@ -97,7 +96,7 @@ type actFlags struct {
 }
 
 // perform signs a change, has it carried out and says what was done, or what to do for it to be done.
-func (f *actFlags) perform(a *app, c change) (changed, error) { return f.performIn(a, c, "en") }
+func (f *actFlags) perform(a *app, c change) (changed, error) { return f.performWith(a, c, a.words()) }
 
 // performIn is perform that tells in a language, en or zh.
 func (f *actFlags) performIn(a *app, c change, lang string) (changed, error) {
@@ -105,15 +104,24 @@ func (f *actFlags) performIn(a *app, c change, lang string) (changed, error) {
 	if err != nil {
 		return changed{}, err
 	}
+	return f.performWith(a, c, l)
+}
+
+func (f *actFlags) performWith(a *app, c change, l *lines) (changed, error) {
 	told, err := f.signed(a, c)
 	if err != nil {
 		return changed{}, err
 	}
 	if told.Proposal != "" {
-		fmt.Fprintf(a.stdout, l.two("proposed %s: nothing is done until a second person agrees", "已提出 %s: 须第二人同意后生效")+"\n  %s approve %s --data %s --as NAME\n", told.Proposal, program(), told.Proposal, f.Data)
+		fmt.Fprintf(a.stdout, l.two("proposed %s: nothing is done until a second person agrees\n", "已提议 %s: 须第二人同意后才生效\n")+"  %s approve %s --data %s --as NAME\n",
+			told.Proposal, program(), told.Proposal, f.Data)
 		return told, nil
 	}
-	fmt.Fprintln(a.stdout, l.two(told.What, cmp.Or(told.ZH, told.What)))
+	if told.ZH != "" {
+		fmt.Fprintln(a.stdout, l.two(told.What, told.ZH))
+		return told, nil
+	}
+	fmt.Fprintln(a.stdout, l.careTold(&told))
 	return told, nil
 }
 
@@ -287,20 +295,20 @@ func (c *staffList) Run(a *app) error {
 		return json.NewEncoder(a.stdout).Encode(p.Accounts)
 	}
 	if len(p.Accounts) == 0 {
-		_, err := fmt.Fprintln(a.stdout, "no accounts yet; the first is an administrator's: touchstone staff add --help")
+		_, err := fmt.Fprintln(a.stdout, a.words().two("no accounts yet; the first is an administrator's: touchstone staff add --help", "尚无账户; 第一个须为管理员: touchstone staff add --help"))
 		return err
 	}
 	for _, x := range p.Accounts {
 		state := ""
 		if x.Disabled {
-			state = "  disabled"
+			state = a.words().two("  disabled", "  已停用")
 		}
 		for _, g := range p.Locked {
 			if g.Account == x.Name {
-				state += "  locked until " + g.Until.Time().Format(time.DateTime) + ": wrong passphrases"
+				state += fmt.Sprintf(a.words().two("  locked until %s: wrong passphrases", "  锁定至 %s: 口令错误"), g.Until.Time().Format(time.DateTime))
 			}
 		}
-		fmt.Fprintf(a.stdout, "%s  %s  %s  %s%s\n", pad(x.Name, 10), pad(x.FullName, 24), pad(x.Organisation, 28), rolesText(x.Roles), state)
+		fmt.Fprintf(a.stdout, "%s  %s  %s  %s%s\n", pad(x.Name, 10), pad(x.FullName, 24), pad(x.Organisation, 28), a.words().roles(x.Roles), state)
 	}
 	return nil
 }
@@ -336,23 +344,24 @@ func (c *proposalsCmd) Run(a *app) error {
 		return json.NewEncoder(a.stdout).Encode(shown)
 	}
 	if len(shown) == 0 {
-		_, err := fmt.Fprintln(a.stdout, "nothing waits for a second person")
+		_, err := fmt.Fprintln(a.stdout, a.words().two("nothing waits for a second person", "没有待另一人同意的提案"))
 		return err
 	}
 	for _, x := range shown {
-		if err := showProposal(a.stdout, &x); err != nil {
+		if err := showProposal(a.stdout, a.words(), &x); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func showProposal(w io.Writer, x *staff.Proposal) error {
+func showProposal(w io.Writer, l *lines, x *staff.Proposal) error {
 	by := x.By
 	if x.Decided != "" {
-		by += " and " + x.Decided
+		by += l.two(" and ", "、") + x.Decided
 	}
-	_, err := fmt.Fprintf(w, "%s  %s  %s  by %s  until %s\n  %s\n", pad(x.ID, 8), pad(string(x.State), 8), pad(x.Act, 24), by, x.Expires.Time().Format(time.DateTime), x.Request)
+	_, err := fmt.Fprintf(w, l.two("%s  %s  %s  by %s  until %s\n  %s\n", "%s  %s  %s  由 %s  有效至 %s\n  %s\n"), pad(x.ID, 8), pad(l.proposalState(x.State), 8), pad(l.two(x.Act, wordOr(verbChinese[x.Act], x.Act)), 24), by,
+		x.Expires.Time().In(l.zone).Format(time.DateTime), x.Request)
 	return err
 }
 

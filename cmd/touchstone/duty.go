@@ -263,7 +263,7 @@ func (e *engine) propose(ctx context.Context, c *change, d duty) (told changed, 
 func (e *engine) agree(ctx context.Context, id, by string, yes bool) error {
 	return e.act(ctx, func(r *rooms, now pos.Instant) ([]journal.Draft, error) {
 		_, drafts, err := staff.Agree(r.staff, id, by, yes, now)
-		if errors.Is(err, staff.ErrSame) || errors.Is(err, staff.ErrRole) || errors.Is(err, staff.ErrClosed) {
+		if err != nil {
 			err = &journal.Refusal{Kind: journal.KindStaff, Verb: "approve", Actors: []string{by}, Why: err.Error(), Err: err}
 		}
 		return drafts, err

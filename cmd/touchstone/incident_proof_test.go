@@ -64,7 +64,7 @@ func TestMoneyThatDoesNotReconcile(t *testing.T) {
 	b := newNoticeBed(t, "127.0.0.1:1")
 	money := func(args ...string) (int, string) {
 		var out, errs bytes.Buffer
-		code := run(&app{t.Context(), strings.NewReader(""), &out, &errs, func(string) string { return "" }}, append([]string{"money", "--data", b.dir}, args...))
+		code := run(&app{t.Context(), strings.NewReader(""), &out, &errs, func(string) string { return "" }, false}, append([]string{"money", "--data", b.dir}, args...))
 		return code, out.String() + errs.String()
 	}
 	if code, out := money(); code != 0 || !strings.Contains(out, "reconciles to the cent") {

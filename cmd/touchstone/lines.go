@@ -88,7 +88,7 @@ func (l *lines) entry(e journal.Entry) error {
 		return l.permits(e)
 	}
 	if e.Kind != journal.KindExchange {
-		_, err := fmt.Fprintf(l.w, " %s  %s\n", e.At.Time().In(l.zone).Format("15:04:05"), l.two("registered: ", "登记: ")+e.Kind.String())
+		_, err := fmt.Fprintf(l.w, " %s  %s\n", e.At.Time().In(l.zone).Format("15:04:05"), l.two("registered: ", "登记: ")+l.recorded(e.Kind))
 		return err
 	}
 	var x journal.Exchange

@@ -16,13 +16,13 @@ func (l *lines) act(e journal.Entry) error {
 	}
 	what := make([]string, 0, len(a.Changes))
 	for _, c := range a.Changes {
-		what = append(what, c.Noun+" "+c.ID)
+		what = append(what, l.noun(c.Noun)+" "+c.ID)
 	}
 	text := strings.Join(what, ", ")
 	if a.Refused != "" {
-		text = l.two("refused: ", "已拒绝: ") + a.Refused
+		text = l.two("refused: ", "已拒绝: ") + l.said(a.Refused)
 	}
-	_, err := fmt.Fprintf(l.w, " %s  %s  %s  %s  %s\n", e.At.Time().In(l.zone).Format("15:04:05"), pad(e.Kind.String(), 8),
-		pad(strings.ReplaceAll(a.Verb, "_", " "), whatColumns), strings.Join(a.Actors, " + "), text)
+	_, err := fmt.Fprintf(l.w, " %s  %s  %s  %s  %s\n", e.At.Time().In(l.zone).Format("15:04:05"), pad(l.room(e.Kind), 8),
+		pad(l.verb(a.Verb), whatColumns), strings.Join(a.Actors, " + "), text)
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -22,6 +23,8 @@ type app struct {
 	stdout io.Writer
 	stderr io.Writer
 	getenv func(string) string
+
+	chinese bool // what is said without a --lang of the command's own, and errors
 }
 
 // commands is the table of contents of the program.
@@ -72,7 +75,7 @@ func (e exitError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(&app{ctx, os.Stdin, os.Stdout, os.Stderr, os.Getenv}, os.Args[1:])
+	code := run(&app{ctx: ctx, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv}, os.Args[1:])
 	stop()
 	os.Exit(code)
 }
@@ -81,7 +84,7 @@ func main() {
 func run(a *app, args []string) int {
 	var c commands
 	parser, err := kong.New(&c, kong.Name("touchstone"), kong.Description(about), kong.Writers(a.stdout, a.stderr),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}), kong.UsageOnError(), kong.Exit(func(int) {}), kong.Bind(a), kong.Configuration(loadTOML))
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}), kong.UsageOnError(), kong.Exit(func(int) {}), kong.Bind(a), kong.Configuration(loadTOML), kong.Resolvers(languageOf(a)))
 	if err != nil {
 		fmt.Fprintln(a.stderr, "touchstone:", err)
 		return 1
@@ -92,7 +95,11 @@ func run(a *app, args []string) int {
 			return 0
 		}
 	}
+	a.chinese = wantsChinese(a, args)
 	parsed, err := parser.Parse(args)
+	if rest, given := withoutLanguage(args); err != nil && given && strings.HasPrefix(err.Error(), "unknown flag --lang") {
+		parsed, err = parser.Parse(rest) // every command takes it, for what is refused at least
+	}
 	if err != nil {
 		fmt.Fprintf(a.stderr, "touchstone: %v\nTry: touchstone --help\n", err)
 		return 2
@@ -102,7 +109,7 @@ func run(a *app, args []string) int {
 		if errors.As(err, &told) {
 			return told.code
 		}
-		fmt.Fprintln(a.stderr, "touchstone:", err)
+		fmt.Fprintln(a.stderr, "touchstone:", a.words().said(err.Error()))
 		return 1
 	}
 	return 0

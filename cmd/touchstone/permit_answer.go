@@ -101,7 +101,7 @@ func (e *engine) answerPermit(ctx context.Context, q *permitQuery) (any, error) 
 	}
 	p, ok := e.ledger.Permitted(id)
 	if !ok {
-		return nil, fmt.Errorf("%w: terminal %s: touchstone permit list shows what there is", ledger.ErrUnknown, id)
+		return nil, fmt.Errorf("terminal %s is not registered: touchstone permit list says which are", id)
 	}
 	return e.explainPermit(ctx, &p), nil
 }

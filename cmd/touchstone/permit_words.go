@@ -165,7 +165,7 @@ func (l *lines) permits(e journal.Entry) error {
 	}
 	why := set.Standing(e.Seq, e.At).Why(maxPermitWhy)
 	if why != "" {
-		why = "  (" + why + ")"
+		why = "  (" + l.whyWords(why) + ")"
 	}
 	_, err := fmt.Fprintf(l.w, " %s  %s  %s%s\n", e.At.Time().In(l.zone).Format("15:04:05"), pad(who, 8+2+whatColumns), l.two("may now do: ", "许可变为: ")+permitWords(l, set.Permit), why)
 	return err
@@ -173,3 +173,22 @@ func (l *lines) permits(e journal.Entry) error {
 
 // maxPermitWhy bounds the facts told in one line.
 const maxPermitWhy = 80
+
+// whyWords says in Chinese the facts of a permit that the journal names, such as "health unknown, site open_public"; in
+// English they stay as they are.
+func (l *lines) whyWords(why string) string {
+	if l.lang != explain.Chinese {
+		return why
+	}
+	parts := strings.Split(why, ", ")
+	for i, p := range parts {
+		name, rest, _ := strings.Cut(p, " ")
+		word, known := factWord[registry.FactName(name)]
+		if !known {
+			continue
+		}
+		state, detail, _ := strings.Cut(rest, " ")
+		parts[i] = strings.TrimSpace(word.In(l.lang) + " " + factWords(l, &registry.Fact{State: state}) + " " + detail)
+	}
+	return strings.Join(parts, "、")
+}

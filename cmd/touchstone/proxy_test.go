@@ -42,7 +42,7 @@ func startProxy(t *testing.T, to string, args ...string) (addr string, stop func
 	out := &output{more: make(chan struct{}, 1)}
 	ended := make(chan int, 1)
 	go func() {
-		ended <- run(&app{ctx, strings.NewReader(""), out, out, os.Getenv}, append([]string{"proxy", "--listen", "127.0.0.1:0", "--to", to}, args...))
+		ended <- run(&app{ctx: ctx, stdin: strings.NewReader(""), stdout: out, stderr: out, getenv: os.Getenv}, append([]string{"proxy", "--listen", "127.0.0.1:0", "--to", to}, args...))
 	}()
 	stop = sync.OnceValue(func() string {
 		cancel()
@@ -85,7 +85,7 @@ func TestProxyCommand(t *testing.T) {
 		}
 		return os.Getenv(name)
 	}
-	run(&app{t.Context(), strings.NewReader(""), &said, io.Discard, home},
+	run(&app{ctx: t.Context(), stdin: strings.NewReader(""), stdout: &said, stderr: io.Discard, getenv: home},
 		[]string{"terminal", "--fixture", fixture, "--json", "--timeout", "1s", "sign-in", "sale", "18.50", "sale", "7.00"})
 	want := regexp.MustCompile(`(?s)"operation":"sign-in".*"approved":true.*"operation":"sale".*"outcome":"no answer".*"operation":"reversal".*"approved":true.*"operation":"sale".*"approved":true`)
 	if !want.MatchString(said.String()) {
@@ -109,7 +109,7 @@ func TestProxyCommandRefuses(t *testing.T) {
 		{"a host beyond loopback", "only loopback", []string{"--to", "192.0.2.1:8583"}},
 	} {
 		var out bytes.Buffer
-		if code := run(&app{t.Context(), strings.NewReader(""), &out, &out, os.Getenv}, append([]string{"proxy"}, c.args...)); code == 0 || !strings.Contains(out.String(), c.want) {
+		if code := run(&app{ctx: t.Context(), stdin: strings.NewReader(""), stdout: &out, stderr: &out, getenv: os.Getenv}, append([]string{"proxy"}, c.args...)); code == 0 || !strings.Contains(out.String(), c.want) {
 			t.Errorf("%s: exit code %d, %s", c.name, code, out.String())
 		}
 	}

@@ -231,6 +231,12 @@ func (s *story) do(c command) (string, error) {
 	var out bytes.Buffer
 	sub := *s.a
 	sub.stdin, sub.stdout, sub.stderr = strings.NewReader(c.input), &out, &out
+	sub.getenv = func(name string) string {
+		if name == languageVariable {
+			return s.cmd.Lang
+		}
+		return s.a.getenv(name)
+	}
 	code := run(&sub, c.args)
 	text := out.String()
 	if !c.hidden {

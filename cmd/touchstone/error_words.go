@@ -1,0 +1,206 @@
+package main
+
+import (
+	"cmp"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"touchstone/explain"
+)
+
+// errorChinese has sentences that people are told when something is refused, by their English form as the program
+// writes it, verbs of fmt and all; the Chinese one takes them in the same order. One that is not here stays English.
+var errorChinese = map[string]string{
+	"staff: no such account, or not its proof":              "没有此账户, 或凭证不符",
+	"staff: there is no such proposal":                      "没有此提案",
+	"staff: the account's roles do not allow it":            "该账户的角色无权办理",
+	"staff: the same person: a second one has to agree":     "同一个人: 须由另一人同意",
+	"staff: the proposal is decided already, or expired":    "提案已有结论, 或已过期",
+	"staff: who proposed it may no longer: propose it anew": "提案人已无权办理: 请重新提案",
+	"staff: passphrase":                                     "口令",
+	"%s needs an account: give --as NAME":                   "%s 须以账户办理: 请给出 --as NAME",
+	"%s is for %s":                                          "%s 限以下角色: %s",
+	"approve needs one account: give --as NAME":             "批准须以一个账户办理: 请给出 --as NAME",
+	"proposal %s: its request cannot be read":               "提案 %s: 内容无法读取",
+	"the first account is an administrator's":               "第一个账户须为管理员",
+	"%d accounts is the most":                               "账户最多 %s 个",
+	"account %s is the last administrator's":                "账户 %s 是最后一个管理员账户",
+	"account %s is of the last administrator":               "账户 %s 属于最后一位管理员",
+	"account %s is of another shop":                         "账户 %s 属于另一商户",
+	"the person of account %s has left already":             "账户 %s 的本人已离职",
+	"a request of %d bytes, the most is %d":                 "请求有 %s 字节, 最多 %s",
+	"notes: at most %d bytes":                               "备注最多 %s 字节",
+	"proposal %s":                                           "提案 %s",
+	"account %s":                                            "账户 %s",
+	"operator number: want 1 to 3 digits or letters":        "操作员号: 须为 1 至 3 位数字或字母",
+	"want the cashier's name, at most %d bytes":             "须给出收银员姓名, 最多 %s 字节",
+	"a name is text, without control characters":            "名称须为文字, 不含控制字符",
+	"%d cashiers is the most":                               "收银员最多 %s 人",
+	"no cashier %s works there":                             "该商户没有收银员 %s",
+	"no such cashier works there: touchstone cashier add":   "该商户没有此收银员: touchstone cashier add",
+	"cashier %s":          "收银员 %s",
+	"test %s is not open": "测试 %s 未在进行",
+	"test %s was to be answered within %s: begin another":     "测试 %s 须在 %s 内作答: 请重新开始",
+	"test %s is of question bank %s: begin another":           "测试 %s 属于题库 %s: 请重新开始",
+	"one's own course is recorded by another":                 "本人的课程须由他人登记",
+	"course: want its name and provider, at most %d bytes":    "课程: 须给出名称和举办方, 最多 %s 字节",
+	"topic: want %s or %s; %s is taken with touchstone train": "主题: 须为 %s 或 %s; %s 以 touchstone train 参加",
+	"want 2 to 32 of a-z, 0-9, - and .":                       "须为 2 至 32 个 a-z, 0-9, - 和 . 字符",
+	"want the person's name, at most 100 bytes":               "须给出本人姓名, 最多 100 字节",
+	"want the number of the person, at most 60 bytes":         "须给出本人编号, 最多 60 字节",
+	"want the person's organisation, at most 100 bytes":       "须给出所属机构, 最多 100 字节",
+	"want a role":                            "须给出角色",
+	"want a passphrase or a key":             "须给出口令或密钥",
+	"want an Ed25519 public key of 32 bytes": "须为 32 字节的 Ed25519 公钥",
+	"want the shop of an account whose role is merchant, 15 characters": "商户角色的账户须给出商户号, 15 位",
+	"want text in UTF-8": "须为 UTF-8 文本",
+	"want %d characters at least: several words that nobody else would put together": "至少 %s 个字符: 请用几个旁人不会连在一起的词",
+	"want %d bytes at most": "最多 %s 字节",
+	"want 1 to %d bytes":    "须为 1 至 %s 字节",
+	"it repeats itself":     "内容重复",
+	"it is little more than the account's own name, person or organisation": "与账户名, 本人或机构名称过于接近",
+	"it is little more than well-known words, runs or one thing repeated":   "只是常见词, 连续字符或重复内容",
+	"it is the one in use, or one of the %d before it":                      "与现用的或此前 %s 个相同",
+	"the test of account %s is taken by its own person: --as %s":            "账户 %s 的测试须由本人参加: --as %s",
+	"test %s is not of %s": "测试 %s 不属于 %s",
+	"a device comes back under a new seal: its number is missing":                                          "收回设备须加新封签: 缺少封签号",
+	"say why, in 1 to 200 bytes of text":                                                                   "请说明原因, 1 至 200 字节",
+	"what is wrong: want at most 200 bytes of text":                                                        "异常说明: 最多 200 字节",
+	"device %s is not known":                                                                               "没有设备 %s",
+	"device %s is not deployed":                                                                            "设备 %s 未布放",
+	"device %s was never announced and received":                                                           "设备 %s 未经预告和验收",
+	"device %s is announced twice":                                                                         "设备 %s 重复预告",
+	"device %s is %s: it cannot be announced again":                                                        "设备 %s 状态为 %s: 不能再次预告",
+	"device %s is %s: it cannot be received":                                                               "设备 %s 状态为 %s: 不能验收",
+	"device %s is %s: it never comes back":                                                                 "设备 %s 状态为 %s: 不再启用",
+	"device %s is %s: only a deployed one is moved":                                                        "设备 %s 状态为 %s: 只有在用设备可移机",
+	"device %s is %s: only one that was received, or came back, is deployed":                               "设备 %s 状态为 %s: 只有已验收或已收回的可布放",
+	"device %s is registered at terminal %s: one device, one terminal, one merchant":                       "设备 %s 已登记在终端 %s: 一机一终端一商户",
+	"device %s works at terminal %s: one device, one terminal, one merchant":                               "设备 %s 在终端 %s 使用中: 一机一终端一商户",
+	"device %s works at terminal %s already: one device, one terminal, one merchant":                       "设备 %s 已在终端 %s 使用: 一机一终端一商户",
+	"device %s works at terminal %s: return, retire or repair it first":                                    "设备 %s 在终端 %s 使用中: 请先收回, 停用或送修",
+	"device %s is registered at terminal %s: retire it first":                                              "设备 %s 已登记在终端 %s: 请先停用",
+	"terminal %s is bound to merchant %s by its five elements":                                             "终端 %s 的五要素属于商户 %s",
+	"device %s belongs to merchant %s: return it and deploy it anew for another":                           "设备 %s 属于商户 %s: 换商户须先收回再布放",
+	"device %s reported tampering: it is deployed with a new master key, a component from each of the two": "设备 %s 曾报告拆机: 须以新主密钥布放, 两人各出一个分量",
+	"a receipt names the serial number, the seal's number and the source":                                  "验收须给出序列号, 封签号和来源",
+	"%d devices announced: want 1 to %d at once":                                                           "预告 %s 台设备: 一次须为 1 至 %s 台",
+	"these announcements have %d bytes, one entry takes %d: announce fewer at once":                        "预告共 %s 字节, 一条记录容纳 %s: 请分次预告",
+	"no terminal": "缺少终端",
+	"terminal %s is not registered: touchstone permit list says which are": "终端 %s 未登记: 可用 touchstone permit list 查看",
+	"terminal id %s: want 8 characters":                                    "终端号 %s: 须为 8 位",
+	"ledger: not registered":                                               "未登记",
+	"merchant id: want 15 characters":                                      "商户号: 须为 15 位",
+	"terminal id: want 8 characters":                                       "终端号: 须为 8 位",
+}
+
+// errorForm is one of errorChinese, ready to be found in a longer text.
+type errorForm struct {
+	english *regexp.Regexp
+	chinese string
+}
+
+var fmtVerb = regexp.MustCompile(`%[.0-9]*[a-z]`)
+
+// errorForms are the longest first, so that a sentence is taken before a word in it.
+var errorForms = func() []errorForm {
+	known := make([]string, 0, len(errorChinese))
+	for english := range errorChinese {
+		known = append(known, english)
+	}
+	slices.SortFunc(known, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
+	forms := make([]errorForm, len(known))
+	for i, english := range known {
+		pattern := fmtVerb.ReplaceAllString(regexp.QuoteMeta(english), `(\S+?)`)
+		if strings.HasSuffix(pattern, `(\S+?)`) {
+			pattern = strings.TrimSuffix(pattern, `(\S+?)`) + `([^:]+)`
+		}
+		chinese, n := errorChinese[english], 0
+		chinese = regexp.MustCompile(`%s`).ReplaceAllStringFunc(chinese, func(string) string { n++; return "${" + strconv.Itoa(n) + "}" })
+		forms[i] = errorForm{regexp.MustCompile(`(?:^|\b|staff: )` + pattern), chinese}
+	}
+	return forms
+}()
+
+// said says in the reader's language what was refused, as far as there are words.
+func (l *lines) said(text string) string {
+	if l.lang != explain.Chinese {
+		return text
+	}
+	return errorInChinese(text)
+}
+
+func errorInChinese(text string) string {
+	for _, f := range errorForms {
+		text = f.english.ReplaceAllString(text, f.chinese)
+	}
+	return strings.TrimPrefix(text, "staff: ")
+}
+
+// languageVariable is the environment variable that says what a person reads, en or zh.
+const languageVariable = "TOUCHSTONE_LANG"
+
+// wantsChinese tells whether a person reads Chinese: --lang says so, or else TOUCHSTONE_LANG.
+func wantsChinese(a *app, args []string) bool {
+	lang := ""
+	if a.getenv != nil {
+		lang = a.getenv(languageVariable)
+	}
+	for i, arg := range args {
+		if value, ok := strings.CutPrefix(arg, "--lang="); ok {
+			lang = value
+		} else if arg == "--lang" && i+1 < len(args) {
+			lang = args[i+1]
+		}
+	}
+	read, err := explain.ParseLanguage(lang)
+	return err == nil && lang != "" && read == explain.Chinese
+}
+
+// withoutLanguage takes --lang and its value out; given tells that it was there and names a language of ours.
+func withoutLanguage(args []string) (rest []string, given bool) {
+	for i := 0; i < len(args); i++ {
+		value, inOne := strings.CutPrefix(args[i], "--lang=")
+		switch {
+		case args[i] == "--lang" && i+1 < len(args):
+			i++
+			value = args[i]
+		case !inOne:
+			rest = append(rest, args[i])
+			continue
+		}
+		if _, err := explain.ParseLanguage(value); err != nil {
+			return args, false
+		}
+		given = true
+	}
+	return rest, given
+}
+
+// words are the words of what a command says where it has no --lang of its own.
+func (a *app) words() *lines {
+	l := &lines{w: a.stdout, lang: explain.English, zone: time.Local}
+	if a.chinese {
+		l.lang = explain.Chinese
+	}
+	return l
+}
+
+// languageOf gives every --lang that was not typed the value of TOUCHSTONE_LANG, where that is a language of ours.
+func languageOf(a *app) kong.Resolver {
+	return kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+		if flag.Name != "lang" || a.getenv == nil {
+			return nil, nil
+		}
+		lang := a.getenv(languageVariable)
+		if _, err := explain.ParseLanguage(lang); err != nil {
+			return nil, nil
+		}
+		return lang, nil
+	})
+}
