@@ -281,7 +281,7 @@ func (s *story) upgradedOrReplaced() error {
 	if err := s.list(
 		command{key: "repair", already: "in_repair", hidden: true, args: s.with("device", "repair", opened.serial, "--note", "to the maker", "--as", "li", "--with", "zhou")},
 		command{key: "return", hidden: true, args: s.with("device", "return", opened.serial, "--seal", "SEAL-NEW", "--note", "the reader was removed; opened and closed by the maker", "--as", "li", "--with", "zhou")},
-		command{key: "deploy again", already: "deployed", args: s.deploy(opened)},
+		command{key: "deploy again", already: "deployed|works at terminal", args: s.deploy(opened)},
 		command{key: "visit again", already: "one of inspection", args: s.talk("inspect", opened.id, "--answers", form, "--photo", photo, "--as", "li")}); err != nil {
 		return err
 	}
@@ -315,7 +315,7 @@ func (s *story) replace(old, t storyTerminal, hidden bool) error {
 		{key: "serial key " + t.serial, already: "exists", args: []string{"key", serialKey}},
 		{key: "key 2 " + t.id, already: "exists", args: []string{"key", key}},
 		{key: "device " + t.serial, args: s.with("register", "device", "--serial", t.serial, "--model", t.model, "--hardware", t.hardware, "--component", serialKey)},
-		{key: "deploy " + t.serial, already: "deployed", args: s.deploy(t, "--component", key)},
+		{key: "deploy " + t.serial, already: "deployed|works at terminal", args: s.deploy(t, "--component", key)},
 	} {
 		c.hidden = hidden
 		if _, err := s.do(c); err != nil {
