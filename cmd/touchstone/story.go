@@ -207,9 +207,8 @@ type command struct {
 	fails   bool     // its exit code must be 1: it is refused, and should be
 	hidden  bool     // not shown: a question of the narrator's, or one of many alike
 	already string   // what it answers where it was carried out, but the story was killed before it learned that
-	input   string
-	tail    int  // only so many of the last lines are shown; 0: the beginning and the end
-	whole   bool // all its lines are shown
+	tail    int      // only so many of the last lines are shown; 0: the beginning and the end
+	whole   bool     // all its lines are shown
 }
 
 // do runs a command as a user would type it, shows its answer and returns its output. What an interrupted
@@ -230,7 +229,7 @@ func (s *story) do(c command) (string, error) {
 	}
 	var out bytes.Buffer
 	sub := *s.a
-	sub.stdin, sub.stdout, sub.stderr = strings.NewReader(c.input), &out, &out
+	sub.stdin, sub.stdout, sub.stderr = strings.NewReader(""), &out, &out
 	sub.getenv = func(name string) string {
 		if name == languageVariable {
 			return s.cmd.Lang

@@ -162,7 +162,11 @@ func (s *story) inspectionFinds() error {
 		sale, command{args: s.talk("permit", t.id)}); err != nil {
 		return err
 	}
-	return s.holds(strings.Contains(s.progress.Done["visit"], "quarantined") || strings.Contains(s.progress.Done["visit"], "隔离"), "the device is quarantined by the visit")
+	p, err := s.permit(t.id)
+	if err != nil {
+		return err
+	}
+	return s.holds(p.may == "blocked", "the visit stops the terminal: %s", p.may)
 }
 
 // attached is the incident that the inspection opened.
@@ -190,7 +194,7 @@ func (s *story) everybodyIsTold() error {
 		command{key: "action attached", args: s.with("incident", "action", i.ID, "the device is quarantined; its cable and reader are kept as evidence", "--as", "qian")},
 		command{key: "cause attached", args: s.with("incident", "cause", i.ID, "a reader was attached to the card slot of terminal "+t.id, "--as", "qian")},
 		command{key: "exposed", already: "frozen", args: s.talk("exposed", "--incident", i.ID, "--freeze", "--as", "chen")},
-		command{key: "draft", args: s.with("notice", "draft", "--incident", i.ID, "--as", "chen", "--measure", "The device was taken out of service.|该终端已停用.")},
+		command{key: "draft", already: "already", args: s.with("notice", "draft", "--incident", i.ID, "--as", "chen", "--measure", "The device was taken out of service.|该终端已停用.")},
 		command{key: "send", already: "nothing", args: s.talk("notice", "send", "--incident", i.ID, "--as", "chen", "--with", "wang", "--wait", "20s")},
 		command{args: s.talk("notice", "list", "--incident", i.ID)},
 		command{args: []string{"mail", "list", "--dir", s.data() + "/mail"}},
@@ -260,10 +264,10 @@ func (s *story) upgradedOrReplaced() error {
 		return err
 	}
 	if err := s.list(
-		command{key: "finding fixed", already: "fixed", hidden: true, args: s.with("lab", "finding", "FND-1", "answer", "--text", "the test key is gone from 1.0.3", "--as", "wu")},
-		command{key: "finding in", already: "fixed", hidden: true, args: s.with("lab", "finding", "FND-1", "fixed", "--in", storyFixed, "--as", "wu")},
-		command{key: "finding retested", already: "retested", args: s.with("lab", "finding", "FND-1", "retest", "--run", "RUN-3", "--as", "wu")},
-		command{key: "finding closed", already: "closed", args: s.with("lab", "finding", "FND-1", "close", "--as", "zheng")},
+		command{key: "finding fixed", already: "cannot become", hidden: true, args: s.with("lab", "finding", "FND-1", "answer", "--text", "the test key is gone from 1.0.3", "--as", "wu")},
+		command{key: "finding in", already: "cannot become", hidden: true, args: s.with("lab", "finding", "FND-1", "fixed", "--in", storyFixed, "--as", "wu")},
+		command{key: "finding retested", already: "cannot become", args: s.with("lab", "finding", "FND-1", "retest", "--run", s.progress.Done["id of run fixed"], "--as", "wu")},
+		command{key: "finding closed", already: "cannot become", args: s.with("lab", "finding", "FND-1", "close", "--as", "zheng")},
 		command{key: "reinstate", already: "valid", args: s.with("certificate", "reinstate", "CRT-1", "--reason", "1.0.3 passes, 1.0.1 is under advisory", "--as", "wu", "--with", "zheng")}); err != nil {
 		return err
 	}
@@ -280,7 +284,7 @@ func (s *story) upgradedOrReplaced() error {
 	// The opened one goes to the maker and comes back under a new seal.
 	if err := s.list(
 		command{key: "repair", already: "in_repair", hidden: true, args: s.with("device", "repair", opened.serial, "--note", "to the maker", "--as", "li", "--with", "zhou")},
-		command{key: "return", hidden: true, args: s.with("device", "return", opened.serial, "--seal", "SEAL-NEW", "--note", "the reader was removed; opened and closed by the maker", "--as", "li", "--with", "zhou")},
+		command{key: "return", already: "return", hidden: true, args: s.with("device", "return", opened.serial, "--seal", "SEAL-NEW", "--note", "the reader was removed; opened and closed by the maker", "--as", "li", "--with", "zhou")},
 		command{key: "deploy again", already: "deployed|works at terminal", args: s.deploy(opened)},
 		command{key: "visit again", already: "one of inspection", args: s.talk("inspect", opened.id, "--answers", form, "--photo", photo, "--as", "li")}); err != nil {
 		return err

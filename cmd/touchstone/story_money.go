@@ -35,12 +35,17 @@ func (s *story) moneyGoesBack() error {
 	if err != nil {
 		return err
 	}
-	made, err := s.do(command{key: "claim", args: s.with("claim", "make", "--date", s.today(), "--amount", "88.00", "--last4", number[len(number)-4:], "--terminal", t.id,
+	made, err := s.do(command{key: "claim", already: "claimed already", args: s.with("claim", "make", "--date", s.today(), "--amount", "88.00", "--last4", number[len(number)-4:], "--terminal", t.id,
 		"--incident", i.ID, "--reason", "I do not know what became of my card's data")})
 	if err != nil {
 		return err
 	}
 	claim, err := find(`(CLM-[0-9]+-[A-Z2-7]+)`, made)
+	if err != nil { // the story was killed before it learned the number; the acquirer's people know it
+		if made, err = s.do(command{hidden: true, args: s.with("claim", "list", "--json")}); err == nil {
+			claim, err = find(`(CLM-[0-9]+-[A-Z2-7]+)`, made)
+		}
+	}
 	if err != nil {
 		return err
 	}

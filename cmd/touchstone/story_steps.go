@@ -194,35 +194,43 @@ func (s *story) examine(name, app string, flawed bool) error {
 	if _, err := s.do(command{key: "package " + name, already: "exists", hidden: true, args: sample}); err != nil {
 		return err
 	}
-	run := command{key: "run " + name, fails: flawed, already: "RUN-", args: append(s.talk("lab", "run", dir+"/subject.toml", "--scope", id, "--as", "wu"), where...)}
-	going, err := s.unfinishedRun()
-	if err != nil {
+	run := command{key: "run " + name, fails: flawed, args: append(s.talk("lab", "run", dir+"/subject.toml", "--scope", id, "--as", "wu"), where...)}
+	known, complete, err := s.runOf(app)
+	switch {
+	case err != nil:
+		return err
+	case complete: // the story was killed before it learned the end of it
+		run.args, run.fails = s.talk("lab", "show", known), false
+	case known != "":
+		run.args = append(s.talk("lab", "resume", known, "--scope", id, "--as", "wu"), where...)
+	}
+	if _, err := s.do(run); err != nil {
 		return err
 	}
-	if going != "" { // the story was killed in the middle of it
-		run.args = append(s.talk("lab", "resume", going, "--scope", id, "--as", "wu"), where...)
-	}
-	_, err = s.do(run)
+	s.progress.Done["id of run "+name], _, err = s.runOf(app)
 	return err
 }
 
-// unfinishedRun is a run of the laboratory that was begun and not ended.
-func (s *story) unfinishedRun() (string, error) {
+// runOf is the laboratory's run of a version of the bad model, and whether it is complete; "" where there is none.
+func (s *story) runOf(app string) (id string, complete bool, err error) {
 	var shown struct {
 		Runs []struct {
-			ID    string `json:"id"`
-			State string `json:"state"`
+			ID      string `json:"id"`
+			State   string `json:"state"`
+			Subject struct {
+				Application string `json:"application"`
+			} `json:"subject"`
 		} `json:"runs"`
 	}
 	if err := s.ask(&shown, s.with("lab", "show", "--json")...); err != nil {
-		return "", err
+		return "", false, err
 	}
 	for _, r := range shown.Runs {
-		if r.State == "running" {
-			return r.ID, nil
+		if r.Subject.Application == app {
+			return r.ID, r.State == "complete", nil
 		}
 	}
-	return "", nil
+	return "", false, nil
 }
 
 // salesPass sells at every shop, and three more at the terminal that will turn out to be opened.
