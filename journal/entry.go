@@ -36,6 +36,8 @@ const (
 	KindIncident Kind = 15 // incidents, their clocks, reports
 	KindRedress  Kind = 16 // notices, claims, refunds, compensation
 	KindPermit   Kind = 17 // what terminals may do from here on; JSON of registry.PermitSet
+
+	KindCause Kind = 18 // what was found behind a verdict after it was answered; JSON of Cause
 )
 
 var kindNames = map[Kind]string{
@@ -45,7 +47,7 @@ var kindNames = map[Kind]string{
 	KindFlood:       "flood",
 	KindLoss:        "loss",
 	KindStaff:       "staff", KindFleet: "fleet", KindLab: "lab", KindIncident: "incident", KindRedress: "redress",
-	KindPermit: "permit",
+	KindPermit: "permit", KindCause: "cause",
 }
 
 // String is the kind's word.

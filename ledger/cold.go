@@ -104,6 +104,8 @@ func kindOf(r any) (journal.Kind, error) {
 		return journal.KindEvent, r.Check()
 	case *journal.Flood:
 		return journal.KindFlood, r.Check()
+	case *journal.Cause:
+		return journal.KindCause, r.Check()
 	case *journal.Loss:
 		return journal.KindLoss, nil
 	case *journal.Draft:

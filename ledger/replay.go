@@ -150,7 +150,7 @@ func (l *Ledger) foldCold(e journal.Entry, enqueue func() (uint64, error)) error
 			return fail(err)
 		}
 		return l.foldPermits(e, set, enqueue)
-	case journal.KindOpened, journal.KindKey, journal.KindFlood, journal.KindLoss:
+	case journal.KindOpened, journal.KindKey, journal.KindFlood, journal.KindLoss, journal.KindCause:
 		return l.listed(enqueue, func() {})
 	}
 	return fail(errors.New("of a later version"))
