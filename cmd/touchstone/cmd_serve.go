@@ -277,7 +277,7 @@ func (e *engine) serve(ctx context.Context, ln net.Listener, limits listener.Lim
 	go func() {
 		select {
 		case err := <-e.failed:
-			err = failure(err)
+			err = fatal(err)
 			e.log.Error("ending at once", slog.String("error", err.Error()))
 			cancel(err)
 			dieSoon(err)

@@ -56,6 +56,8 @@ func (e *engine) respond(ctx context.Context, c change) (any, error) {
 	case c.Effectiveness != nil:
 		report, ready := e.watch.report(effectiveness.Range{From: c.Effectiveness.From, To: c.Effectiveness.To})
 		return effectivenessAnswer{report, !ready}, nil
+	case c.Failures != nil:
+		return e.failuresOf(c.Failures), nil
 	case c.CanaryRound != nil:
 		return e.canaryRound(ctx), nil
 	case c.Incidents != nil:

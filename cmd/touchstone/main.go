@@ -43,6 +43,7 @@ type commands struct {
 	Proxy         proxyCmd         `cmd:"" help:"A bad network between terminals and a host, by plan: delay, split, repeat, reorder, drop, cut, half-open."`
 	Status        statusCmd        `cmd:"" help:"What the running host is doing, on one screen."`
 	Effectiveness effectivenessCmd `cmd:"" help:"Of all approvals: which proofs held, were weak, were not required or were waived."`
+	Failures      failuresCmd      `cmd:"" help:"What security refused, in figures: by reason, cause, model, shop, hour; how many honest terminals were wrongly refused; sales recovered and lost."`
 	Events        eventsCmd        `cmd:"" help:"What a person should know that no message says: a proof that no longer proves, a terminal that changed."`
 	Canary        canaryCmd        `cmd:"" help:"Send known-bad messages from reserved terminals and see that each is refused for its reason; resume stopped sales."`
 	Permit        permitCmd        `cmd:"" help:"What a terminal may do now, why, and what would restore it; how many may do what; the policy."`
