@@ -18,6 +18,15 @@ type Finding struct {
 	OneIn     uint64            // the chance that any fits by luck is at most one in this, 0 where luck has no part
 	TookUS    uint32
 	With      uint64 // the verdict of another message that agrees
+
+	// Digest is the module's keyed fingerprint of the message, for the Indication that later messages are compared with;
+	// zero where the module was sealed.
+	Digest [16]byte
+}
+
+// Indication is what the finding is to the terminal's later messages.
+func (f *Finding) Indication(verdict uint64) Indication {
+	return Indication{Verdict: verdict, Cause: f.Cause, Variant: f.Variant, Facts: f.Facts, OneIn: f.OneIn, Digest: f.Digest}
 }
 
 // Record is the finding as the journal keeps it.
@@ -31,4 +40,9 @@ func (f *Finding) Record(verdict uint64, terminal pos.TerminalID, r reason.Reaso
 		c.Owner = f.Owner.String()
 	}
 	return c
+}
+
+// NotTried is the finding of a case that could not be examined; why is a stable word of the fact "why".
+func NotTried(why string) Finding {
+	return Finding{Certainty: journal.Untried, Facts: map[string]string{FactWhy: why}}
 }
