@@ -31,6 +31,7 @@ type Line struct {
 	Issuer   string             // DE44, up to 11 characters
 	Test     bool               // a test data directory
 	Versions Versions           // nil: no releases, and nobody is told
+	Causes   Diagnoser          // seeks what is behind a refusal, after its answer; nil is nobody
 	Watch    Watcher            // told of every finished message; nil is nobody
 	Gate     *admission.Gate    // nil lets everything in
 	Flood    *admission.Flood   // nil journals every refusal

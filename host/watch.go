@@ -43,8 +43,10 @@ func (x *Exchange) Arrived() pos.Instant { return x.arrived }
 
 // Wipe forgets the message: the frame, the answer that echoes parts of it, and the card number. Call it
 // when the answer was copied to the connection: what an idle exchange holds is of no use to a reader of
-// memory. It clears what was used, or everything where that is not known.
+// memory. It clears what was used, or everything where that is not known. Before that, whoever seeks the cause
+// of a refusal may copy what is needed.
 func (x *Exchange) Wipe() {
+	x.diagnose()
 	clear(used(x.frame[:], x.size))
 	clear(used(x.answer[:], x.packed))
 	x.size, x.packed = 0, 0

@@ -46,3 +46,12 @@ func TestCauseThatMayNotBeRecorded(t *testing.T) {
 		}
 	}
 }
+
+// TestCauseOfAnApprovedSignIn: keys that were given and not taken are told of the sign-in, which was approved.
+func TestCauseOfAnApprovedSignIn(t *testing.T) {
+	c := journal.CauseOf(7, pos.TerminalID{'0', '0', '0', '0', '0', '0', '2', '3'}, reason.None, reason.KeysNotTaken, journal.Indicated)
+	c.Tried, c.Fit = 1, 1
+	if err := c.Check(); err != nil || c.Reason != "none" {
+		t.Errorf("reason %q: %v", c.Reason, err)
+	}
+}

@@ -20,6 +20,9 @@ type round struct {
 	refused  []refusal
 	sold     map[pos.TerminalID]*soldSales
 	paid     []journal.Payment
+	causes   []causeRow
+	issued   map[pos.TerminalID]*signIns
+	masters  []loaded
 	chunks   map[pos.TerminalID]*chunk // where the next sale of a terminal goes; kept from round to round
 }
 
@@ -39,7 +42,8 @@ type refusal struct {
 }
 
 func newRound() *round {
-	return &round{postings: map[pos.TerminalID]*posting{}, sold: map[pos.TerminalID]*soldSales{}, chunks: map[pos.TerminalID]*chunk{}}
+	return &round{postings: map[pos.TerminalID]*posting{}, sold: map[pos.TerminalID]*soldSales{}, chunks: map[pos.TerminalID]*chunk{},
+		issued: map[pos.TerminalID]*signIns{}}
 }
 
 func (r *round) reset() {
@@ -47,16 +51,26 @@ func (r *round) reset() {
 	clear(r.postings)
 	clear(r.sold)
 	r.paid = r.paid[:0]
+	clear(r.causes)
+	r.causes = r.causes[:0]
+	clear(r.issued)
+	r.masters = r.masters[:0]
 	clear(r.refused)
 	r.refused = r.refused[:0]
 }
 
-// take adds the exchanges of a block. Other kinds, and an exchange written by a newer program, leave
+// take adds the exchanges of a block, causes, and which master key a terminal has. Other kinds, and an exchange written by a newer program, leave
 // nothing: the journal has them.
 func (r *round) take(b journal.Block) error {
 	r.entries += b.N
 	var x journal.Exchange
 	return b.Each(func(e journal.Entry) error {
+		switch e.Kind {
+		case journal.KindCause:
+			r.cause(e)
+		case journal.KindTerminal:
+			r.terminal(e)
+		}
 		if e.Kind != journal.KindExchange || x.Parse(e) != nil {
 			return nil
 		}
@@ -67,6 +81,7 @@ func (r *round) take(b journal.Block) error {
 		}
 		p.append(e.Seq, &x)
 		r.exposed(e.Seq, &x)
+		r.signIn(e.Seq, &x)
 		if x.Reason != reason.None {
 			x.Details, x.Wrapped = nil, nil // views of the block
 			r.refused = append(r.refused, refusal{e.Seq, x})
@@ -123,6 +138,12 @@ func (r *round) write(ctx context.Context, tx *sql.Tx) error {
 	})
 	if err == nil {
 		err = r.writeExposed(ctx, tx, ids)
+	}
+	if err == nil {
+		err = writeCauses(ctx, tx, r.causes)
+	}
+	if err == nil {
+		err = r.writeIssued(ctx, tx)
 	}
 	if err != nil {
 		return err

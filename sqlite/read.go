@@ -13,8 +13,9 @@ import (
 
 // Reader reads a journal. Its methods may be called by many goroutines.
 type Reader struct {
-	dir string
-	db  *sql.DB
+	dir  string
+	db   *sql.DB
+	scan int // MaxScan, but in tests
 }
 
 // readConnections is the most readings of touchstone.db at once.
@@ -54,7 +55,7 @@ func openReader(ctx context.Context, dir string) (*Reader, error) {
 	if _, err := schemaVersion(ctx, db, path, len(journalSchema)); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	return &Reader{dir, db}, nil
+	return &Reader{dir, db, MaxScan}, nil
 }
 
 // Close closes the journal.
