@@ -81,6 +81,9 @@ func (d *decision) identity() bool {
 		return v.fail(Binding, reason.DeviceTampered)
 	case s.Device.State != registry.Active:
 		return v.fail(Binding, reason.DeviceSuspended)
+	case s.Suspected && d.p.RefuseClones && !s.Terminal.Canary:
+		v.details.note(Binding, textOf([]byte("two devices are suspected")), textOf([]byte("one device, as a visit finds")))
+		return v.fail(Binding, reason.CloneSuspected)
 	}
 	v.pass(Binding)
 	return true

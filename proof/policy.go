@@ -19,6 +19,7 @@ type Policy struct {
 	RefusePlace      bool          // outside its circle refuses every terminal
 	PlaceMetres      uint32        // uncertainty of a reported place
 	RefuseTail       bool          // DE62 of a sign-in disagrees with the registered serial; 9A.11
+	RefuseClones     bool          // a terminal of which two devices are suspected is refused until a person cleared it
 	AllowTrackClear  bool          // a clear track after 004 and 006 unless the profile says otherwise; 9A.23
 }
 

@@ -155,6 +155,7 @@ type Snapshot struct {
 	Permit   *registry.Standing
 	Cashiers [2]*registry.Standing
 
+	Suspected   bool  // two devices are suspected to bear the terminal's identity
 	Stops       Stops // sales stopped because a proof no longer proves
 	RateLimited bool  // too many sign-ins
 	SameConn    bool  // the last verified message came on this connection

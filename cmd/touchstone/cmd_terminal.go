@@ -27,6 +27,7 @@ type terminalCmd struct {
 	Password       string        `name:"password-file" help:"File that holds the operator's password, where one is set." placeholder:"FILE"`
 	PasswordPolicy string        `name:"password-policy" help:"The acquirer's policy of passwords, a JSON file." placeholder:"FILE"`
 	State          string        `help:"Directory of the terminal's file. Default: touchstone/terminals under the user's cache directory." placeholder:"DIR"`
+	CopyOf         string        `name:"copy-of" help:"Begin as a clone: with a copy of the terminal's file in this directory, while its own terminal goes on there. Give --state, and --from for another address." placeholder:"DIR"`
 	Lang           string        `help:"Language of the screen." enum:"en,zh" default:"en"`
 	Fault          string        `help:"Misbehave in one way after the actions." placeholder:"NAME"`
 	From           string        `help:"Local address to bind." placeholder:"ADDR"`
@@ -57,6 +58,7 @@ The exit code is 0 when the last message was approved, else 1.
   touchstone terminal --fixture fixture.json --card 1 --json balance sale 5.00 reverse-last
   touchstone terminal --fixture fixture.json --fault altered-amount
   touchstone terminal --config shop.toml --pin-file pin.txt sign-in balance
+  touchstone terminal --fixture fixture.json --state clone --copy-of ~/.cache/touchstone/terminals --from 127.0.0.66 sign-in sale 5.00
 
 Faults: ` + strings.Join(faults, ", ") + `.
 
@@ -83,6 +85,9 @@ func (c *terminalCmd) Run(a *app) error {
 	printer := &terminalPrinter{out: a.stdout, lang: terminal.Language(c.Lang), json: c.JSON}
 	setup.config.Screen, setup.config.OnMessage = printer, printer.message
 	if setup.config.StateDir, err = c.stateDir(a); err != nil {
+		return err
+	}
+	if err := c.copyState(setup.config); err != nil {
 		return err
 	}
 	t, err := terminal.Open(setup.config)
@@ -125,6 +130,17 @@ func (c *terminalCmd) stateDir(a *app) (string, error) {
 		base = filepath.Join(home, ".cache")
 	}
 	return filepath.Join(base, "touchstone", "terminals"), nil
+}
+
+// copyState makes the terminal a clone of another, where that is asked for.
+func (c *terminalCmd) copyState(config terminal.Config) error {
+	if c.CopyOf == "" {
+		return nil
+	}
+	if c.State == "" || c.State == c.CopyOf {
+		return errors.New("a clone has a directory of its own: give --state another than --copy-of")
+	}
+	return terminal.CopyState(c.State, c.CopyOf, config.Terminal)
 }
 
 // login proves the operator's password, where one is given.
