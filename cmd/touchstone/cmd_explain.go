@@ -13,6 +13,7 @@ type explainCmd struct {
 	explainFlags
 	explainCodeFlags
 	explainPagesFlags
+	explainJournalFlags
 }
 
 // explainFlags are those that every form obeys.
@@ -40,6 +41,7 @@ func explainForms() []explainForm {
 		explainPages,
 		explainList,
 		// What finds a message or reads one stands before the words: explain_*.go.
+		explainLast,
 		explainName,
 		explainCode,
 		explainSearch, // takes whatever is left
