@@ -29,6 +29,7 @@ type Sources struct {
 	// Proving tells whether authentication works; nil where nothing watches it.
 	Proving   func() Proving
 	Admission func() Admission
+	Diagnosis func() Diagnosis // nil where nobody seeks causes
 }
 
 // Registered are the sizes of the register.
