@@ -63,6 +63,7 @@ type change struct {
 	OldPINs      *pinsQuery          `json:"old_pins,omitempty"`
 	Register     *registerQuery      `json:"register,omitempty"` // of cashiers, trainings and accounts
 
+	CloneClear  *cloneClearChange  `json:"clone_clear,omitempty"`
 	Loss        *lossChange        `json:"loss,omitempty"` // only signed: it is carried out where no host runs
 	Incident    *incidentChange    `json:"incident,omitempty"`
 	Incidents   *incidentQuery     `json:"incidents,omitempty"`
@@ -212,6 +213,8 @@ func (e *engine) carry(ctx context.Context, c change) (changed, error) {
 		return e.decideClaim(ctx, c.Decision, c.actors, c.proposal)
 	case c.Finding != nil:
 		return e.finding(ctx, c.Finding)
+	case c.CloneClear != nil:
+		return e.clearClone(ctx, c.CloneClear, c.actors)
 	case c.Resume != nil:
 		c.Resume.By = c.actor(c.Resume.By)
 		return e.resume(ctx, c.Resume)

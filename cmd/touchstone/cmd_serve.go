@@ -37,6 +37,7 @@ type hostFlags struct {
 	RefusePlace      bool          `name:"refuse-place" help:"Refuse a terminal outside its registered circle; else it is recorded."`
 	PlaceMetres      uint32        `name:"place-metres" help:"Uncertainty of a reported place." default:"500"`
 	RefuseTail       bool          `name:"refuse-sequence" help:"Refuse a sign-in whose DE62 disagrees with the registered serial number."`
+	OnClone          string        `name:"on-clone" help:"observe: two devices with one identity open an incident; refuse: and both are refused until two people clear them (touchstone clone clear)." default:"observe" enum:"observe,refuse"`
 	SignInBurst      int           `name:"sign-in-burst" help:"Sign-ins of one terminal at once." default:"30"`
 	SignInEvery      time.Duration `name:"sign-in-every" help:"Then one sign-in each." default:"2s"`
 	MaxConnections   int           `name:"max-connections" help:"Connections in all." default:"20000"`
@@ -107,6 +108,7 @@ func (f *hostFlags) policy(test bool) proof.Policy {
 	p.SignInLifetime, p.ReversalLifetime, p.RepeatWindow = f.SignInLifetime, f.ReversalLifetime, f.RepeatWindow
 	p.AllowSingleDES = f.AllowSingleDES || test
 	p.RefuseWeakMAC, p.RefusePlace, p.PlaceMetres, p.RefuseTail = f.RefuseWeakMAC, f.RefusePlace, f.PlaceMetres, f.RefuseTail
+	p.RefuseClones = f.OnClone == "refuse"
 	return p
 }
 
