@@ -116,7 +116,7 @@ func (x *explainCall) guideHead(s *sheet, asked guided, g *explain.Guide, code e
 		var behind []string
 		for _, r := range x.l.catalogue.Cause(asked.cause).Behind {
 			if r != reason.None {
-				behind = append(behind, r.String()+" ("+answeredBy(r)+")")
+				behind = append(behind, r.String()+" ("+answerCodeOf(r)+")")
 			}
 		}
 		s.row(s.two("BEHIND", "所属原因"), strings.Join(behind, ", "))
@@ -128,8 +128,8 @@ func (x *explainCall) guideHead(s *sheet, asked guided, g *explain.Guide, code e
 	s.row(s.two("MONEY", "资金"), g.Money.In(s.lang))
 }
 
-// answeredBy is a reason's DE39, or a dash where nothing is answered.
-func answeredBy(r reason.Reason) string {
+// answerCodeOf is a reason's DE39, or a dash where nothing is answered.
+func answerCodeOf(r reason.Reason) string {
 	if code := r.DE39(); code != (pos.ResponseCode{}) {
 		return code.String()
 	}
