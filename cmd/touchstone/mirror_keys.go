@@ -118,7 +118,8 @@ func (k *mirrored) master(w keys.Wrapped) {
 // blindness is what a verdict rests on that lies before the capture, where it is not what the host decided.
 func (m *mirror) blindness(k *mirrored, v *judgement) string {
 	p, s := m.pair, &m.x.Snapshot
-	if v.reason == reason.None || p.Answered && p.Answer.Code == v.code && k.keys == "" {
+	agrees := p.Answered && p.Answer.Code == v.code && k.keys == ""
+	if v.reason == reason.None || agrees && !m.past.young {
 		return ""
 	}
 	switch v.reason {
@@ -134,7 +135,7 @@ func (m *mirror) blindness(k *mirrored, v *judgement) string {
 			m.adoptBatch(v)
 			return blindBatch
 		}
-	case reason.OriginalNotFound, reason.OriginalMismatch:
+	case reason.OriginalNotFound:
 		return blindOriginal
 	}
 	return ""
@@ -290,7 +291,7 @@ func (f *captureFinding) judged(p *capture.Pair, v *judgement) {
 	f.Judged, f.Possible = judgedSame, nil
 	f.Reason, f.Owner = v.reason.String(), v.reason.Owner().String()
 	f.Certainty = journal.Proven
-	if v.reason.Sought() {
+	if v.reason.Sought() || v.blind != "" {
 		f.Certainty = journal.Unproven
 	}
 	if d := v.finding; d != nil {
