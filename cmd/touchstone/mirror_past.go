@@ -107,13 +107,13 @@ func (p *past) Blocks(ctx context.Context, _ uint64, f func(journal.Block) error
 // plenty is the balance of a card whose bank is not ours to ask, in fen.
 const plenty pos.Amount = 1 << 50
 
-// boundless is a card's opening without what its bank limits: what the bank says is read from the capture.
+// boundless is a card's opening with a balance that ends nothing: what the bank says is read from the capture.
 func boundless(body []byte) []byte {
 	var o issuer.Opening
 	if json.Unmarshal(body, &o) != nil {
 		return body // the ledger will say so
 	}
-	o.Balance, o.SaleLimit, o.NoPINLimit = plenty, 0, 0
+	o.Balance = plenty
 	if o.State != issuer.Active && !o.Canary {
 		o.State = issuer.Active
 	}

@@ -105,6 +105,8 @@ func compare(p *capture.Pair, v *judgement) shadowView {
 		return viewAgree // both close the connection
 	case !v.made:
 		return viewUnknown
+	case !p.Answered && v.code == (pos.ResponseCode{}) && p.Closed:
+		return viewAgree // both close the connection
 	case !p.Answered:
 		return viewUnanswered
 	case v.blind != "" && p.Answer.Code != v.code:
