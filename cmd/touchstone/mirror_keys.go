@@ -166,7 +166,6 @@ func (m *mirror) experiment(k *mirrored, v *judgement) *diagnosis.Finding {
 	if s.Terminal == nil {
 		return nil
 	}
-	k.attempt++
 	facts := caseFacts{verdict: v.seq, at: m.now, reason: v.reason, profile: s.Terminal.Profile.MAC, code: s.Session.InForce.Code,
 		device: s.Terminal.Serial, masters: k.masters}
 	if facts.code == 0 {
@@ -186,6 +185,9 @@ func (m *mirror) experiment(k *mirrored, v *judgement) *diagnosis.Finding {
 		c.PIN.Until = pos.Instant(1<<63 - 1) // the block is in a file; no clock protects it
 	}
 	f := m.module.Diagnose(c)
+	if f.Cause == reason.NoCause {
+		k.attempt++
+	}
 	k.earlier = slices.Insert(k.earlier, 0, f.Indication(v.seq))
 	k.earlier = k.earlier[:min(len(k.earlier), keptEarlier)]
 	return &f
