@@ -64,6 +64,8 @@ type commands struct {
 	Mail          mailCmd          `cmd:"" help:"A mail server that keeps what it is given, for trying things out."`
 	Lab           labCmd           `cmd:"" help:"The certification laboratory: catalogue of requirements, runs against the host, findings, reports."`
 	SecurityCert  labCertificate   `cmd:"" name:"certificate" help:"Security certificates of terminal models: issue, verify offline, suspend, withdraw."`
+	Analyze       analyzeCmd       `cmd:"" help:"Captured traffic: find the messages, pair them, explain every refusal; with test keys prove causes."`
+	Shadow        shadowCmd        `cmd:"" help:"Mirrored traffic: what this host would have refused. It answers nothing."`
 	Journal       journalCmd       `cmd:"" help:"Read the journal: its tail, one message's whole verdict, or verify its chain."`
 	Explain       explainCmd       `cmd:"" help:"What an answer code or a reason means, and what each person does."`
 	Calc          calcCmd          `cmd:"" help:"Compute MACs, check values, PIN blocks and SM2/SM3/SM4: JSON Lines in, JSON Lines out."`
