@@ -37,7 +37,7 @@ func drawWorld(t *rapid.T) *world {
 	for i, b := range []*bool{
 		&r.Malformed, &r.BadDE59, &r.HasBatch, &r.HasEntry, &r.HasCapture, &r.HasPINBlock, &r.HasSealedPIN, &r.HasSecurity,
 		&r.HasPAN, &r.HasTrack2, &r.TrackSealed, &r.TrackBad, &r.TrackOther, &r.HasChipData, &r.HasMAC, &r.HasA2, &r.HasFactor,
-		&r.HasCipher, &r.HasPlace, &r.HasTail, &s.RateLimited, &w.Policy.AllowSingleDES, &w.Policy.RefuseWeakMAC,
+		&r.HasCipher, &r.HasPlace, &r.HasTail, &s.RateLimited, &w.Policy.AllowSingleDES, &w.Policy.RefuseWeakMAC, &w.Policy.RequireTLS, &w.Policy.RequireNetwork, &r.Secure,
 		&w.Policy.RefusePlace, &w.Policy.RefuseTail, &w.Policy.AllowTrackClear, &s.Money.Seen, &s.Money.Full, &s.Money.HasPrior,
 		&s.Money.Empty, &s.Session.SignedOff, &s.Merchant.Suspended, &s.Terminal.Suspended, &s.Terminal.AnyNetwork,
 		&s.Terminal.Permit.Sell, &s.Terminal.Permit.Refund, &w.Unasked,
