@@ -110,6 +110,7 @@ type Book struct {
 	newer   map[pos.TerminalID]*Seen
 	older   map[pos.TerminalID]*Seen
 
+	last     uint64           // the entry folded last
 	exchange journal.Exchange // scratch
 }
 
@@ -121,9 +122,13 @@ func NewBook(stretch time.Duration) *Book {
 	return &Book{stretch: stretch, newer: map[pos.TerminalID]*Seen{}, older: map[pos.TerminalID]*Seen{}}
 }
 
-// Fold takes one entry; the order is the journal's, and no entry comes twice. What is no message of a terminal is
+// Fold takes one entry; the order is the journal's, and an entry folded before changes nothing. What is no message of a terminal is
 // passed over, so are canaries and what people approved for a claim.
 func (b *Book) Fold(e journal.Entry) {
+	if e.Seq <= b.last {
+		return
+	}
+	b.last = e.Seq
 	if e.Kind != journal.KindExchange {
 		return
 	}
