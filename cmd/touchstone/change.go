@@ -43,6 +43,7 @@ type change struct {
 
 	PermitQuery  *permitQuery        `json:"permit_query,omitempty"` // asks and changes nothing
 	PermitPolicy *permitPolicyChange `json:"permit_policy,omitempty"`
+	Grade        *gradeQuery         `json:"grade,omitempty"` // asks and changes nothing
 	Repository   *repositoryChange   `json:"repository,omitempty"`
 	Publish      *publishChange      `json:"publish,omitempty"`
 	ReleaseState *releaseStateChange `json:"release_state,omitempty"`

@@ -42,6 +42,7 @@ func explainForms() []explainForm {
 		explainList,
 		// What finds a message or reads one stands before the words: explain_*.go.
 		explainLast,
+		explainFoldForm,
 		explainName,
 		explainCode,
 		explainSearch, // takes whatever is left
@@ -54,7 +55,8 @@ func (explainCmd) Help() string {
 cause; the journal of the host does.
 
   touchstone explain A7
-  touchstone explain serial_proof_failed --lang zh`
+  touchstone explain serial_proof_failed --lang zh
+  touchstone explain fold`
 }
 
 // Run answers by the first form that takes the call.

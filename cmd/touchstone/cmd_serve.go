@@ -46,6 +46,7 @@ type hostFlags struct {
 	FrameTime        time.Duration `name:"frame-time" help:"From the first byte of a frame to its last." default:"10s"`
 	PINAge           int           `name:"pin-age-days" help:"How old a card's PIN is when its holder is reminded, days; 0 never." default:"365"`
 	tlsFlags
+	gradeFlags
 	httpsFlags
 	canaryFlags
 	boundFlags
@@ -85,6 +86,9 @@ func (f *hostFlags) check() error {
 	if err := f.guardFlags.check(); err != nil {
 		return err
 	}
+	if err := f.gradeFlags.check(); err != nil {
+		return err
+	}
 	if err := f.tlsFlags.check(); err != nil {
 		return err
 	}
@@ -107,6 +111,7 @@ func (f *hostFlags) policy(test bool) proof.Policy {
 	p := proof.DefaultPolicy()
 	p.SignInLifetime, p.ReversalLifetime, p.RepeatWindow = f.SignInLifetime, f.ReversalLifetime, f.RepeatWindow
 	p.AllowSingleDES = f.AllowSingleDES || test
+	f.gradeFlags.into(&p)
 	p.RefuseWeakMAC, p.RefusePlace, p.PlaceMetres, p.RefuseTail = f.RefuseWeakMAC, f.RefusePlace, f.PlaceMetres, f.RefuseTail
 	p.RefuseClones = f.OnClone == "refuse"
 	return p
@@ -222,6 +227,7 @@ func (c *serveCmd) serve(a *app, e *engine, log *slog.Logger) error {
 	if e.line.Policy.AllowSingleDES {
 		log.Warn("single DES is accepted", slog.Bool("test_data_directory", e.test))
 	}
+	c.gradeFlags.announce(log)
 	tlsLn, err := c.tlsFlags.listen(e.test)
 	if err != nil {
 		return errors.Join(err, ln.Close())
