@@ -163,9 +163,11 @@ func newPanelHost(t *testing.T, shops []*panelShop) (data string, place *panelPl
 	b := &crashBed{t: t, root: t.TempDir()}
 	data = filepath.Join(b.root, "panel")
 	e := openForTest(t, data, func(dir string) error { return makeTestDirectory(dir, slog.New(slog.DiscardHandler)) })
+	start := time.Now()
 	if err := errors.Join(e.seedPanel(t.Context(), shops), e.close()); err != nil {
 		t.Fatal(err)
 	}
+	t.Logf("%d shops registered in %s", len(shops), time.Since(start).Round(time.Millisecond))
 	h, err := b.serve(data, nil, "--tls", "127.0.0.1:0", "--refusal-burst", "100000", "--refusal-every", "1ms")
 	if err != nil {
 		t.Fatal(err)
