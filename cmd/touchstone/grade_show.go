@@ -186,7 +186,7 @@ func (s *screen) gradePlan(a *gradeAnswer) {
 	for i := range p.Steps {
 		step := &p.Steps[i]
 		s.line("\n  %d  %s   %s", i+1, stepWords[step.Step].In(l.lang), fmt.Sprintf(l.two("%s terminals", "%s 台"), count(uint64(step.Terminals))))
-		s.line("     %s %s", pad(l.two("needs", "需要"), 10), l.wordsOf(step.Needs, needWords))
+		s.line("     %s %s", pad(l.two("needs", "需要"), 10), l.wordsOf(step.Needs, stepNeedWords))
 		if len(step.After) > 0 {
 			s.line("     %s %s", pad(l.two("after", "先做"), 10), l.wordsOf(step.After, stepWords))
 		}

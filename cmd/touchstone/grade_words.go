@@ -65,8 +65,8 @@ var stepWords = map[string]explain.Text{
 	"new_master":         {EN: "load a new master key", ZH: "重新装载主密钥"},
 }
 
-// needWords are what a step takes.
-var needWords = map[string]explain.Text{
+// stepNeedWords are what a step takes.
+var stepNeedWords = map[string]explain.Text{
 	"register": {EN: "the register", ZH: "改登记"}, "download": {EN: "a download", ZH: "远程下载"}, "visit": {EN: "a visit", ZH: "上门"}, "two_people": {EN: "two people", ZH: "双人"},
 }
 
