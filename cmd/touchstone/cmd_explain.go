@@ -14,6 +14,7 @@ type explainCmd struct {
 	explainCodeFlags
 	explainPagesFlags
 	explainJournalFlags
+	explainMessageFlags
 }
 
 // explainFlags are those that every form obeys.
@@ -42,6 +43,7 @@ func explainForms() []explainForm {
 		explainList,
 		// What finds a message or reads one stands before the words: explain_*.go.
 		explainLast,
+		explainMessage,
 		explainName,
 		explainCode,
 		explainSearch, // takes whatever is left
