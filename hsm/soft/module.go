@@ -11,6 +11,7 @@ import (
 	"touchstone/host"
 	"touchstone/issuer"
 	"touchstone/keys"
+	"touchstone/pos"
 	"touchstone/secret"
 )
 
@@ -34,6 +35,8 @@ type Options struct {
 	Random io.Reader
 	// CacheKeys bounds the expanded keys kept; 0 is MaxCached, which is also the most.
 	CacheKeys int
+	// Clock is what the term of a PIN block under examination is measured by; nil is the machine's.
+	Clock func() pos.Instant
 }
 
 // gates is the number of locks operations spread over, a power of two.
@@ -53,6 +56,7 @@ type inside struct {
 	random io.Reader
 	cached int
 	test   func() error // SelfTest, but for a test of its failing
+	now    func() pos.Instant
 
 	admin sync.Mutex // one Unseal, RotateMaster or Wipe at a time
 	gates [gates]gate
@@ -61,7 +65,10 @@ type inside struct {
 
 // New makes a sealed module.
 func New(o Options) *Module {
-	in := &inside{random: o.Random, cached: o.CacheKeys, test: SelfTest}
+	in := &inside{random: o.Random, cached: o.CacheKeys, test: SelfTest, now: o.Clock}
+	if in.now == nil {
+		in.now = clock
+	}
 	if in.random == nil {
 		in.random = rand.Reader
 	}
