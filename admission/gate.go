@@ -167,6 +167,9 @@ func (c Counts) ShedTotal() (n uint64) {
 	return n
 }
 
+// InLine is how many messages are in the line now.
+func (g *Gate) InLine() int64 { return g.inLine.Load() }
+
 // Counts reads the counters, each at its own moment.
 func (g *Gate) Counts() Counts {
 	c := Counts{InFlight: g.inLine.Load(), High: g.high.Load(), Limit: g.limits.InFlight, Admitted: map[Work]uint64{}, Shed: map[Work]map[Cause]uint64{}}

@@ -17,10 +17,9 @@ type Refused struct {
 	Snapshot *proof.Snapshot
 	Frame    []byte // TPDU, header and message as received, without LEN
 	Message  int    // where in Frame the message type begins
-	PIN      []byte // a view of Frame: DE52, or the 16 bytes of A1; nil none
 	PAN      pos.PAN
+	PIN      bool // it holds a PIN block, which must be gone within seconds
 	Proven   bool // its MAC verified
-	Set      uint32
 }
 
 // Diagnoser is told of refused messages after their answers. Only a message is told that has an entry of its own: one
@@ -42,9 +41,6 @@ func (x *Exchange) diagnose() {
 		return
 	}
 	told := Refused{Verdict: x.receipt.Seq(), Arrived: x.arrived, Reason: r, Request: &x.Request, Snapshot: &x.Snapshot,
-		Frame: x.frame[:x.size], Message: iso8583.EnvelopeSize, PAN: x.pan, Proven: x.verdict.MACVerified, Set: x.entry.KeySet}
-	if x.Request.HasPIN() {
-		told.PIN = x.pinBlock()
-	}
+		Frame: x.frame[:x.size], Message: iso8583.EnvelopeSize, PAN: x.pan, PIN: x.Request.HasPIN(), Proven: x.verdict.MACVerified}
 	x.line.Causes.Refused(told)
 }

@@ -31,6 +31,7 @@ type Sources struct {
 	Admission func() Admission
 	// Failures are the refusals of the last 24 hours in figures; nil where nothing counts them.
 	Failures func() Failures
+	Diagnosis func() Diagnosis // nil where nobody seeks causes
 }
 
 // Registered are the sizes of the register.

@@ -203,6 +203,10 @@ func TestFormerKeysAreFound(t *testing.T) {
 	round()
 	use()
 	round()
+	recent, err := p.Recent(t.Context(), terminalID(1), 6, 3)
+	if want := []sqlite.Message{{Seq: 5, STAN: 1}, {Seq: 4, STAN: 2}, {Seq: 3, STAN: 1}}; err != nil || !slices.Equal(recent, want) {
+		t.Errorf("before entry 6: %v, want %v: %v", recent, want, err)
+	}
 	if got, _, err := p.SignIns(t.Context(), terminalID(2)); err != nil || len(got) != 0 {
 		t.Errorf("of another terminal: %v, %v", got, err)
 	}

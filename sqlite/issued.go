@@ -3,8 +3,10 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"touchstone/journal"
 	"touchstone/keys"
@@ -182,4 +184,84 @@ func (p *Projector) atPosition(ctx context.Context, f func(tx *sql.Tx, at positi
 		return fmt.Errorf("search view: %w", err)
 	}
 	return nil
+}
+
+// Message is a message of a terminal: its entry and its trace number.
+type Message struct {
+	Seq  uint64
+	STAN pos.STAN
+}
+
+// Recent are the newest messages of a terminal before an entry, newest first, at most most and as far as view.db
+// reaches.
+func (p *Projector) Recent(ctx context.Context, terminal pos.TerminalID, before uint64, most int) (list []Message, err error) {
+	err = p.atPosition(ctx, func(tx *sql.Tx, at position) error {
+		rows, err := tx.QueryContext(ctx, "SELECT first, body FROM posting WHERE terminal = ? AND first < ? ORDER BY first DESC", terminal.String(), int64(min(before, maxSeq)))
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for len(list) < most && rows.Next() {
+			var first int64
+			var body []byte
+			if err := rows.Scan(&first, &body); err != nil {
+				return err
+			}
+			round, err := messagesOf(uint64(first), body, min(before-1, at.last))
+			if err != nil {
+				return err
+			}
+			slices.Reverse(round)
+			list = append(list, round[:min(len(round), most-len(list))]...)
+		}
+		return rows.Err()
+	})
+	return list, err
+}
+
+// messagesOf lists the messages up to entry covered of a posting, oldest first.
+func messagesOf(first uint64, body []byte, covered uint64) (list []Message, err error) {
+	for seq := first; len(body) > 0; {
+		step, n := binary.Uvarint(body)
+		if n <= 0 {
+			return nil, errPosting
+		}
+		trace, m := binary.Uvarint(body[n:])
+		if m <= 0 {
+			return nil, errPosting
+		}
+		seq, body = seq+step, body[n+m:]
+		if seq <= covered {
+			list = append(list, Message{seq, pos.STAN(trace)})
+		}
+	}
+	return list, nil
+}
+
+// Projected is the last entry that view.db shows.
+func (p *Projector) Projected() uint64 { return p.projected.Load() }
+
+// MessagesBefore are the messages of a terminal in the entries after after and before before, newest first; of more than
+// most entries only the newest are looked at.
+func (r *Reader) MessagesBefore(ctx context.Context, terminal pos.TerminalID, before, after uint64, most int) (list []Message, err error) {
+	for next := before - 1; next > after && before-next <= uint64(most); {
+		b, err := r.blockOf(ctx, next)
+		if err != nil {
+			return nil, err
+		}
+		var found []Message
+		err = b.Each(func(e journal.Entry) error {
+			var x journal.Exchange
+			if e.Kind == journal.KindExchange && e.Seq > after && e.Seq < before && x.Parse(e) == nil && x.Terminal == terminal {
+				found = append(found, Message{e.Seq, x.STAN})
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		slices.Reverse(found)
+		list, next = append(list, found...), b.First-1
+	}
+	return list, nil
 }

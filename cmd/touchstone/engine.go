@@ -57,6 +57,8 @@ type engineOptions struct {
 
 	clock func() pos.Instant // nil is the machine's, of a simulation another
 
+	diagnosis diagnoseBudget // zero: nobody seeks what is behind a refusal
+
 	pinAge int // days after which a PIN's holder is reminded; 0 never
 }
 
@@ -85,6 +87,7 @@ type engine struct {
 	certificates sync.Mutex // one act of the certificate authority at a time; taken before any lock of the ledger
 
 	view      *sqlite.Projector
+	diagnoser *diagnoser                 // what is behind refusals, nil: nobody seeks it
 	watch     *watch                     // live figures of effectiveness
 	detector  *detector                  // what opens incidents, fed by the watch
 	failures  *failures                  // refusals in figures, fed by the watch
@@ -244,6 +247,7 @@ func (e *engine) start(o engineOptions) error {
 		e.detector.fold(entry)
 		e.failures.fold(entry)
 	}
+	e.startDiagnosis(ctx, o.diagnosis)
 	e.startWatch(ctx)
 	e.startPINReminder(ctx, o.pinAge)
 	e.startClock(ctx)
@@ -301,6 +305,9 @@ func (e *engine) close() error {
 	if e.dead.Load() {
 		e.module.Wipe()
 		return nil
+	}
+	if e.diagnoser != nil {
+		e.diagnoser.drain()
 	}
 	e.noteFloods(context.Background(), e.line.Flood.End(e.clock()))
 	err := e.ledger.Checkpoint(context.Background())

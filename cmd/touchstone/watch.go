@@ -274,6 +274,16 @@ func (w *watch) report(r effectiveness.Range) (report effectiveness.Report, read
 	return w.state.Report(r), ready
 }
 
+// caughtUp tells whether the journal has been read to its head once.
+func (w *watch) caughtUp() bool {
+	select {
+	case <-w.ready:
+		return true
+	default:
+		return false
+	}
+}
+
 // totals are the approvals kept and those fully proven.
 func (w *watch) totals() (approvals, full uint64) {
 	w.mu.Lock()
