@@ -136,9 +136,9 @@ var alteredFaults = []FaultRow{
 	alteration("altered-entry-mode", "another entry mode, DE22", asSale(twist{spoil: elementByte(22, 0, 0x04)})),
 	alteration("altered-currency", "another currency, DE49", asSale(twist{spoil: elementByte(49, 2, 0x01)})),
 	alteration("altered-track", "one digit of the track, DE35", asSale(twist{spoil: elementByte(35, 15, 0x10)})),
-	alteration("altered-reading-ability", "another reading ability, DE60.4", asSale(twist{spoil: elementByte(60, 7, 0x10)})),
+	alteration("altered-reading-ability", "another reading ability, DE60.4", asSale(twist{spoil: elementByte(60, 5, 0x01)})),
 	alteration("line-noise", "one bit of DE59 fell over on the line", asSale(twist{spoil: elementByte(59, 20, 0x02)})),
-	altered("two-bytes-altered", "DE4 and DE11 are others", unproven, unproven, asSale(twist{spoil: twoBytes})),
+	altered("two-bytes-altered", "two bytes of DE4 are others", unproven, unproven, asSale(twist{spoil: twoBytes})),
 	altered("element-swapped", "DE49 is another currency altogether", unproven, unproven, asSale(twist{spoil: otherCurrency})),
 }
 
@@ -178,19 +178,12 @@ func elementOf(frame []byte, n int) (from, to int, ok bool) {
 	return from, from + len(m.Raw(n)), true
 }
 
-// twoBytes changes DE4 and DE11 in two different columns of a block, whatever its size.
+// twoBytes changes two bytes of DE4 in different columns of a block, whatever its size.
 func twoBytes(frame []byte) []byte {
-	a, _, ok1 := elementOf(frame, 4)
-	b, _, ok2 := elementOf(frame, 11)
-	if !ok1 || !ok2 {
-		return frame
+	if from, _, ok := elementOf(frame, 4); ok {
+		frame[from+3] ^= 0x05
+		frame[from+2] ^= 0x02
 	}
-	frame[a+3] ^= 0x05
-	at := b
-	for (at-a-3)%8 == 0 || (at-a-3)%16 == 0 {
-		at++
-	}
-	frame[at] ^= 0x02
 	return frame
 }
 
@@ -213,13 +206,30 @@ var messageFaults = []FaultRow{
 		frame[iso8583.LengthSize] = 0x70
 		return frame
 	}})),
-	inMessage("bytes-left-over", "bytes after the last element", "30", "message_malformed", asSale(twist{spoil: leftOver})),
-	inMessage("not-a-digit", "a nibble of DE4 is no digit", "30", "message_malformed", asSale(twist{spoil: elementByteTo(4, 5, 0x0E)})),
+	inMessage("bytes-left-over", "bytes after the last element", "30", "message_malformed", asBroken(leftOver)),
+	inMessage("not-a-digit", "a nibble of DE4 is no digit", "30", "message_malformed", asBroken(elementByteTo(4, 5, 0x0E))),
 	inMessage("no-amount", "a sale without DE4", "30", "message_malformed", asSale(twist{noAmount: true})),
 	inMessage("processing-unknown", "processing code 990000", "40", "function_unsupported", asProbe(ProbeProcessing)),
 	inMessage("network-code-unknown", "0820 with 60.3 = 999", "40", "function_unsupported", func(t *Terminal, ctx context.Context, _ Card, _ pos.Amount) (Result, error) {
 		return t.managed(ctx, &request{operation: "status", mti: manageMTI, network: 999, batch: t.st.Batch})
 	}),
+}
+
+// asBroken is a sale that is no message any more, after which any frame that comes back is the answer.
+func asBroken(spoil func([]byte) []byte) action {
+	return func(t *Terminal, ctx context.Context, card Card, amount pos.Amount) (Result, error) {
+		if blocked, ok, err := t.prepare(ctx, "sale"); err != nil || !ok {
+			return blocked, err
+		}
+		r := t.sale(card, amount)
+		frame, err := t.ready(r, "")
+		if err != nil {
+			return Result{}, err
+		}
+		frame = spoil(frame)
+		defer clear(frame)
+		return t.broken(ctx, r, frame)
+	}
 }
 
 func inMessage(f Fault, what, de39, reason string, do action) FaultRow {

@@ -36,8 +36,12 @@ var sessionFaults = []FaultRow{
 }
 
 func afterSignOff(t *Terminal, ctx context.Context, card Card, amount pos.Amount) (Result, error) {
-	if blocked, ok, err := t.prepare(ctx, "sale"); err != nil || !ok {
-		return blocked, err
+	used, err := t.Balance(ctx, card)
+	if err == nil && !used.MACVerified {
+		err = fmt.Errorf("%w: balance: %v", ErrPrelude, used.Outcome)
+	}
+	if err != nil {
+		return Result{}, err
 	}
 	off, err := t.manage(ctx, &request{operation: "sign-off", mti: manageMTI, network: signOffCode, batch: t.st.Batch})
 	if err == nil && !off.Approved {

@@ -184,6 +184,9 @@ func asProbe(p Probe) action {
 		if blocked, ok, err := t.ensureKeys(ctx, "sale"); err != nil || !ok {
 			return blocked, err
 		}
+		if !slices.Contains(pinned, p) {
+			card.PIN = noPIN
+		}
 		r, wipe, err := t.probeRequest(p, card, amount)
 		if err != nil {
 			return Result{}, err
