@@ -17,6 +17,8 @@ import (
 
 // terminalCmd is a reference terminal on the command line.
 type terminalCmd struct {
+	faultFlags
+
 	Host           string        `help:"Host to call, host:port. Default: the fixture's." placeholder:"ADDR"`
 	Fixture        string        `help:"Terminals and cards of a demonstration (touchstone demo --print-fixture), - for standard input." placeholder:"FILE" xor:"source"`
 	Config         string        `help:"One terminal's TOML file; keys in files it names." placeholder:"FILE" xor:"source"`
@@ -44,10 +46,6 @@ const defaultAmount pos.Amount = 1850
 
 // Help is shown by touchstone terminal --help.
 func (terminalCmd) Help() string {
-	var faults []string
-	for _, f := range terminal.Faults() {
-		faults = append(faults, string(f))
-	}
 	return `Actions: sign-in, echo, balance, sale AMOUNT, void TRACE|last, refund RRN AMOUNT MMDD, refund last AMOUNT, settle, sign-off,
 tamper, reverse-last. Amounts have two decimals. What must come first is done by itself: a sign-in, an open reversal.
 The exit code is 0 when the last message was approved, else 1.
@@ -60,7 +58,8 @@ The exit code is 0 when the last message was approved, else 1.
   touchstone terminal --config shop.toml --pin-file pin.txt sign-in balance
   touchstone terminal --fixture fixture.json --state clone --copy-of ~/.cache/touchstone/terminals --from 127.0.0.66 sign-in sale 5.00
 
-Faults: ` + strings.Join(faults, ", ") + `.
+Faults, by what they go against (--faults says of each what it does, what the host answers, and what it takes):
+` + faultsByGroup() + `
 
 A TOML file: host, terminal_id, merchant_id, sign_in_code, mac, tmk_file, serial, serial_key_file, network_licence, device_type,
 app_version, operator, password_policy_file, seal_track, send_pan, key_load, card_file; for TLS tls_ca_file, tls_server_name, certificate_file, key_file. Key files hold hexadecimal digits, a card file one card as the fixture has it.
@@ -72,6 +71,9 @@ A tampered terminal locks for good: a higher key_load, or --key-load, says that 
 func (c *terminalCmd) Run(a *app) error {
 	if len(c.Actions) == 1 && c.Actions[0] == certificateRequest {
 		return c.request(a)
+	}
+	if c.Faults {
+		return writeFaults(a.stdout)
 	}
 	actions, err := c.plan()
 	if err != nil {
