@@ -30,7 +30,7 @@ type Sources struct {
 	Proving   func() Proving
 	Admission func() Admission
 	// Failures are the refusals of the last 24 hours in figures; nil where nothing counts them.
-	Failures func() Failures
+	Failures  func() Failures
 	Diagnosis func() Diagnosis // nil where nobody seeks causes
 }
 
