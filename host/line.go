@@ -184,9 +184,18 @@ func (x *Exchange) maybeRepeat() bool {
 	return x.Snapshot.Money.Seen || x.Snapshot.Money.HasPrior
 }
 
-// prove asks the module once and decides. Its error is that of the ledger, which could not read what must
-// be known.
+// prove asks the module once, decides, and tells which application the device runs. Its error is that of the ledger,
+// which could not read what must be known.
 func (l *Line) prove(x *Exchange) error {
+	err := l.decide(x)
+	if err == nil {
+		l.tellVersion(x)
+	}
+	return err
+}
+
+// decide is prove without telling anybody.
+func (l *Line) decide(x *Exchange) error {
 	r, s := &x.Request, &x.Snapshot
 	r.Card, r.Shown, r.Print = pos.PANHash{}, pos.TruncatedPAN{}, [16]byte{} // of an earlier round
 	if l.Versions != nil {
@@ -211,7 +220,6 @@ func (l *Line) prove(x *Exchange) error {
 		}
 	}
 	x.verdict = proof.Decide(l.Policy, r, s, &x.claims, &x.evidence, x.arrived)
-	l.tellVersion(x)
 	return nil
 }
 

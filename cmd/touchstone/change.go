@@ -36,6 +36,7 @@ type change struct {
 	Effectiveness *effectivenessQuery `json:"effectiveness,omitempty"` // asks and changes nothing
 	CanaryRound   *canaryRoundQuery   `json:"canary_round,omitempty"`
 	Failures      *failuresQuery      `json:"failures,omitempty"` // asks and changes nothing
+	Judge         *judgeQuery         `json:"judge,omitempty"`    // asks and changes nothing
 
 	Account *accountChange `json:"account,omitempty"`
 	Approve *approveChange `json:"approve,omitempty"`

@@ -14,6 +14,7 @@ type explainCmd struct {
 	explainCodeFlags
 	explainPagesFlags
 	explainJournalFlags
+	explainMessageFlags
 }
 
 // explainFlags are those that every form obeys.
@@ -43,6 +44,7 @@ func explainForms() []explainForm {
 		// What finds a message or reads one stands before the words: explain_*.go.
 		explainLast,
 		explainFoldForm,
+		explainMessage,
 		explainName,
 		explainCode,
 		explainSearch, // takes whatever is left

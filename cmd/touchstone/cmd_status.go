@@ -58,6 +58,8 @@ func (e *engine) respond(ctx context.Context, c change) (any, error) {
 		return effectivenessAnswer{report, !ready}, nil
 	case c.Failures != nil:
 		return e.failuresOf(c.Failures), nil
+	case c.Judge != nil:
+		return e.judge(c.Judge)
 	case c.CanaryRound != nil:
 		return e.canaryRound(ctx), nil
 	case c.Incidents != nil:

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"touchstone/diagnosis"
 	"touchstone/explain"
 	"touchstone/journal"
 	"touchstone/pos"
@@ -327,21 +328,32 @@ func (p *panel) triedWords(d *drawing) string {
 	return text + d.two("; a chance match: 1 in ", "; 碰巧吻合的概率: 1 / ") + roundNumber(c.OneIn, d.l.lang)
 }
 
+// untried are the words of why an experiment was not made; the stable words are those of package diagnosis.
+var untried = map[string]explain.Text{
+	"sealed":  {EN: "the security module was sealed", ZH: "安全模块未开启"},
+	"no_keys": {EN: "there was no key that may be tried", ZH: "没有可供试验的密钥"},
+	"no_mac":  {EN: "the message has no MAC to try", ZH: "报文没有可供试验的 MAC"},
+	"budget":  {EN: "over the budget: too many refusals at once; the host goes on, and the next one is examined", ZH: "超出预算: 同时拒绝过多; 主机照常运行, 其后的拒绝会被检验"},
+	"late":    {EN: "too late: what it takes had to be wiped before", ZH: "为时已晚: 所需数据已按时清除"},
+}
+
+// whyNot says why there was no experiment.
 func (p *panel) whyNot(d *drawing) string {
 	if p.Cause != nil {
-		text := d.two("not tried: over the budget, or what it takes was not at hand", "未试验: 超出预算, 或所需条件不具备")
-		if v := p.Cause.Variant; v != "" {
-			text += " (" + strings.ReplaceAll(v, "_", " ") + ")"
+		why := p.Cause.Facts[diagnosis.FactWhy]
+		if t, ok := untried[why]; ok {
+			return t.In(d.l.lang)
 		}
-		return text
+		return d.two("not tried", "未试验") + ": " + strings.ReplaceAll(why, "_", " ")
 	}
 	switch p.Why {
 	case notYet:
 		return d.two("not yet: the refusal is seconds old; ask again", "尚未完成: 拒绝发生仅数秒, 请稍后再问")
-	case overBudget:
-		return d.two("over the budget: others were examined at the time, this one was not", "超出预算: 当时检验了其他报文, 未检验此笔")
+	case notSearched:
+		return d.two("not found in the newest part of a long journal: start the host on it once, which makes its index", "在较长日志的最新部分中未找到: 请在其上启动一次主机以建立索引")
 	}
-	return d.two("the host ended before it was examined, or it is of a time before there was diagnosis", "主机在检验前已停止, 或当时尚无诊断功能")
+	return d.two("nobody examined it: the host ended before, its budget was spent, or it is of a time before there was diagnosis",
+		"无人检验: 主机此前已停止, 预算已用尽, 或当时尚无诊断功能")
 }
 
 // milliseconds writes microseconds as milliseconds with the digits that matter.

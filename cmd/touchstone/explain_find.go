@@ -102,108 +102,52 @@ func (f *finder) byRRN(ctx context.Context) (foundMessage, error) {
 	return foundMessage{entry: e}, nil
 }
 
-// maxLastScan is the most entries looked through for the newest refusal.
-const maxLastScan = 1_000_000
-
-// errNoRefusal is said of a journal whose newest entries hold no refusal by security.
+// errNoRefusal is said of a journal that holds no refusal by security.
 var errNoRefusal = errors.New("no message was refused by security here")
 
 // last finds the newest refusal whose reason is not the issuer's.
 func (f *finder) last(ctx context.Context) (foundMessage, error) {
-	head, _, err := f.r.Head(ctx)
+	seq, ok, err := f.r.LastRefusal(ctx, true)
+	if err == nil && !ok {
+		err = errNoRefusal
+	}
 	if err != nil {
-		return foundMessage{}, err
+		return foundMessage{}, fmt.Errorf("%s: %w", f.dir, err)
 	}
-	var newest journal.Entry
-	for low, width := head, uint64(256); low > 0 && head-low < maxLastScan; width *= 4 {
-		to := low
-		low -= min(low, width)
-		err := eachOf(ctx, f.r, low+1, to, func(e journal.Entry) error {
-			var x journal.Exchange
-			if e.Kind == journal.KindExchange && x.Parse(e) == nil && securityRefusal(&x) && !ofCanary(&x) {
-				newest = e
-				newest.Body = append([]byte(nil), e.Body...)
-			}
-			return nil
-		})
-		if err != nil || newest.Seq != 0 {
-			return foundMessage{entry: newest}, err
-		}
-	}
-	return foundMessage{}, fmt.Errorf("%s: %w", f.dir, errNoRefusal)
+	e, err := f.r.Entry(ctx, seq)
+	return foundMessage{entry: e}, err
 }
 
-// errPast ends a walk over entries.
-var errPast = errors.New("past the last entry asked for")
-
-// eachOf calls f with the entries first to last.
-func eachOf(ctx context.Context, r *sqlite.Reader, first, last uint64, f func(journal.Entry) error) error {
-	err := eachEntry(ctx, r, &first, func(e journal.Entry) error {
-		if e.Seq > last {
-			return errPast
-		}
-		return f(e)
-	})
-	if errors.Is(err, errPast) {
-		return nil
-	}
-	return err
-}
-
-// Where a cause is looked for, and how young a refusal without one may be whose experiment is still to come.
-const (
-	maxCauseScan = 100_000 // entries after the verdict
-	causeWithin  = 10 * time.Second
-)
+// causeWithin is how young a refusal without a cause may be whose experiment is still to come.
+const causeWithin = 10 * time.Second
 
 // causeOf is what is known of the cause behind a verdict; why is said where nothing is.
 func (f *finder) causeOf(ctx context.Context, v *journal.Exchange, seq uint64) (cause *journal.Cause, why notExamined, err error) {
-	head, _, err := f.r.Head(ctx)
-	if err != nil {
+	c, _, ok, err := f.r.CauseOf(ctx, seq)
+	switch {
+	case errors.Is(err, sqlite.ErrUnsearched):
+		return nil, notSearched, nil
+	case err != nil:
 		return nil, "", err
+	case ok:
+		return &c, "", nil
 	}
-	others := false
-	err = eachOf(ctx, f.r, seq+1, min(head, seq+maxCauseScan), func(e journal.Entry) error {
-		if e.Kind != journal.KindCause {
-			return nil
-		}
-		c, err := parseCause(e)
-		if err != nil {
-			return fmt.Errorf("entry %d: %w", e.Seq, err)
-		}
-		if c.Verdict == seq {
-			cause = c // the newest prevails
-		} else {
-			others = true
-		}
-		return nil
-	})
-	if err != nil || cause != nil {
-		return cause, "", err
+	_, running, _ := askWithin(f.dir, change{Status: &statusQuery{}}, statusTime)
+	if running && time.Since(v.At.Time()) < causeWithin {
+		return nil, notYet, nil
 	}
-	return nil, f.whyNot(v, others), nil
+	return nil, neverExamined, nil
 }
 
 // notExamined is why nothing was found behind a verdict, a stable word.
 type notExamined string
 
-// Why there is no cause.
+// Why there is no cause entry.
 const (
-	notYet     notExamined = "not_yet"     // the refusal is seconds old and the host runs
-	overBudget notExamined = "over_budget" // others were examined at the time
-	hostEnded  notExamined = "host_ended"  // before it was examined, or it is of a time before there was diagnosis
+	notYet        notExamined = "not_yet"        // the refusal is seconds old and the host runs
+	notSearched   notExamined = "not_searched"   // the journal is longer than what may be read for one question
+	neverExamined notExamined = "never_examined" // the host ended before, the budget was spent, or there was no diagnosis yet
 )
-
-func (f *finder) whyNot(v *journal.Exchange, others bool) notExamined {
-	_, running, _ := askWithin(f.dir, change{Status: &statusQuery{}}, statusTime)
-	switch {
-	case running && time.Since(v.At.Time()) < causeWithin:
-		return notYet
-	case others:
-		return overBudget
-	}
-	return hostEnded
-}
 
 // sought tells whether experiment may find what is behind a verdict.
 func sought(x *journal.Exchange) bool { return x.Reason != reason.None && x.Reason.Sought() }
