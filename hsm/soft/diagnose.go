@@ -28,7 +28,7 @@ func (m *Module) Diagnose(c *diagnosis.Case) diagnosis.Finding {
 	if !sane(c) {
 		return diagnosis.NotTried("case")
 	}
-	x := &experiment{m: m, c: c, at: c.Terminal[len(c.Terminal)-1], sets: map[int]*opened{}}
+	x := &experiment{m: m, c: c, at: c.Terminal[len(c.Terminal)-1], sets: map[int]*opened{}, codes: map[int][16]byte{}}
 	defer x.wipe()
 	f := x.run()
 	if x.lost {
@@ -60,13 +60,16 @@ type experiment struct {
 	live *live // the open module that the experiment began with
 	lost bool  // it is open no more
 	sets map[int]*opened
-	room [diagnosis.MaxFrame + 16]byte // covered bytes
+	// codes are the right codes over the right bytes, by index of Case.Keys.
+	codes map[int][16]byte
+	room  [diagnosis.MaxFrame + 16]byte // covered bytes
 }
 
 func (x *experiment) wipe() {
 	for _, o := range x.sets {
 		o.wipe()
 	}
+	clear(x.codes)
 	clear(x.room[:])
 }
 
