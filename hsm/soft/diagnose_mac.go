@@ -252,8 +252,8 @@ func (x *experiment) chainAlterations(i, block, limit int, reading *diagnosis.Re
 			batch = batch[:0]
 		})
 	}
-	x.c.Alterations(limit, block, each, func(a *diagnosis.Alteration) bool {
-		batch = append(batch, *a)
+	x.c.Alterations(limit, block, each, func(a diagnosis.Alteration) bool {
+		batch = append(batch, a)
 		return len(batch) < stepAlterations || try()
 	})
 	if len(batch) > 0 {
