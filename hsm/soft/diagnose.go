@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"touchstone/diagnosis"
+	"touchstone/iso8583"
 	"touchstone/keys"
 	"touchstone/paycrypto"
 	"touchstone/pos"
@@ -38,9 +39,16 @@ func (m *Module) Diagnose(c *diagnosis.Case) diagnosis.Finding {
 	return f
 }
 
+// maxCopies bounds Case.Copies.
+const maxCopies = 16
+
 // sane tells whether a case keeps the bounds that its offsets promise.
 func sane(c *diagnosis.Case) bool {
-	if len(c.Frame) > diagnosis.MaxFrame || len(c.Keys) > diagnosis.MaxCandidates || c.Message < 0 || c.End < c.Message || c.End > len(c.Frame) {
+	const head = 2 + 8 // message type and bitmap
+	if len(c.Frame) > diagnosis.MaxFrame || len(c.Keys) > diagnosis.MaxCandidates || len(c.Spans) > iso8583.MaxElement+2 || len(c.Copies) > maxCopies {
+		return false
+	}
+	if c.Message < 0 || c.Message > len(c.Frame) || c.End < c.Message+head || c.End > len(c.Frame) {
 		return false
 	}
 	for _, s := range c.Spans {

@@ -175,6 +175,8 @@ func TestDiagnoseGarbage(t *testing.T) {
 	messages, whole := 20_000, 50 // one in so many with every alteration
 	if os.Getenv("TOUCHSTONE_LONG") == "1" {
 		messages, whole = 60_000, 3
+	} else if raceEnabled {
+		messages = 1_500
 	}
 	for n, p := range []profile{profiles[1], profiles[4], profiles[6]} {
 		t.Run(p.name, func(t *testing.T) {
