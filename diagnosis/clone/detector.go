@@ -42,7 +42,7 @@ type Step struct {
 	Lane     int               // 0 and 1; -1: not known
 	Keys     bool              // it came under the terminal's own keys
 	Late     bool              // overtaken, or the same bytes again: it changes nothing
-	Verdict  uint64            // of a cause: the message it is about
+	Cause    uint64            // the entry of the cause that said so of an earlier message, 0 none; Seq is that message's
 	Events   []Event           // not to be kept
 	Total    int               // weight so far
 }
@@ -244,7 +244,7 @@ func (d *Detector) take(id pos.TerminalID, o *one, m *message, x *journal.Exchan
 		say(Travel, w.rows[Travel].Weight, true)
 	}
 	o.keep(l, kind == TraceBack || kind == SameTraceFirst, late, m)
-	return d.conclude(id, o, events, Step{Seq: m.seq, Exchange: x, Lane: int(l), Keys: true, Late: late})
+	return d.conclude(id, o, events, Step{Seq: m.seq, Exchange: x, Lane: int(l), Keys: true, Late: late, Cause: m.cause})
 }
 
 // keep takes the message into its lane.
@@ -291,7 +291,10 @@ func (d *Detector) unkeyed(seq uint64, x *journal.Exchange, o *one) (s Suspicion
 // guess is the lane that a message without keys looks like, for a reader's eye: by its address, else by its trace.
 func (o *one) guess(x *journal.Exchange) int {
 	if o.n < 2 {
-		return 0
+		if x.Source == o.lanes[0].source {
+			return 0
+		}
+		return -1
 	}
 	a, b := &o.lanes[0], &o.lanes[1]
 	switch {
@@ -338,7 +341,7 @@ func (d *Detector) cause(seq uint64, at pos.Instant, c *journal.Cause) (s Suspic
 		if d.recording(o, &m) {
 			return Suspicion{}, false
 		}
-		m.stale = true
+		m.stale, m.cause = true, seq
 		if n, err := strconv.ParseUint(c.Facts["key_set"], 10, 32); err == nil {
 			m.set = min(uint32(n), m.newer)
 		}
