@@ -55,7 +55,7 @@ type Detector struct {
 	newest   pos.Instant
 	swept    pos.Instant
 	exchange journal.Exchange // scratch
-	found    [4]Event         // scratch
+	found    [8]Event         // scratch
 }
 
 // New is a Detector before any entry.
@@ -222,12 +222,14 @@ func (d *Detector) take(id pos.TerminalID, o *one, m *message, x *journal.Exchan
 		o.stale = m.newer
 		say(StaleKey, w.rows[StaleKey].Weight, true)
 	}
-	habit, moved := o.habit(w), o.address.now != 0 && o.address.now != addressOf(m.source)
-	newKeys := m.set > o.set && o.set != 0
-	if back, _ := o.address.see(addressOf(m.source), m.at, w.atOnce, false); back && habit > 0 {
-		say(AddressReturn, habit, true)
-		if newKeys && habit == w.rows[AddressReturn].Weight {
-			say(PingPong, w.rows[PingPong].Weight, true)
+	from := addressOf(m.source)
+	moved, newKeys := o.address.now != 0 && o.address.now != from, m.set > o.set && o.set != 0
+	if back, _ := o.address.see(from, m.at, w.atOnce, false); back {
+		if habit := o.habit(w); habit > 0 {
+			say(AddressReturn, habit, true)
+			if newKeys && habit == w.rows[AddressReturn].Weight {
+				say(PingPong, w.rows[PingPong].Weight, true)
+			}
 		}
 	}
 	o.heard(moved)
