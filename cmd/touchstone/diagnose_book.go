@@ -107,8 +107,8 @@ func (b *keyBook) exchange(seq uint64, x *journal.Exchange) {
 			(*list)[len(*list)-1].Used = true
 		}
 	}
-	if h := b.history.find(x.Terminal); h != nil {
-		h.unexplained = 0
+	if h := b.history.find(x.Terminal); h != nil && !x.Reason.Sought() {
+		h.unexplained, h.verified = 0, seq
 	}
 	b.saw(x.Source, x.Terminal)
 }

@@ -173,6 +173,25 @@ func maskAnswer(t *testing.T, answer []byte) []byte {
 	return answer
 }
 
+// causeOf is the newest cause of a verdict; it is waited for.
+func (r *canaryRig) causeOf(t *testing.T, verdict uint64) (c journal.Cause) {
+	t.Helper()
+	until(t, "a cause of the verdict", func() bool {
+		found, _, ok, err := r.e.store.CauseOf(t.Context(), verdict)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c = found
+		return ok
+	})
+	r.e.diagnoser.drain() // and what else the same experiment told
+	found, _, _, err := r.e.store.CauseOf(t.Context(), verdict)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
 // newestRefusal is the entry of the newest security refusal.
 func (r *canaryRig) newestRefusal(t *testing.T) (uint64, journal.Exchange) {
 	t.Helper()
@@ -204,9 +223,8 @@ func TestCausesOfTheWire(t *testing.T) {
 	expect := func(what string, w want) {
 		t.Helper()
 		seq, x := r.newestRefusal(t)
-		_, of := r.causes(t)
-		c, ok := of[seq]
-		if !ok || x.Reason != w.reason || c.Cause != w.cause.String() || c.Certainty != w.certainty || c.Reason != w.reason.String() || c.Terminal != x.Terminal.String() {
+		c := r.causeOf(t, seq)
+		if x.Reason != w.reason || c.Cause != w.cause.String() || c.Certainty != w.certainty || c.Reason != w.reason.String() || c.Terminal != x.Terminal.String() {
 			t.Errorf("%s: entry %d refused for %s, found %s %s %v, want %s %s", what, seq, x.Reason, c.Certainty, c.Cause, c.Facts, w.certainty, w.cause)
 		}
 		found[seq] = w
@@ -259,8 +277,8 @@ func TestASecondMessageProves(t *testing.T) {
 		return seq
 	}
 	certainty := func(seq uint64) (journal.Certainty, uint64) {
-		_, of := r.causes(t)
-		return of[seq].Certainty, of[seq].With
+		c := r.causeOf(t, seq)
+		return c.Certainty, c.With
 	}
 	first := stale(own)
 	if c, _ := certainty(first); c != journal.Indicated {
@@ -322,6 +340,7 @@ func TestOverTheBudgetOnTheWire(t *testing.T) {
 	for range 20 {
 		own.answer(t, wire["unknown"]())
 	}
+	until(t, "all are told", func() bool { return r.e.diagnoser.observe().NotTried["budget"] == 18 })
 	all, _ := r.causes(t)
 	tried, untried := 0, 0
 	for _, c := range all {
@@ -370,7 +389,8 @@ func TestKeysThatMayBeTried(t *testing.T) {
 	}
 	own.signIn(t) // newer than the view; it replaces the pending one
 	own.answer(t, own.wrong(func(frame []byte, at int) { copy(frame[at:], "0123ABCD") }))
-	r.e.diagnoser.drain()
+	seq, _ := r.newestRefusal(t)
+	r.causeOf(t, seq)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(m.cases) != 1 {
@@ -436,8 +456,7 @@ func TestTraceThatBeganAgain(t *testing.T) {
 			t.Fatalf("%s: answered %s", name, code)
 		}
 		seq, _ := r.newestRefusal(t)
-		_, of := r.causes(t)
-		got := of[seq]
+		got := r.causeOf(t, seq)
 		if got.Cause != c.want.String() || (c.want != reason.NoCause) != (got.Certainty == journal.Indicated) || got.OneIn != 0 {
 			t.Errorf("%s: %s %s %v", name, got.Certainty, got.Cause, got.Facts)
 		}
