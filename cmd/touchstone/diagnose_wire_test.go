@@ -247,7 +247,9 @@ func TestCausesOfTheWire(t *testing.T) {
 	send("unknown", want{reason.MACFailed, reason.NoCause, journal.Unproven})
 	send("coverage", want{reason.MACFailed, reason.MACWrongCoverage, journal.Proven})
 	send("encoding", want{reason.MACFailed, reason.MACWrongEncoding, journal.Proven})
-	send("stale", want{reason.MACFailed, reason.MACStaleKey, journal.Indicated}) // a newer key was used: who else has the old one?
+	send("stale", want{reason.MACFailed, reason.MACStaleKey, journal.Indicated})        // a newer key was used: who else has the old one?
+	send("sibling", want{reason.MACFailed, reason.MACOtherTerminalKey, journal.Proven}) // the serial number of the same message agrees
+	send("altered", want{reason.MACFailed, reason.MessageAltered, journal.Indicated})
 	fault(terminal.WrongSerialCipher, want{reason.SerialProofFailed, reason.NoCause, journal.Unproven})
 	fault(terminal.PINStaleKey, want{reason.PINFormat, reason.PINStaleKey, journal.Proven})
 	_, before := r.causes(t)
