@@ -10,7 +10,7 @@ import (
 
 // maxChainBlocks bounds the block operations that alterations under a chaining MAC may take: the code from the altered
 // block on is computed anew for each. DES makes about eight of them in a microsecond, TDES three.
-const maxChainBlocks = 40_000
+const maxChainBlocks = 66_000
 
 // The columns of a fold: the bytes of its block.
 const (
@@ -78,15 +78,15 @@ const (
 )
 
 // altering is the elements whose bytes are altered one by one under a chaining MAC, the most tempting first.
-var altering = [...]uint8{deAmount, deCode, deTrace, 60, dePAN, 61, deExpiry, deCurrency, deEntry, deCond, deTrack2, 37, 38}
+var altering = [...]uint8{deAmount, deTrace, deCode, 60, dePAN, 61, deExpiry, deCurrency, deEntry, deCond, deTrack2, 37, 38}
 
 // Alterations calls yield for each alteration to try under a chaining MAC with blocks of block bytes, at most limit of
 // them and no more than maxChainBlocks block operations, until yield says no. They go by rising offset within an element,
 // so that the chain before the altered block is computed once.
-func (c *Case) Alterations(limit, block, each int, yield func(*Alteration) bool) {
+func (c *Case) Alterations(limit, block, each int, yield func(Alteration) bool) {
 	work := maxChainBlocks / max(1, each)
 	cost := func(at int) int { return (c.End-at)/block + 2 }
-	emit := func(a *Alteration) bool {
+	emit := func(a Alteration) bool {
 		if limit--; limit < 0 {
 			return false
 		}
@@ -100,25 +100,38 @@ func (c *Case) Alterations(limit, block, each int, yield func(*Alteration) bool)
 		if s == nil {
 			continue
 		}
-		if n == deAmount && !c.amounts(s, emit) {
-			return
+		from := s.From
+		if n == deAmount {
+			from += c.hugeBytes(s)
 		}
-		for at := s.From; at < s.To; at++ {
+		for at := from; at < s.To; at++ {
 			for b := range 256 {
 				if byte(b) == c.Frame[at] || !c.wellFormed(s, at, byte(b)) {
 					continue
 				}
-				if !emit(&Alteration{At: at, Size: 1, Bytes: [amountBytes]byte{byte(b)}}) {
+				if !emit(Alteration{At: at, Size: 1, Bytes: [amountBytes]byte{byte(b)}}) {
 					return
 				}
 			}
 		}
+		if amount := c.span(deAmount); n == deTrace && amount != nil && !c.amounts(amount, emit) {
+			return
+		}
 	}
+}
+
+// hugeBytes is how many leading bytes of the amount are zero and stand for a million yuan and more: nobody alters so much
+// down.
+func (c *Case) hugeBytes(s *Span) int {
+	if s.To-s.From == amountBytes && c.Frame[s.From] == 0 && c.Frame[s.From+1] == 0 {
+		return 2
+	}
+	return 0
 }
 
 // amounts tries amounts that differ by one unit of some place, by a carry, or by a factor of 10 or 100; what differs in
 // one byte only is tried anyway.
-func (c *Case) amounts(s *Span, emit func(*Alteration) bool) bool {
+func (c *Case) amounts(s *Span, emit func(Alteration) bool) bool {
 	if s.To-s.From != amountBytes {
 		return true
 	}
@@ -139,9 +152,9 @@ func (c *Case) amounts(s *Span, emit func(*Alteration) bool) bool {
 				differ++
 			}
 		}
-		return differ < 2 || emit(&a)
+		return differ < 2 || emit(a)
 	}
-	for unit := uint64(1); unit <= 1_000_000_000; unit *= 10 {
+	for unit := uint64(1); unit <= 10_000_000; unit *= 10 {
 		for n := uint64(1); n <= 9; n++ {
 			if !try(is+n*unit) || is >= n*unit && !try(is-n*unit) {
 				return false

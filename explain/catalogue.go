@@ -1,6 +1,8 @@
 package explain
 
 import (
+	"strings"
+
 	"touchstone/pos"
 	"touchstone/reason"
 )
@@ -22,8 +24,13 @@ type Entry struct {
 	// Cashier is what to do at the counter now: safe steps only, the same for every reason behind one DE39.
 	Cashier      Text
 	CashierShort Text // the same for one line, at most MaxCashierShort columns
-	Support      Text // for the acquirer's staff who speak with the merchant
-	Engineer     Text // for the acquirer's security engineer
+	Support      Text // for the acquirer's staff who speak with the merchant: the steps as one text
+	Engineer     Text // for the acquirer's security engineer, likewise
+
+	family  reason.Family
+	money   moneyRow
+	counter Counter
+	advice  advice
 }
 
 // Class is the class of an answer code; docs/protocol/unionpay-pos.md, section 7.
@@ -56,6 +63,8 @@ type Code struct {
 	Name        Text // the published text; it may name more than a reason does
 	Action      Text // what the cashier does
 	ActionShort Text // the same for one line, at most MaxCashierShort columns
+	Counter     Counter
+	SignIn      SignIn // with the published class
 	// Unverified is true where fewer than two independent publications have the code.
 	Unverified bool
 	// Note is a further remark, or empty.
@@ -74,9 +83,11 @@ type Catalogue struct {
 	byCode   map[pos.ResponseCode]int
 	fallback Code
 	outside  Entry
-	checks   map[string]Text
-	outcomes map[string]Text
-	owners   map[string]Text
+	causes   []CauseEntry              // by reason.Cause
+	counters map[string]Counter        // by name
+	cured    map[pos.ResponseCode]bool // by a sign-in
+
+	checks, outcomes, owners, families, certainties, facts, values, models map[string]Text
 }
 
 // Reason is r in words; reason.None is the approval. A reason outside the table gives the words for
@@ -124,4 +135,36 @@ func (c *Catalogue) Owner(o reason.Owner) Text {
 		return t
 	}
 	return c.owners[reason.Acquirer.String()]
+}
+
+// Family is a kind of cause in words.
+func (c *Catalogue) Family(f reason.Family) Text { return c.families[f.String()] }
+
+// Certainty is how well a cause is known, in words: "proven", "indicated", "unproven", "untried".
+func (c *Catalogue) Certainty(name string) (Text, bool) {
+	t, ok := c.certainties[plain(name)]
+	return t, ok
+}
+
+// Fact is a fact of a cause in words: its name and its value, both of which a cause keeps as stable words. A value
+// that is a number, a time or an identifier is itself in both languages, and so is a fact without words.
+func (c *Catalogue) Fact(name, value string) (what, said Text) {
+	what, said = Text{name, name}, Text{value, value}
+	if t, ok := c.facts[plain(name)]; ok {
+		what = t
+	}
+	word, of, numbered := strings.Cut(value, ":")
+	if t, ok := c.values[plain(name+" "+word)]; ok {
+		said = t
+		if numbered {
+			said = Text{t.EN + " " + of, t.ZH + " " + of}
+		}
+	}
+	return what, said
+}
+
+// Model is what is said outside of a name that is taken for a terminal model; letter case does not matter.
+func (c *Catalogue) Model(name string) (Text, bool) {
+	t, ok := c.models[plain(name)]
+	return t, ok
 }

@@ -2,7 +2,7 @@ package explain
 
 import (
 	"bytes"
-	_ "embed"
+	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,78 +13,55 @@ import (
 	"touchstone/reason"
 )
 
-//go:embed reasons.json
-var reasonsFile string
+//go:embed data/*.json
+var dataFiles embed.FS
 
-//go:embed codes.json
-var codesFile string
+// files are the data files by name, without folder and ending.
+type files map[string]string
 
-//go:embed words.json
-var wordsFile string
+// The data files. Rows of one kind may stand in several; sayings and counters are named by the others.
+var (
+	fileNames    = []string{"sayings", "counters", "codes", "reasons_line", "reasons_proof", "reasons_sale", "causes_mac", "causes_other", "words"}
+	reasonsFiles = []string{"reasons_line", "reasons_proof", "reasons_sale"}
+	causesFiles  = []string{"causes_mac", "causes_other"}
+)
 
 // ErrCatalogue is returned when a data file is not whole: a text missing, too wide, named twice or
 // not known.
 var ErrCatalogue = errors.New("catalogue: not whole")
 
-// The data files, as they are written.
-type (
-	reasonRow struct {
-		Reason   string  `json:"reason"`
-		Short    Text    `json:"short"`
-		Meaning  Text    `json:"meaning"`
-		Causes   []Text  `json:"causes"`
-		Counter  *action `json:"counter,omitempty"` // only where DE39 does not say it: see ownCounter
-		Support  Text    `json:"support"`
-		Engineer Text    `json:"engineer"`
-	}
-	action struct {
-		Action Text `json:"action"`
-		Short  Text `json:"short"`
-	}
-	codeRow struct {
-		Code       string `json:"code"`
-		Class      string `json:"class"`
-		Name       Text   `json:"name"`
-		Action     Text   `json:"action"`
-		Short      Text   `json:"short"`
-		Unverified bool   `json:"unverified,omitempty"`
-		Note       *Text  `json:"note,omitempty"`
-	}
-	wordRow struct {
-		Name string `json:"name"`
-		Text Text   `json:"text"`
-	}
-	reasonFile struct {
-		Reasons []reasonRow `json:"reasons"`
-		Outside reasonRow   `json:"outside"` // for a number outside the table
-	}
-	codeFile struct {
-		Classes  []wordRow `json:"classes"`
-		Learn    Text      `json:"learn"`
-		Codes    []codeRow `json:"codes"`
-		Fallback codeRow   `json:"fallback"` // for a code outside the table
-	}
-	wordFile struct {
-		Checks   []wordRow `json:"checks"`
-		Outcomes []wordRow `json:"outcomes"`
-		Owners   []wordRow `json:"owners"`
-	}
-)
+func bad(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{ErrCatalogue}, args...)...)
+}
 
 // Load reads and checks the embedded catalogue. An error wraps ErrCatalogue and is a fault of the
 // build, never of the caller.
-func Load() (*Catalogue, error) { return load(reasonsFile, codesFile, wordsFile) }
+func Load() (*Catalogue, error) {
+	f := files{}
+	for _, name := range fileNames {
+		data, err := dataFiles.ReadFile("data/" + name + ".json")
+		if err != nil {
+			return nil, bad("%s: %w", name, err)
+		}
+		f[name] = string(data)
+	}
+	return load(f)
+}
 
-func load(reasons, codes, words string) (*Catalogue, error) {
+func load(f files) (*Catalogue, error) {
 	c := &Catalogue{byCode: map[pos.ResponseCode]int{}}
-	if err := c.loadCodes(codes); err != nil {
-		return nil, err
-	}
-	if err := c.loadReasons(reasons); err != nil {
-		return nil, err
-	}
-	if err := c.loadWords(words); err != nil {
-		return nil, err
+	var s sayings
+	for _, step := range []func() error{
+		func() error { return s.load(f["sayings"]) },
+		func() error { return c.loadCounters(f["counters"], &s) },
+		func() error { return c.loadCodes(f["codes"]) },
+		func() error { return c.loadReasons(f, &s) },
+		func() error { return c.loadCauses(f, &s) },
+		func() error { return c.loadWords(f["words"]) },
+	} {
+		if err := step(); err != nil {
+			return nil, err
+		}
 	}
 	return c, nil
 }
@@ -94,13 +71,35 @@ func read(what, data string, into any) error {
 	d := json.NewDecoder(bytes.NewReader([]byte(data)))
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {
-		return fmt.Errorf("%w: %s: %w", ErrCatalogue, what, err)
+		return bad("%s: %w", what, err)
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return fmt.Errorf("%w: %s: more follows the value", ErrCatalogue, what)
+		return bad("%s: more follows the value", what)
 	}
 	return nil
 }
+
+// The codes, as they are written.
+type (
+	codeRow struct {
+		Code       string `json:"code"`
+		Name       Text   `json:"name"`
+		Class      string `json:"class"`
+		Counter    string `json:"counter"` // of counters.json
+		SignIn     *Text  `json:"sign_in,omitempty"`
+		Unverified bool   `json:"unverified,omitempty"`
+		Note       *Text  `json:"note,omitempty"`
+	}
+	codeFile struct {
+		Classes  []wordRow `json:"classes"`
+		Learn    Text      `json:"learn"`
+		Cured    []string  `json:"cured"`      // the codes that a sign-in cures
+		NoSignIn Text      `json:"no_sign_in"` // for every other; {code}, {class} and {text} are put in
+		NoClass  Text      `json:"no_class"`   // for one without a class
+		Codes    []codeRow `json:"codes"`
+		Fallback codeRow   `json:"fallback"` // for a code outside the table
+	}
+)
 
 func (c *Catalogue) loadCodes(data string) error {
 	var f codeFile
@@ -111,166 +110,94 @@ func (c *Catalogue) loadCodes(data string) error {
 	if err != nil {
 		return err
 	}
-	if !f.Learn.whole() {
-		return fmt.Errorf("%w: codes: learn", ErrCatalogue)
+	if !f.Learn.whole() || !f.NoSignIn.whole() || !f.NoClass.whole() {
+		return bad("codes: learn, no_sign_in or no_class")
+	}
+	c.cured = map[pos.ResponseCode]bool{}
+	for _, code := range f.Cured {
+		c.cured[pos.Code(code)] = true
 	}
 	behind := map[pos.ResponseCode][]reason.Reason{}
 	for _, r := range reason.All() {
 		behind[r.DE39()] = append(behind[r.DE39()], r)
 	}
 	for _, row := range f.Codes {
-		code, err := makeCode(row, classes, f.Learn)
+		code, err := c.makeCode(row, classes, &f)
 		if err != nil {
 			return err
 		}
-		code.Code = pos.Code(row.Code)
-		if code.Code.String() != row.Code {
-			return fmt.Errorf("%w: code %q: not two characters", ErrCatalogue, row.Code)
-		}
 		if _, twice := c.byCode[code.Code]; twice {
-			return fmt.Errorf("%w: code %q: named twice", ErrCatalogue, row.Code)
+			return bad("code %q: named twice", row.Code)
 		}
 		code.Reasons = behind[code.Code]
 		c.byCode[code.Code] = len(c.codes)
 		c.codes = append(c.codes, code)
 	}
-	if c.fallback, err = makeCode(f.Fallback, classes, f.Learn); err != nil {
+	for code := range c.cured {
+		if _, ok := c.byCode[code]; !ok {
+			return bad("cured code %q: not in the table", code)
+		}
+	}
+	if c.fallback, err = c.makeCode(f.Fallback, classes, &f); err != nil {
 		return err
 	}
 	if c.fallback.Class == Success {
-		return fmt.Errorf("%w: codes: an unknown code would be a success", ErrCatalogue)
+		return bad("codes: an unknown code would be a success")
 	}
 	return nil
 }
 
-func makeCode(row codeRow, classes map[string]Text, learn Text) (Code, error) {
+func (c *Catalogue) makeCode(row codeRow, classes map[string]Text, f *codeFile) (Code, error) {
 	text, ok := classes[plain(row.Class)]
 	if !ok {
-		return Code{}, fmt.Errorf("%w: code %q: class", ErrCatalogue, row.Code)
+		return Code{}, bad("code %q: class", row.Code)
 	}
-	code := Code{ClassText: text, Name: row.Name, Action: row.Action, ActionShort: row.Short,
-		Unverified: row.Unverified, Learn: learn}
+	counter, ok := c.counters[row.Counter]
+	if !ok {
+		return Code{}, bad("code %q: counter %q is not in counters", row.Code, row.Counter)
+	}
+	code := Code{Code: pos.Code(row.Code), ClassText: text, Name: row.Name, Action: counter.Action, ActionShort: counter.Short,
+		Counter: counter, Unverified: row.Unverified, Learn: f.Learn}
+	if code.Code.String() != row.Code {
+		return Code{}, bad("code %q: not two characters", row.Code)
+	}
 	if row.Class != "-" {
 		code.Class = Class(row.Class[0])
 		if code.Class.String() != row.Class {
-			return Code{}, fmt.Errorf("%w: code %q: class", ErrCatalogue, row.Code)
+			return Code{}, bad("code %q: class", row.Code)
 		}
 	}
 	if row.Note != nil {
 		if code.Note = *row.Note; !code.Note.whole() {
-			return Code{}, fmt.Errorf("%w: code %q: note", ErrCatalogue, row.Code)
+			return Code{}, bad("code %q: note", row.Code)
 		}
 	}
-	if !row.Name.whole() || !row.Action.whole() || !fits(row.Short, MaxCashierShort) {
-		return Code{}, fmt.Errorf("%w: code %q: a text is missing or too wide", ErrCatalogue, row.Code)
+	code.SignIn = SignIn{Do: c.cured[code.Code], Text: noSignIn(code, f)}
+	if row.SignIn != nil {
+		code.SignIn.Text = *row.SignIn
+	} else if code.SignIn.Do {
+		return Code{}, bad("code %q: cured by a sign-in, and no words for it", row.Code)
+	}
+	if !row.Name.whole() || !code.SignIn.Text.whole() {
+		return Code{}, bad("code %q: a text is missing", row.Code)
 	}
 	return code, nil
 }
 
-func (c *Catalogue) loadReasons(data string) error {
-	var f reasonFile
-	if err := read("reasons", data, &f); err != nil {
-		return err
+// noSignIn says, with the code's published class, that a sign-in is not its remedy.
+func noSignIn(code Code, f *codeFile) Text {
+	t := f.NoSignIn
+	if code.Class == 0 {
+		t = f.NoClass
 	}
-	c.entries = make([]Entry, len(reason.All())+1)
-	seen := make([]bool, len(c.entries))
-	for _, row := range f.Reasons {
-		r, err := reason.Parse(row.Reason)
-		if err != nil {
-			return fmt.Errorf("%w: reason %q: %w", ErrCatalogue, row.Reason, err)
-		}
-		if seen[r] {
-			return fmt.Errorf("%w: reason %q: named twice", ErrCatalogue, row.Reason)
-		}
-		seen[r] = true
-		if c.entries[r], err = c.makeEntry(r, row); err != nil {
-			return err
-		}
+	name := Text{code.Code.String(), code.Code.String()}
+	if code.Code == (pos.ResponseCode{}) {
+		name = Text{"a message without an answer", "无应答"}
 	}
-	for i, ok := range seen {
-		if !ok {
-			return fmt.Errorf("%w: reason %q: absent", ErrCatalogue, reason.Reason(i))
-		}
+	fill := func(s, code, class, text string) string {
+		return strings.NewReplacer("{code}", code, "{class}", class, "{text}", text).Replace(s)
 	}
-	var err error
-	c.outside, err = c.makeEntry(reason.Reason(len(c.entries)), f.Outside)
-	return err
-}
-
-// ownCounter tells whether a reason may have its own words for the cashier: only where what the
-// terminal sees beside DE39 differs anyway (a settlement's result digit in DE48), or where nothing is
-// answered. Everywhere else its own words would tell the counter the inner cause.
-func ownCounter(r reason.Reason) bool {
-	code := r.DE39()
-	return r != reason.None && (code == pos.Approved || code == pos.ResponseCode{})
-}
-
-func (c *Catalogue) makeEntry(r reason.Reason, row reasonRow) (Entry, error) {
-	refuse := func(what string) (Entry, error) {
-		return Entry{}, fmt.Errorf("%w: reason %q: %s", ErrCatalogue, r, what)
-	}
-	e := Entry{Reason: r, Short: row.Short, Meaning: row.Meaning, Causes: row.Causes, Support: row.Support, Engineer: row.Engineer}
-	code, ok := c.Code(r.DE39())
-	if !ok {
-		return refuse("its DE39 is not in the code table")
-	}
-	e.Cashier, e.CashierShort = code.Action, code.ActionShort
-	if row.Counter != nil {
-		if !ownCounter(r) {
-			return refuse("the cashier's words belong to its DE39")
-		}
-		e.Cashier, e.CashierShort = row.Counter.Action, row.Counter.Short
-	}
-	if !fits(e.Short, MaxShort) || !fits(e.CashierShort, MaxCashierShort) {
-		return refuse("a short text is missing or too wide")
-	}
-	if !e.Meaning.whole() || !e.Cashier.whole() || !e.Support.whole() || !e.Engineer.whole() {
-		return refuse("a text is missing")
-	}
-	if (len(e.Causes) == 0) != (r == reason.None) {
-		return refuse("causes are for what failed")
-	}
-	for _, cause := range e.Causes {
-		if !cause.whole() {
-			return refuse("a cause is missing")
-		}
-	}
-	return e, nil
-}
-
-func (c *Catalogue) loadWords(data string) error {
-	var f wordFile
-	err := read("words", data, &f)
-	if err != nil {
-		return err
-	}
-	if c.checks, err = wordMap("check", f.Checks); err != nil {
-		return err
-	}
-	if c.outcomes, err = wordMap("outcome", f.Outcomes); err != nil {
-		return err
-	}
-	if c.owners, err = wordMap("owner", f.Owners); err != nil {
-		return err
-	}
-	for o := reason.Nobody; o <= reason.Issuer; o++ {
-		if _, ok := c.owners[o.String()]; !ok {
-			return fmt.Errorf("%w: owner %q: absent", ErrCatalogue, o)
-		}
-	}
-	return nil
-}
-
-func wordMap(what string, rows []wordRow) (map[string]Text, error) {
-	words := make(map[string]Text, len(rows))
-	for _, row := range rows {
-		name := plain(row.Name)
-		if _, twice := words[name]; twice || row.Name == "" || !row.Text.whole() {
-			return nil, fmt.Errorf("%w: %s %q: named twice or without words", ErrCatalogue, what, row.Name)
-		}
-		words[name] = row.Text
-	}
-	return words, nil
+	return Text{EN: fill(t.EN, name.EN, code.Class.String(), code.ClassText.EN), ZH: fill(t.ZH, name.ZH, code.Class.String(), code.ClassText.ZH)}
 }
 
 // plain is a name as the maps hold it. The class "-" stays itself.

@@ -81,6 +81,7 @@ type Opening struct {
 
 	key, reason string
 	common      []Factor
+	likely      []Likely
 	proof       []uint64
 	proofs      int
 	through     uint64
@@ -109,7 +110,7 @@ func OpenNow(s *State, o Opening, by By, now pos.Instant) (*Incident, []journal.
 		return nil, nil, refuse(verb, by, "%s", err)
 	}
 	i := &Incident{ID: idOf(s.opened+1, o.Drill), Drill: o.Drill, Title: o.Title, Kind: o.Kind, Severity: o.Severity, State: Open, Owner: o.Owner, Origin: o.Origin,
-		Key: o.key, Reason: o.reason, At: now, Aware: o.Aware, Scope: o.Scope, Common: o.common, Proof: o.proof, Proofs: o.proofs, Through: o.through}
+		Key: o.key, Reason: o.reason, At: now, Aware: o.Aware, Scope: o.Scope, Common: o.common, Likely: o.likely, Proof: o.proof, Proofs: o.proofs, Through: o.through}
 	if i.Owner != "" {
 		i.State = Working
 	}

@@ -40,6 +40,9 @@ type Correlator struct {
 	signIns map[pos.TerminalID]*[]signIn
 	moved   bool // a terminal signed in from another address than before
 
+	verdicts map[uint64]verdict // refusals whose cause may come
+	order    []uint64           // of verdicts, the oldest first
+
 	exchange journal.Exchange // scratch
 }
 
@@ -55,6 +58,7 @@ type failure struct {
 	seq         uint64 // of last
 	network     pos.Address
 	app         [8]byte // application version that its messages presented, zero none
+	found       found   // behind the newest refusal that a cause was found for
 }
 
 type seen struct {
@@ -89,6 +93,7 @@ type Detection struct {
 	Hits   []Hit
 	Common []Factor // the chosen one is marked
 	Shared *Factor  // the chosen one, nil: those that failed share nothing that the others lack
+	Likely []Likely // causes found behind the failures, the most frequent first
 	Text   Text     // of an event or act
 	Link   string   // the record of an act, such as INS-3
 	At     pos.Instant
@@ -98,7 +103,7 @@ type Detection struct {
 
 // NewCorrelator is one before any entry. rules gives the rules in force, lookup what is registered of a terminal.
 func NewCorrelator(rules func() []Rule, lookup func(pos.TerminalID) (Facts, bool)) *Correlator {
-	return &Correlator{rules: rules, lookup: lookup, groups: map[group]*failing{}, well: map[pos.TerminalID]seen{}, signIns: map[pos.TerminalID]*[]signIn{}}
+	return &Correlator{rules: rules, lookup: lookup, groups: map[group]*failing{}, well: map[pos.TerminalID]seen{}, signIns: map[pos.TerminalID]*[]signIn{}, verdicts: map[uint64]verdict{}}
 }
 
 // Fold takes one entry. What it returns are detections to be given to Take; Look gives those that are due.
@@ -122,6 +127,8 @@ func (c *Correlator) Fold(e journal.Entry) (found []Detection) {
 			c.message(e.Seq, &c.exchange)
 			found = append(found, c.outside(e.Seq, &c.exchange)...)
 		}
+	case e.Kind == journal.KindCause:
+		c.cause(e)
 	case e.Kind == journal.KindEvent:
 		found = append(found, c.event(e)...)
 	case e.Kind.OfActs() && e.Kind != journal.KindIncident:
@@ -140,6 +147,7 @@ func (c *Correlator) message(seq uint64, x *journal.Exchange) {
 	if x.Reason == reason.None && x.Effect != journal.Tampered {
 		return
 	}
+	c.remember(seq, x)
 	rules := c.rules()
 	for i := range rules {
 		r := &rules[i]
@@ -332,7 +340,7 @@ func (r *Rule) reached(all []heard, x *Factor) bool {
 			shops[all[i].facts.Shop] = true
 		}
 	}
-	return n >= r.Terminals && len(shops) >= r.Shops
+	return n >= r.Terminals && (len(shops) >= r.Shops || x.Name == byShop || x.Name == byKey)
 }
 
 // heardSince are the terminals that failed and those that did not, of which something is registered.
@@ -340,7 +348,7 @@ func (c *Correlator) heardSince(f *failing, since pos.Instant) []heard {
 	all := make([]heard, 0, len(f.terminals)+len(c.well))
 	for id, t := range f.terminals {
 		if facts, ok := c.lookup(id); ok {
-			all = append(all, heard{terminal: id, facts: running(facts, t.app), network: networkOf(t.network), failed: true, seq: t.seq, at: t.last, first: t.first})
+			all = append(all, heard{terminal: id, facts: running(facts, t.app), network: networkOf(t.network), failed: true, seq: t.seq, at: t.last, first: t.first, found: t.found})
 		}
 	}
 	for id, w := range c.well {
@@ -358,7 +366,7 @@ func (c *Correlator) heardSince(f *failing, since pos.Instant) []heard {
 const mostFactors = 6
 
 func (r *Rule) detection(g group, all []heard, list []Factor, chosen *Factor) Detection {
-	d := Detection{Rule: *r, Reason: g.reason, Shared: chosen}
+	d := Detection{Rule: *r, Reason: g.reason, Shared: chosen, Likely: likely(all, chosen)}
 	d.Key = r.ID + "|" + g.reason + "|"
 	if chosen != nil {
 		d.Key += chosen.Name + "|" + chosen.Value

@@ -14,6 +14,7 @@ type Facts struct {
 	Serial  string
 	Model   string // "" unknown
 	Version string // of the application; "" unknown
+	Key     string // what its keys have in common with others', such as "master key term 1"; "" unknown
 }
 
 // The things that terminals may share, in the order in which equals are preferred.
@@ -21,11 +22,12 @@ const (
 	byModelVersion = "model_version"
 	byModel        = "model"
 	byVersion      = "version"
+	byKey          = "key"
 	byNetwork      = "network"
 	byShop         = "shop"
 )
 
-var dimensions = []string{byModelVersion, byModel, byVersion, byNetwork, byShop}
+var dimensions = []string{byModelVersion, byModel, byVersion, byKey, byNetwork, byShop}
 
 // heard is one terminal that spoke in the window.
 type heard struct {
@@ -36,6 +38,7 @@ type heard struct {
 	seq      uint64 // of its last failure
 	at       pos.Instant
 	first    pos.Instant
+	found    found
 }
 
 func (h *heard) value(dimension string) string {
@@ -49,6 +52,8 @@ func (h *heard) value(dimension string) string {
 		return h.facts.Model
 	case byVersion:
 		return h.facts.Version
+	case byKey:
+		return cmp.Or(h.found.key, h.facts.Key)
 	case byNetwork:
 		return h.network
 	}

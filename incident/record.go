@@ -55,7 +55,7 @@ func (s *Scope) Covers(terminal, model, version string) bool {
 
 // Factor is how one thing that terminals share divides those heard in the window: the table that a cause rests on.
 type Factor struct {
-	Name         string  `json:"factor"` // model and version, model, version, network, shop
+	Name         string  `json:"factor"` // model and version, model, version, key, network, shop
 	Value        string  `json:"value"`
 	Affected     int     `json:"affected"`      // that share it and failed
 	Unaffected   int     `json:"unaffected"`    // that share it and did not
@@ -106,6 +106,7 @@ type Incident struct {
 
 	Scoped  bool     `json:"scoped,omitempty"` // a person said the scope: rules add terminals to it and change nothing else
 	Common  []Factor `json:"common,omitempty"` // computed, not yet a cause that a person stands for
+	Likely  []Likely `json:"likely,omitempty"` // causes that experiment found behind the failures, the most frequent first
 	Proof   []uint64 `json:"proof,omitempty"`  // journal entries, MaxProof at most
 	Proofs  int      `json:"proofs,omitempty"` // how many there are in all
 	Through uint64   `json:"through,omitempty"`

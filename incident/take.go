@@ -26,7 +26,7 @@ func Take(s *State, d *Detection, now pos.Instant) (*Incident, []journal.Draft, 
 		hits = slices.DeleteFunc(slices.Clone(hits), func(h Hit) bool { return h.Seq <= seen })
 	}
 	switch {
-	case len(hits) == 0 && !d.sharper(old):
+	case len(hits) == 0 && !d.sharper(old) && !d.clearer(old):
 		return nil, nil, nil
 	case old != nil && old.State != Closed:
 		return s.merge(old, d, hits, now)
@@ -97,7 +97,7 @@ func (s *State) merge(old *Incident, d *Detection, hits []Hit, now pos.Instant) 
 	spread := d.Rule.Type == typeSpread
 	fresh := slices.DeleteFunc(terminalsOf(hits), func(t string) bool { return slices.Contains(i.Scope.Terminals, t) })
 	switch {
-	case i.Steps >= MaxSteps-50, spread && len(fresh) == 0 && !d.sharper(old):
+	case i.Steps >= MaxSteps-50, spread && len(fresh) == 0 && !d.sharper(old) && !d.clearer(old):
 		return nil, nil, nil
 	case i.Scope.More > 0 && len(d.Hits) < 2*(len(i.Scope.Terminals)+i.Scope.More):
 		return nil, nil, nil
@@ -112,7 +112,9 @@ func (s *State) merge(old *Incident, d *Detection, hits []Hit, now pos.Instant) 
 		}
 	}
 	text := Text{EN: fmt.Sprintf("%d more terminals", len(fresh)), ZH: fmt.Sprintf("新增 %d 台终端", len(fresh))}
-	if len(fresh) == 0 {
+	if len(fresh) == 0 && d.clearer(old) {
+		text = likelyText(Common(d.Likely))
+	} else if len(fresh) == 0 {
 		text = Text{EN: "what they share is seen: " + i.Title.EN, ZH: "共同特征已识别: " + i.Title.ZH}
 	}
 	if d.Rule.Type != typeSpread {
@@ -187,6 +189,9 @@ func (i *Incident) sharpen(d *Detection, hits []Hit) {
 	if len(d.Common) > 0 {
 		i.Common = d.Common
 	}
+	if len(d.Likely) > 0 {
+		i.Likely = d.Likely
+	}
 	if d.Shared != nil && !i.Scoped {
 		i.Scope.Models, i.Scope.Versions, i.Scope.Whole = d.scopeOf()
 	}
@@ -221,7 +226,7 @@ func (d *Detection) opening() Opening {
 	var shape Incident
 	shape.widen(d.Hits)
 	o := Opening{Kind: d.Rule.Kind, Severity: d.Rule.Severity, Origin: Origin{Way: ByRule, Ref: d.Rule.ID}, Scope: shape.Scope,
-		key: d.Key, reason: d.Reason, common: d.Common, proof: shape.Proof, proofs: shape.Proofs, through: shape.Through}
+		key: d.Key, reason: d.Reason, common: d.Common, likely: d.Likely, proof: shape.Proof, proofs: shape.Proofs, through: shape.Through}
 	o.Title = d.title(&shape.Scope)
 	o.Text = d.Rule.What
 	if d.Shared != nil {
@@ -230,6 +235,10 @@ func (d *Detection) opening() Opening {
 			EN: fmt.Sprintf("%s: %d of %d terminals with %s failed, %d of %d others", d.Reason, f.Affected, f.Affected+f.Unaffected, f.Value, f.OthersFailed, f.OthersFailed+f.OthersWell),
 			ZH: fmt.Sprintf("%s: 具有 %s 的 %d 台终端中 %d 台失败, 其余 %d 台中 %d 台", d.Reason, f.Value, f.Affected+f.Unaffected, f.Affected, f.OthersFailed+f.OthersWell, f.OthersFailed)}
 		o.Scope.Models, o.Scope.Versions, o.Scope.Whole = d.scopeOf()
+	}
+	if l := Common(d.Likely); l != nil {
+		more := likelyText(l)
+		o.Text = Text{EN: o.Text.EN + "; " + more.EN, ZH: o.Text.ZH + "; " + more.ZH}
 	}
 	if d.From != (Text{}) {
 		o.Text = Text{EN: o.Text.EN + "; " + d.From.EN, ZH: o.Text.ZH + "; " + d.From.ZH}

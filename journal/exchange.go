@@ -52,7 +52,8 @@ const (
 
 // Bounds of an exchange's variable parts, so that an entry stays below 400 bytes.
 const (
-	MaxDetails = 184 // bytes of evidence
+	MaxDetails = 184 // bytes of evidence that an entry may hold
+	DetailRoom = 176 // bytes of evidence that are written beside a certificate's 8; older entries have up to MaxDetails
 	MaxWrapped = 120 // bytes of a wrapped working key set
 )
 
@@ -72,6 +73,7 @@ const (
 
 // Flags told apart from those above so that neither row moves the other.
 const (
+	FlagTLS13       uint16 = 1 << 11 // it came over TLS 1.3; never without FlagTLS
 	FlagTLS         uint16 = 1 << 13 // it came over TLS
 	FlagTrackSealed uint16 = 1 << 14 // track 2 came enciphered under the track key
 	FlagCanary      uint16 = 1 << 15 // of a reserved terminal: it moves no money and counts as no sale
@@ -136,6 +138,8 @@ type Exchange struct {
 	KeyCode    pos.NetworkCode
 	Operator   pos.Operator // DE63.1 of a sign-in; zero when none was sent
 	App        [8]byte      // application version as presented in A2 sub-tag 05, padded with zeros; proven by the MAC alone
+
+	Certificate [8]byte // the first bytes of the SHA-256 of the TLS certificate that the peer proved to hold; zero without
 }
 
 // section tags of the encoding; absent means zero.
@@ -152,8 +156,9 @@ const (
 
 // tags of the section secMore.
 const (
-	moreOperator = 1 << iota // Operator
-	moreApp                  // App
+	moreOperator    = 1 << iota // Operator
+	moreApp                     // App
+	moreCertificate             // Certificate
 )
 
 func (x *Exchange) more() (tags uint8) {
@@ -162,6 +167,9 @@ func (x *Exchange) more() (tags uint8) {
 	}
 	if x.App != [8]byte{} {
 		tags |= moreApp
+	}
+	if x.Certificate != [8]byte{} {
+		tags |= moreCertificate
 	}
 	return tags
 }
@@ -262,6 +270,9 @@ func (x *Exchange) appendSections(b []byte, sec uint8) []byte {
 		}
 		if tags&moreApp != 0 {
 			b = append(b, x.App[:]...)
+		}
+		if tags&moreCertificate != 0 {
+			b = append(b, x.Certificate[:]...)
 		}
 	}
 	return b
@@ -364,6 +375,9 @@ func (x *Exchange) parseSections(r *reader, sec uint8) {
 		}
 		if tags&moreApp != 0 {
 			copy(x.App[:], r.take(len(x.App)))
+		}
+		if tags&moreCertificate != 0 {
+			copy(x.Certificate[:], r.take(len(x.Certificate)))
 		}
 		r.bad = r.bad || tags != x.more()
 	}

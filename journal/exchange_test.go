@@ -101,14 +101,15 @@ func TestEntrySize(t *testing.T) {
 	const most = 400
 	ones := func(n int) []byte { return bytes.Repeat([]byte{1}, n) }
 	base := journal.Exchange{At: 1, Source: pos.IPv4(1, 1, 1, 1), Terminal: [8]byte(ones(8)), Merchant: [15]byte(ones(15)), MTI: 0x0200,
-		Details: ones(journal.MaxDetails), Print: [16]byte(ones(16)), Reason: reason.MACFailed, DE39: pos.Approved}
+		Details: ones(journal.DetailRoom), Print: [16]byte(ones(16)), Reason: reason.MACFailed, DE39: pos.Approved}
 	money := base
 	money.Card, money.Shown, money.Latitude, money.Longitude = pos.PANHash(ones(16)), pos.TruncatedPAN(ones(10)), 1, 1
 	money.Amount, money.Currency, money.Delta, money.AuthCode, money.Available = 1, pos.CNY, 1, pos.AuthCode(ones(6)), 1
 	money.OriginalBatch, money.OriginalSTAN, money.ReversalReason, money.Original = 1, 1, pos.Code("98"), 1
-	money.App = [8]byte(ones(8))
+	money.App, money.Certificate = [8]byte(ones(8)), [8]byte(ones(8))
 	signIn := base
 	signIn.Wrapped, signIn.KeyCode, signIn.Operator = ones(keys.SetSize), 3, pos.Operator(ones(3))
+	signIn.Certificate = [8]byte(ones(8))
 	settlement := base
 	settlement.NextBatch, settlement.Claimed, settlement.SettleCode = 1, journal.Totals{DebitAmount: 1}, 1
 	for name, x := range map[string]journal.Exchange{"sale": money, "sign-in": signIn, "settlement": settlement} {
@@ -193,7 +194,7 @@ func FuzzParseEntry(f *testing.F) {
 func FuzzExchange(f *testing.F) {
 	sale := journal.Exchange{MTI: 0x0200, Type: pos.Sale, Amount: 100, Currency: pos.CNY, Card: pos.PANHash{1}, Details: []byte{1, 2}, Print: [16]byte{3}}
 	signIn := journal.Exchange{MTI: 0x0800, Wrapped: make([]byte, keys.SetSize), KeyCode: 3, Effect: journal.KeysIssued}
-	settlement := journal.Exchange{MTI: 0x0500, NextBatch: 2, SettleCode: 1, Latitude: -1, Original: 4}
+	settlement := journal.Exchange{MTI: 0x0500, NextBatch: 2, SettleCode: 1, Latitude: -1, Original: 4, Certificate: [8]byte{7: 1}}
 	for _, x := range []*journal.Exchange{{}, &sale, &signIn, &settlement} {
 		f.Add(x.AppendBody(nil))
 	}

@@ -23,7 +23,7 @@ func (l *Ledger) Gather(r *proof.Request, now pos.Instant, s *proof.Snapshot) er
 	l.mu.RLock()
 	t := l.terminals[r.Terminal]
 	s.Merchant = l.merchants[r.Merchant]
-	s.Stops = l.stops
+	s.Stops, s.Suspected = l.stops, l.suspects.Has(r.Terminal)
 	l.mu.RUnlock()
 	if t == nil {
 		return nil

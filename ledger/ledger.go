@@ -119,6 +119,7 @@ type Ledger struct {
 	cardSlots []*card
 	floor     Floor
 	stops     proof.Stops // sales stopped by the journal's events
+	suspects  proof.Suspects
 
 	checkpointing sync.Mutex // one checkpoint at a time; taken before any other lock
 	broken        bool
@@ -221,7 +222,7 @@ func (l *Ledger) restore(ctx context.Context) error {
 		Terminal: func(r *registry.Terminal) error { l.restoreTerminal(r); return nil },
 
 		Certificate: func(c *registry.Certificate) error { l.certs.put(c); return nil },
-		Event:       func(e *journal.Event) error { l.stops.Fold(e); return nil },
+		Event:       func(e *journal.Event) error { l.foldEvent(e); return nil },
 		Act:         l.opts.foldAct,
 	})
 }
@@ -272,6 +273,19 @@ func (l *Ledger) Stops() proof.Stops {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return l.stops
+}
+
+// Suspected tells whether two devices are suspected to bear a terminal's identity, which nobody has cleared.
+func (l *Ledger) Suspected(id pos.TerminalID) proof.Suspect {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.suspects[id]
+}
+
+// foldEvent applies an event; l.mu is held for writing, or the ledger is not shared yet.
+func (l *Ledger) foldEvent(e *journal.Event) {
+	l.stops.Fold(e)
+	l.suspects.Fold(e)
 }
 
 // Counts are the sizes of the hot state.

@@ -137,7 +137,7 @@ func (l *Ledger) foldCold(e journal.Entry, enqueue func() (uint64, error)) error
 		if err := json.Unmarshal(e.Body, event); err != nil {
 			return fail(err)
 		}
-		return l.listed(enqueue, func() { l.stops.Fold(event) })
+		return l.listed(enqueue, func() { l.foldEvent(event) })
 	case journal.KindStaff, journal.KindFleet, journal.KindLab, journal.KindIncident, journal.KindRedress:
 		act := new(journal.Act)
 		if err := json.Unmarshal(e.Body, act); err != nil {

@@ -41,6 +41,9 @@ func newRig(t *testing.T, start time.Time) *rig {
 		View:       func() View { return r.view },
 		Module:     func() Module { return r.module },
 		SelfTest:   func() error { return r.selfTest },
+		Failures: func() Failures {
+			return Failures{Approved: 97, Refused: 4, RefusedAmount: 4000, Wrong: 2, Unknown: 1, Least: 2.0 / 99, Most: 0.03}
+		},
 		Overloaded: func() bool { return r.overloaded },
 		Admission: func() Admission {
 			return Admission{SharedTaken: 3, SharedMost: 8192, Flood: admission.FloodCounts{Journaled: 5, Suppressed: 6, Summaries: 7, Keys: 8},

@@ -29,6 +29,8 @@ type Sources struct {
 	// Proving tells whether authentication works; nil where nothing watches it.
 	Proving   func() Proving
 	Admission func() Admission
+	// Failures are the refusals of the last 24 hours in figures; nil where nothing counts them.
+	Failures  func() Failures
 	Diagnosis func() Diagnosis // nil where nobody seeks causes
 }
 

@@ -23,6 +23,7 @@ type Status struct {
 	Memory      Memory       `json:"memory"`
 	Disk        *Disk        `json:"disk,omitempty"`
 	Needs       []Need       `json:"needs_a_person"`
+	Failures    *Failures    `json:"failures,omitempty"` // of the last 24 hours
 	ObserveAddr string       `json:"observe,omitempty"`
 }
 
@@ -154,6 +155,10 @@ func (s *Sources) Status(now time.Time, process int) Status {
 	}
 	if d, err := diskOf(s.Directory); err == nil {
 		st.Disk = &d
+	}
+	if s.Failures != nil {
+		f := s.Failures()
+		st.Failures = &f
 	}
 	st.Needs = s.needs(now, &st)
 	return st

@@ -44,7 +44,7 @@ func instant(i pos.Instant) value { return value{tag: tagInstant, n: uint64(i)} 
 // details is evidence being written: per value-pair check 1, then two values.
 type details struct {
 	n   int
-	buf [journal.MaxDetails]byte
+	buf [journal.DetailRoom]byte
 }
 
 // note records what was presented and what was expected; what does not fit is left out.

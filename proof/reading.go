@@ -29,6 +29,17 @@ func AnyNetwork(x *journal.Exchange) (any bool) {
 	return any
 }
 
+// SerialPresented is the serial number, or its tail in a sign-in, that an entry's message presented, a view of the
+// entry; nil when the evidence holds none. wrong tells that another was expected.
+func SerialPresented(x *journal.Exchange) (serial []byte, wrong bool) {
+	eachDetail(x.Details, func(c Check, presented, expected []byte) {
+		if c == Serial && len(presented) > 2 && presented[0] == tagText {
+			serial, wrong = presented[2:], len(expected) > 2
+		}
+	})
+	return serial, wrong
+}
+
 // eachDetail gives every pair of values, tag and length included, without allocation.
 func eachDetail(b []byte, f func(c Check, presented, expected []byte)) {
 	for len(b) > 0 {

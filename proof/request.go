@@ -30,6 +30,7 @@ type Request struct {
 	Source      pos.Address
 	Certificate [32]byte // SHA-256 of the peer's TLS certificate; zero when there is none
 	Secure      bool     // it came over TLS
+	TLS13       bool     // of version 1.3
 
 	Need       Need
 	Op         transaction.Op
@@ -155,6 +156,7 @@ type Snapshot struct {
 	Permit   *registry.Standing
 	Cashiers [2]*registry.Standing
 
+	Suspected   bool  // two devices are suspected to bear the terminal's identity
 	Stops       Stops // sales stopped because a proof no longer proves
 	RateLimited bool  // too many sign-ins
 	SameConn    bool  // the last verified message came on this connection

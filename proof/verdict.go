@@ -131,7 +131,8 @@ func (v *Verdict) Record(r *Request, x *journal.Exchange) {
 		Card: r.Card, Shown: r.Shown, Print: r.Print,
 		OriginalBatch: r.OrigBatch, OriginalSTAN: r.OrigSTAN, ReversalReason: r.Why,
 		Latitude: r.Latitude, Longitude: r.Longitude, Claimed: r.Claimed, App: r.App,
-		Reason: v.Reason, DE39: v.DE39, Checks: uint64(v.Checks), Details: v.Details(), Operator: r.Operator,
+		Certificate: [8]byte(r.Certificate[:8]),
+		Reason:      v.Reason, DE39: v.DE39, Checks: uint64(v.Checks), Details: v.Details(), Operator: r.Operator,
 	}
 	for _, f := range [...]struct {
 		on   bool
@@ -140,7 +141,7 @@ func (v *Verdict) Record(r *Request, x *journal.Exchange) {
 		{v.MACVerified, journal.FlagMACVerified}, {r.HasPIN(), journal.FlagPIN}, {r.HasTrack2, journal.FlagTrack2},
 		{r.HasTrack3, journal.FlagTrack3}, {r.HasChipData, journal.FlagChip}, {v.Promote, journal.FlagPromoted},
 		{v.Repeat, journal.FlagRepeat}, {r.HasPlace, journal.FlagPlace}, {v.Outside, journal.FlagOutside},
-		{r.TrackSealed, journal.FlagTrackSealed}, {r.Secure, journal.FlagTLS},
+		{r.TrackSealed, journal.FlagTrackSealed}, {r.Secure, journal.FlagTLS}, {r.Secure && r.TLS13, journal.FlagTLS13},
 	} {
 		if f.on {
 			x.Flags |= f.flag

@@ -66,7 +66,10 @@ func (t *Terminal) build(r *request) ([]byte, error) {
 	}
 	if r.financial {
 		b.PutNumber(3, uint64(r.processing))
-		if r.amount > 0 {
+		switch {
+		case t.twist.zeroAmount:
+			b.PutNumber(4, 0)
+		case r.amount > 0 && !t.twist.noAmount:
 			b.PutNumber(4, uint64(r.amount))
 		}
 	}
@@ -98,7 +101,11 @@ func (t *Terminal) build(r *request) ([]byte, error) {
 	if !r.financial && !r.maced {
 		return b.Frame()
 	}
-	return t.authenticate(r)
+	frame, err := t.authenticate(r)
+	if err == nil && t.twist.spoil != nil {
+		frame = t.twist.spoil(frame)
+	}
+	return frame, err
 }
 
 func putText(b iso8583.Builder, n int, text string) {
@@ -156,7 +163,8 @@ func (t *Terminal) putTail(r *request, pinned bool) error {
 		b.PutDigits(48, digits)
 	}
 	if r.financial || r.settlement != nil {
-		b.PutText(49, t.cfg.Currency[:])
+		currency := t.twist.money(t.cfg.Currency)
+		b.PutText(49, currency[:])
 	}
 	block, err := t.putPIN(r, pinned)
 	if err != nil {
@@ -196,6 +204,9 @@ func (t *Terminal) putPIN(r *request, pinned bool) (a1 []byte, err error) {
 		s.Format = iso8583.PINWithPAN
 		t.showPIN()
 		block, err := pinBlock(t.twist.pik(t.keys.pik), r.card)
+		if t.twist.pinBlock != nil {
+			block, err = t.twist.pinBlock(t, r.card)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%w: PIN", ErrCard)
 		}
@@ -284,6 +295,11 @@ func (t *Terminal) appendA2(dst []byte, r *request) ([]byte, error) {
 		t.twist.spoilCipher(&ciphertext)
 		v[iso8583.A2Factor], v[iso8583.A2Cipher] = factor, ciphertext[:]
 	}
+	if t.twist.a2 != nil {
+		if err := t.twist.a2(t, &v); err != nil {
+			return nil, err
+		}
+	}
 	return iso8583.AppendA2(dst, v)
 }
 
@@ -314,6 +330,12 @@ func (t *Terminal) authenticate(r *request) ([]byte, error) {
 		return b.Frame() // which says why
 	}
 	de64 := t.twist.mak(t.keys.mak).Sum8(mab)
+	if t.twist.seal != nil {
+		var err error
+		if de64, err = t.twist.seal(t, mab); err != nil {
+			return nil, err
+		}
+	}
 	t.twist.spoilMAC(&de64)
 	b.SetMAC(de64)
 	if t.twist.raise != 0 {

@@ -99,6 +99,10 @@ type Config struct {
 	FaultFrom     string
 	FaultTerminal pos.TerminalID
 	FaultMerchant pos.MerchantID
+	// Other makes the second terminal of faults that need one, with keys of its own: each call fresh ones. FormerTMK
+	// is the master key that this terminal had before, of faults that still use it.
+	Other     func() (Config, error)
+	FormerTMK secret.Bytes
 
 	Now    func() time.Time // the clock; time.Now
 	Random io.Reader        // nonces and Fault Garbage; crypto/rand

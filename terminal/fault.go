@@ -2,8 +2,8 @@ package terminal
 
 import (
 	"errors"
-	"slices"
 
+	"touchstone/iso8583"
 	"touchstone/paycrypto"
 	"touchstone/paycrypto/mac"
 	"touchstone/pos"
@@ -45,18 +45,19 @@ var ErrNoSerialKey = errors.New("fault: the terminal has no serial-number key")
 // ErrNoPIN is returned for a fault of the PIN with a card without one.
 var ErrNoPIN = errors.New("fault: the card has no PIN")
 
-// Faults are all faults in the order of this file.
+// Faults are all faults in the order of the table, the MAC's first.
 func Faults() []Fault {
-	return []Fault{WrongMAC64, MissingMAC64, StaleKey, AlteredAmount, Replay, DuplicateTrace, OtherSerial, WrongSerialCipher,
-		CiphertextStripped, PINStaleKey, Unregistered, WrongBatch, WrongSignInCode, WrongNetwork, CutFrame, Garbage, Tamper}
+	all := make([]Fault, 0, len(faultTable))
+	for i := range faultTable {
+		all = append(all, faultTable[i].Fault)
+	}
+	return all
 }
 
 // ParseFault reads a fault's name.
 func ParseFault(name string) (Fault, error) {
-	if f := Fault(name); slices.Contains(Faults(), f) {
-		return f, nil
-	}
-	return "", ErrFault
+	row, err := Describe(Fault(name))
+	return row.Fault, err
 }
 
 // twist is how one message differs from an ordinary one. The zero value is ordinary.
@@ -74,6 +75,14 @@ type twist struct {
 	laterBatch bool              // DE60.2 is the next batch
 	from       string            // local address
 	copyTo     *[]byte           // gets a copy of the frame
+
+	seal       func(*Terminal, []byte) ([8]byte, error) // makes DE64 of the bytes it is due over
+	spoil      func(frame []byte) []byte                // changes the frame, LEN included, after the MAC
+	a2         func(*Terminal, *iso8583.A2Values) error // changes the serial-number authentication
+	pinBlock   func(*Terminal, Card) ([]byte, error)    // makes the PIN block
+	currency   pos.Currency                             // DE49
+	zeroAmount bool                                     // DE4 is there and 0
+	noAmount   bool                                     // no DE4
 
 	// Of probes only.
 	merchant    pos.MerchantID    // DE42

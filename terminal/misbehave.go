@@ -19,37 +19,14 @@ func (t *Terminal) Misbehave(ctx context.Context, f Fault, card Card, amount pos
 	if err := t.usable(); err != nil {
 		return Result{}, err
 	}
-	switch f {
-	case OtherSerial, WrongSerialCipher, CiphertextStripped:
-		if t.serialKey == nil {
-			return Result{}, ErrNoSerialKey
-		}
-	case PINStaleKey:
-		if card.PIN.Len() == 0 {
-			return Result{}, ErrNoPIN
-		}
+	row, err := Describe(f)
+	if err != nil {
+		return Result{}, err
 	}
-	switch f {
-	case StaleKey, PINStaleKey:
-		return t.withFormerKey(ctx, f, card, amount)
-	case Replay:
-		return t.replay(ctx, card, amount)
-	case DuplicateTrace:
-		return t.duplicate(ctx, card, amount)
-	case WrongSignInCode:
-		return t.signIn(ctx, pos.NetworkCode(otherCode(t.cfg.SignInCode)))
-	case CutFrame:
-		return t.cutFrame(ctx, card, amount)
-	case Garbage:
-		return t.garbage(ctx)
-	case Tamper:
-		return t.TamperReport(ctx, faultSensor)
+	if err := t.has(row.Needs, card); err != nil {
+		return Result{}, err
 	}
-	w, ok := t.twistOf(f)
-	if !ok {
-		return Result{}, ErrFault
-	}
-	return t.twisted(ctx, w, card, amount)
+	return row.do(t, ctx, card, amount)
 }
 
 // The numbers of the faults.
@@ -58,33 +35,6 @@ const (
 	faultRaise   = 100 // fen
 	garbageBytes = 64
 )
-
-// twistOf is the twist of the faults that are one sale and nothing else.
-func (t *Terminal) twistOf(f Fault) (w twist, ok bool) {
-	switch f {
-	case WrongMAC64:
-		w.wrongMAC = true
-	case MissingMAC64:
-		w.noMAC = true
-	case AlteredAmount:
-		w.raise = faultRaise
-	case OtherSerial:
-		w.other = true
-	case WrongSerialCipher:
-		w.wrongTUSN = true
-	case CiphertextStripped:
-		w.strip = true
-	case Unregistered:
-		w.terminal = t.cfg.FaultTerminal
-	case WrongBatch:
-		w.laterBatch = true
-	case WrongNetwork:
-		w.from = t.cfg.FaultFrom
-	default:
-		return twist{}, false
-	}
-	return w, true
-}
 
 func (t *Terminal) twisted(ctx context.Context, w twist, card Card, amount pos.Amount) (Result, error) {
 	r := t.sale(card, amount)
@@ -100,39 +50,41 @@ func otherCode(own paycrypto.SignInCode) paycrypto.SignInCode {
 	return paycrypto.SignInTDES
 }
 
-// withFormerKey signs in twice, uses the new keys once so that the host retires the old ones, and sells
-// with one of the old ones.
-func (t *Terminal) withFormerKey(ctx context.Context, f Fault, card Card, amount pos.Amount) (Result, error) {
-	defer func() {
-		t.keep = false
-		t.former.wipe()
-		t.former = nil
-	}()
+// withFormerKey sells as misuse twists a sale of one who has the keys of an earlier sign-in. The first time it signs in
+// twice and uses the new keys once, so that the host retires the old ones; they are kept until Close.
+func (t *Terminal) withFormerKey(ctx context.Context, card Card, amount pos.Amount, misuse func(former *session) twist) (Result, error) {
+	if t.former == nil {
+		if err := t.retireKeys(ctx, card); err != nil {
+			return Result{}, err
+		}
+	}
+	return t.twisted(ctx, misuse(t.former), card, amount)
+}
+
+// retireKeys makes the keys of a sign-in former ones.
+func (t *Terminal) retireKeys(ctx context.Context, card Card) error {
+	defer func() { t.keep = false }()
 	for i := range 2 {
 		t.keep = i == 1
 		r, err := t.SignIn(ctx)
 		if err != nil {
-			return Result{}, err
+			return err
 		}
 		if !r.Approved {
-			return Result{}, fmt.Errorf("%w: sign-in: %v", ErrPrelude, r.Outcome)
+			return fmt.Errorf("%w: sign-in: %v", ErrPrelude, r.Outcome)
 		}
 	}
 	t.keep = false
 	used, err := t.Balance(ctx, card)
-	if err != nil {
-		return Result{}, err
+	switch {
+	case err != nil:
+		return err
+	case !used.MACVerified:
+		return fmt.Errorf("%w: balance: %v", ErrPrelude, used.Outcome)
+	case t.former == nil || t.st.SignInAgain:
+		return fmt.Errorf("%w: another sign-in was asked for", ErrPrelude)
 	}
-	if !used.MACVerified {
-		return Result{}, fmt.Errorf("%w: balance: %v", ErrPrelude, used.Outcome)
-	}
-	if t.former == nil || t.st.SignInAgain {
-		return Result{}, fmt.Errorf("%w: another sign-in was asked for", ErrPrelude)
-	}
-	if f == PINStaleKey {
-		return t.twisted(ctx, twist{pinKey: t.former.pik}, card, amount)
-	}
-	return t.twisted(ctx, twist{macKey: t.former.mak}, card, amount)
+	return nil
 }
 
 // sell is the approved sale that a fault needs beforehand.

@@ -133,6 +133,7 @@ func (t *Terminal) Close() error {
 func (t *Terminal) wipeKeys() {
 	t.cfg.TMK.Wipe()
 	t.cfg.SerialKey.Wipe()
+	t.cfg.FormerTMK.Wipe()
 	t.tmk.Wipe()
 	t.serialKey.Wipe()
 	t.dropSession()

@@ -1,19 +1,54 @@
 package main
 
 import (
-	"fmt"
-	"io"
 	"strings"
 
 	"touchstone/explain"
-	"touchstone/pos"
-	"touchstone/reason"
 )
 
-// explainCmd prints the catalogue's entry for an answer code or a reason. It works offline.
+// explainCmd explains: a code, a reason, a cause, words on a screen. What it is asked decides how; see explainForms. The
+// flags of a form stand in a struct beside it and are embedded here.
 type explainCmd struct {
-	Name string `arg:"" help:"An answer code such as A7, or a reason such as mac_failed." placeholder:"CODE"`
+	Words []string `arg:"" optional:"" help:"An answer code such as A7, a reason or cause such as mac_stale_key, or what the terminal shows, in words." placeholder:"WORD"`
+	explainFlags
+	explainCodeFlags
+	explainPagesFlags
+	explainJournalFlags
+	explainMessageFlags
+}
+
+// explainFlags are those that every form obeys.
+type explainFlags struct {
+	For  string `name:"for" default:"all" enum:"all,cashier,support,engineer" help:"For whom: cashier, support, engineer, or all."`
 	Lang string `name:"lang" default:"en" help:"en or zh."`
+	JSON bool   `name:"json" help:"One JSON object, texts in both languages."`
+	Data string `name:"data" help:"Data directory, where an answer can be fuller with one." placeholder:"DIR"`
+}
+
+// explainCall is one call: what was asked, and what is needed to answer.
+type explainCall struct {
+	*explainCmd
+	a     *app
+	l     *lines // its writer, language and catalogue
+	asked string // the words, with single spaces
+}
+
+// explainForm answers a call if it is of its form; taken tells whether it was.
+type explainForm func(x *explainCall) (taken bool, err error)
+
+// explainForms are the forms in the order in which they are tried: the first that takes the call answers it.
+func explainForms() []explainForm {
+	return []explainForm{
+		explainPages,
+		explainList,
+		// What finds a message or reads one stands before the words: explain_*.go.
+		explainLast,
+		explainFoldForm,
+		explainMessage,
+		explainName,
+		explainCode,
+		explainSearch, // takes whatever is left
+	}
 }
 
 // Help is shown by touchstone explain --help.
@@ -22,59 +57,23 @@ func (explainCmd) Help() string {
 cause; the journal of the host does.
 
   touchstone explain A7
-  touchstone explain serial_proof_failed --lang zh`
+  touchstone explain serial_proof_failed --lang zh
+  touchstone explain fold`
 }
 
-// Run prints.
+// Run answers by the first form that takes the call.
 func (c *explainCmd) Run(a *app) error {
-	lang, err := explain.ParseLanguage(c.Lang)
-	if err != nil {
-		return fmt.Errorf("--lang: %w", err)
-	}
-	catalogue, err := explain.Load()
+	l, err := newLines(a.stdout, c.Lang, false)
 	if err != nil {
 		return err
 	}
-	if r, err := reason.Parse(strings.ToLower(c.Name)); err == nil {
-		return explainReason(a.stdout, catalogue, r, lang)
+	x := &explainCall{explainCmd: c, a: a, l: l, asked: strings.Join(strings.Fields(strings.Join(c.Words, " ")), " ")}
+	for _, form := range explainForms() {
+		if taken, err := form(x); taken || err != nil {
+			return err
+		}
 	}
-	code, ok := catalogue.Code(pos.Code(strings.ToUpper(c.Name)))
-	if !ok {
-		return fmt.Errorf("%q is neither an answer code (DE39) nor a reason", c.Name)
-	}
-	return explainCode(a.stdout, catalogue, code, lang)
+	return nil
 }
 
 func two(lang explain.Language, en, zh string) string { return explain.Text{EN: en, ZH: zh}.In(lang) }
-
-func explainCode(w io.Writer, c *explain.Catalogue, code explain.Code, lang explain.Language) error {
-	fmt.Fprintf(w, "%s  %s\n", code.Code, code.Name.In(lang))
-	fmt.Fprintf(w, "%s: %s\n", two(lang, "cashier", "收银员"), code.Action.In(lang))
-	fmt.Fprintf(w, "%s: %s (%s)\n", two(lang, "class", "类别"), code.Class, code.ClassText.In(lang))
-	if note := code.Note.In(lang); note != "" {
-		fmt.Fprintln(w, note)
-	}
-	if len(code.Reasons) > 0 {
-		fmt.Fprintf(w, "%s\n", two(lang, "what this host means by it, one of:", "本系统以此码表示以下情形之一:"))
-	}
-	for _, r := range code.Reasons {
-		fmt.Fprintf(w, "  %s  %s\n", pad(r.String(), 28), c.Reason(r).Short.In(lang))
-	}
-	_, err := fmt.Fprintf(w, "%s: %s\n", two(lang, "which one", "究竟是哪一种"), code.Learn.In(lang))
-	return err
-}
-
-func explainReason(w io.Writer, c *explain.Catalogue, r reason.Reason, lang explain.Language) error {
-	e := c.Reason(r)
-	fmt.Fprintf(w, "%s  (DE39 %s)  %s\n%s\n", r, r.DE39(), e.Short.In(lang), e.Meaning.In(lang))
-	fmt.Fprintf(w, "%s: %s\n", two(lang, "who acts", "谁处理"), c.Owner(r.Owner()).In(lang))
-	if len(e.Causes) > 0 {
-		fmt.Fprintln(w, two(lang, "possible causes, none of them proven:", "可能的原因 (均未证实):"))
-	}
-	for _, cause := range e.Causes {
-		fmt.Fprintf(w, "  - %s\n", cause.In(lang))
-	}
-	_, err := fmt.Fprintf(w, "%s: %s\n%s: %s\n%s: %s\n", two(lang, "cashier", "收银员"), e.Cashier.In(lang),
-		two(lang, "support", "商户支持"), e.Support.In(lang), two(lang, "engineer", "安全工程师"), e.Engineer.In(lang))
-	return err
-}

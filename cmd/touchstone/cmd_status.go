@@ -56,6 +56,10 @@ func (e *engine) respond(ctx context.Context, c change) (any, error) {
 	case c.Effectiveness != nil:
 		report, ready := e.watch.report(effectiveness.Range{From: c.Effectiveness.From, To: c.Effectiveness.To})
 		return effectivenessAnswer{report, !ready}, nil
+	case c.Failures != nil:
+		return e.failuresOf(c.Failures), nil
+	case c.Judge != nil:
+		return e.judge(c.Judge)
 	case c.CanaryRound != nil:
 		return e.canaryRound(ctx), nil
 	case c.Incidents != nil:
@@ -64,6 +68,8 @@ func (e *engine) respond(ctx context.Context, c change) (any, error) {
 		return e.people(), nil
 	case c.PermitQuery != nil:
 		return e.answerPermit(ctx, c.PermitQuery)
+	case c.Grade != nil:
+		return e.grades(ctx, c.Grade)
 	case c.Updates != nil:
 		return e.updates(ctx, c.Updates)
 	case c.Seal != nil:

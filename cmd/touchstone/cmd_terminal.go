@@ -17,6 +17,8 @@ import (
 
 // terminalCmd is a reference terminal on the command line.
 type terminalCmd struct {
+	faultFlags
+
 	Host           string        `help:"Host to call, host:port. Default: the fixture's." placeholder:"ADDR"`
 	Fixture        string        `help:"Terminals and cards of a demonstration (touchstone demo --print-fixture), - for standard input." placeholder:"FILE" xor:"source"`
 	Config         string        `help:"One terminal's TOML file; keys in files it names." placeholder:"FILE" xor:"source"`
@@ -27,6 +29,7 @@ type terminalCmd struct {
 	Password       string        `name:"password-file" help:"File that holds the operator's password, where one is set." placeholder:"FILE"`
 	PasswordPolicy string        `name:"password-policy" help:"The acquirer's policy of passwords, a JSON file." placeholder:"FILE"`
 	State          string        `help:"Directory of the terminal's file. Default: touchstone/terminals under the user's cache directory." placeholder:"DIR"`
+	CopyOf         string        `name:"copy-of" help:"Begin as a clone: with a copy of the terminal's file in this directory, while its own terminal goes on there. Give --state, and --from for another address." placeholder:"DIR"`
 	Lang           string        `help:"Language of the screen." enum:"en,zh" default:"en"`
 	Fault          string        `help:"Misbehave in one way after the actions." placeholder:"NAME"`
 	From           string        `help:"Local address to bind." placeholder:"ADDR"`
@@ -43,10 +46,6 @@ const defaultAmount pos.Amount = 1850
 
 // Help is shown by touchstone terminal --help.
 func (terminalCmd) Help() string {
-	var faults []string
-	for _, f := range terminal.Faults() {
-		faults = append(faults, string(f))
-	}
 	return `Actions: sign-in, echo, balance, sale AMOUNT, void TRACE|last, refund RRN AMOUNT MMDD, refund last AMOUNT, settle, sign-off,
 tamper, reverse-last. Amounts have two decimals. What must come first is done by itself: a sign-in, an open reversal.
 The exit code is 0 when the last message was approved, else 1.
@@ -57,8 +56,10 @@ The exit code is 0 when the last message was approved, else 1.
   touchstone terminal --fixture fixture.json --card 1 --json balance sale 5.00 reverse-last
   touchstone terminal --fixture fixture.json --fault altered-amount
   touchstone terminal --config shop.toml --pin-file pin.txt sign-in balance
+  touchstone terminal --fixture fixture.json --state clone --copy-of ~/.cache/touchstone/terminals --from 127.0.0.66 sign-in sale 5.00
 
-Faults: ` + strings.Join(faults, ", ") + `.
+Faults, by what they go against (--faults says of each what it does, what the host answers, and what it takes):
+` + faultsByGroup() + `
 
 A TOML file: host, terminal_id, merchant_id, sign_in_code, mac, tmk_file, serial, serial_key_file, network_licence, device_type,
 app_version, operator, password_policy_file, seal_track, send_pan, key_load, card_file; for TLS tls_ca_file, tls_server_name, certificate_file, key_file. Key files hold hexadecimal digits, a card file one card as the fixture has it.
@@ -70,6 +71,9 @@ A tampered terminal locks for good: a higher key_load, or --key-load, says that 
 func (c *terminalCmd) Run(a *app) error {
 	if len(c.Actions) == 1 && c.Actions[0] == certificateRequest {
 		return c.request(a)
+	}
+	if c.Faults {
+		return writeFaults(a.stdout)
 	}
 	actions, err := c.plan()
 	if err != nil {
@@ -83,6 +87,9 @@ func (c *terminalCmd) Run(a *app) error {
 	printer := &terminalPrinter{out: a.stdout, lang: terminal.Language(c.Lang), json: c.JSON}
 	setup.config.Screen, setup.config.OnMessage = printer, printer.message
 	if setup.config.StateDir, err = c.stateDir(a); err != nil {
+		return err
+	}
+	if err := c.copyState(setup.config); err != nil {
 		return err
 	}
 	t, err := terminal.Open(setup.config)
@@ -125,6 +132,17 @@ func (c *terminalCmd) stateDir(a *app) (string, error) {
 		base = filepath.Join(home, ".cache")
 	}
 	return filepath.Join(base, "touchstone", "terminals"), nil
+}
+
+// copyState makes the terminal a clone of another, where that is asked for.
+func (c *terminalCmd) copyState(config terminal.Config) error {
+	if c.CopyOf == "" {
+		return nil
+	}
+	if c.State == "" || c.State == c.CopyOf {
+		return errors.New("a clone has a directory of its own: give --state another than --copy-of")
+	}
+	return terminal.CopyState(c.State, c.CopyOf, config.Terminal)
 }
 
 // login proves the operator's password, where one is given.

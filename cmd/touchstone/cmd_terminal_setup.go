@@ -20,6 +20,8 @@ type terminalSetup struct {
 	card   terminal.Card
 
 	model, hardware string // of the device; "" is not known
+
+	second *terminalEntry // of faults that take a second terminal; nil none
 }
 
 // terminalSecret is a JSON string whose characters are secret. It never encodes.
@@ -119,6 +121,9 @@ func (c *terminalCmd) load(a *app) (s terminalSetup, err error) {
 			return terminalSetup{}, err
 		}
 	}
+	if err := c.faultFlags.apply(a, &s); err != nil {
+		return terminalSetup{}, err
+	}
 	s.config.KeyLoad = max(s.config.KeyLoad, c.KeyLoad)
 	s.config.From, s.config.Timeout, s.config.Language = c.From, c.Timeout, terminal.Language(c.Lang)
 	if c.PINFile == "" {
@@ -161,6 +166,7 @@ func (c *terminalCmd) fromFixture(a *app) (terminalSetup, error) {
 		return terminalSetup{}, fmt.Errorf("read fixture: %w", err)
 	}
 	s.config.Host = fixture.Listen.TCP
+	s.second = fixture.second(chosen, c.Second)
 	s.model, s.hardware = fixture.Terminals[chosen].Model, fixture.Terminals[chosen].Hardware
 	if len(fixture.Policy) > 0 {
 		if s.config.Passwords, err = parsePasswordPolicy(fixture.Policy); err != nil {

@@ -185,8 +185,8 @@ func notIntact(err error) error {
 	return fmt.Errorf("the journal cannot be proven intact: %w; keep the files as they are and go on from a copy: docs/operating/recovery.md", err)
 }
 
-// failure says of an error of the journal what happened and what a person does.
-func failure(err error) error {
+// fatal says of an error of the journal what happened and what a person does.
+func fatal(err error) error {
 	var fault *sqlite.FaultError
 	what := ""
 	if errors.As(err, &fault) {

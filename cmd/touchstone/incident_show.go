@@ -18,7 +18,7 @@ var incidentWords = map[string]explain.Text{
 	"answered_late": {EN: "answered late", ZH: "超时答复"}, "waived": {EN: "waived", ZH: "已豁免"},
 	"queued": {EN: "nobody has looked at it yet", ZH: "尚未处理"}, "taken": {EN: "taken up", ZH: "已受理"}, "dismissed": {EN: "answered", ZH: "已答复"},
 	"model_version": {EN: "model and version", ZH: "型号与版本"}, "model": {EN: "model", ZH: "型号"}, "version": {EN: "version", ZH: "版本"},
-	"network": {EN: "network", ZH: "网络"}, "shop": {EN: "shop", ZH: "商户"},
+	"network": {EN: "network", ZH: "网络"}, "shop": {EN: "shop", ZH: "商户"}, "key": {EN: "key", ZH: "密钥"},
 	"awareness": {EN: "awareness", ZH: "知悉"}, "engaged": {EN: "an investigator is engaged", ZH: "聘请调查机构"}, "fixed": {EN: "a fix is available", ZH: "修复可用"}, "handled": {EN: "the handling ends", ZH: "处置完毕"},
 	"rule": {EN: "rule", ZH: "规则"}, "report": {EN: "report", ZH: "举报"}, "inspection": {EN: "inspection", ZH: "巡检"}, "person": {EN: "person", ZH: "人工"},
 	"skimmer": {EN: "something is attached to the terminal", ZH: "终端上有可疑装置"}, "refused": {EN: "card or terminal refused", ZH: "卡或终端被拒"},
@@ -114,6 +114,7 @@ func (l *lines) incident(i *incidentShown, now pos.Instant) error {
 	s.row(l.two("opened by", "立案来源"), "%s %s, %s", l.incidentWord(i.Origin.Way), i.Origin.Ref, l.when(i.At))
 	l.incidentScope(s, &i.Scope)
 	l.factors(s, i)
+	l.likely(s, i)
 	if i.Proofs > 0 {
 		s.row(l.two("proof", "证据"), l.two("%d journal entries: %s", "%d 条日志记录: %s"), i.Proofs, numbers(i.Proof, 12))
 	}
@@ -207,6 +208,22 @@ func (l *lines) factors(s *screen, i *incidentShown) {
 		}
 		s.line("  %s %s %s %s  %6.2f", mark, pad(l.incidentWord(f.Name)+" "+f.Value, 46), pad(fmt.Sprintf(l.two("%d of %d", "%d / %d"), f.Affected, f.Affected+f.Unaffected), -14),
 			pad(fmt.Sprintf(l.two("%d of %d", "%d / %d"), f.OthersFailed, f.OthersFailed+f.OthersWell), -14), f.G)
+	}
+}
+
+// likely prints the causes that experiment found behind the failures.
+func (l *lines) likely(s *screen, i *incidentShown) {
+	if len(i.Likely) == 0 {
+		return
+	}
+	s.line("%s", l.two("causes found by experiment behind these failures", "经试验查明的失败成因"))
+	common := incident.Common(i.Likely)
+	for n := range i.Likely {
+		c, mark := &i.Likely[n], " "
+		if common != nil && n == 0 {
+			mark = "*"
+		}
+		s.line("  %s %s %s", mark, pad(c.Cause, 46), fmt.Sprintf(l.two("%d of %d terminals, proven at %d", "%d / %d 台终端, 其中证实 %d 台"), c.Terminals, c.Of, c.Proven))
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -75,6 +76,9 @@ func (e *engine) factsOf(id pos.TerminalID) (incident.Facts, bool) {
 		return incident.Facts{}, false
 	}
 	f := incident.Facts{Shop: t.Merchant.String(), Serial: string(t.Serial)}
+	if term, _, _, _, err := t.Master.Head(); err == nil {
+		f.Key = fmt.Sprintf("master key term %d", term)
+	}
 	if d, err := e.ledger.Device(t.Serial); err == nil {
 		f.Model = d.Model
 		e.office.view(func(r *rooms) { f.Version = r.fleet.VersionOf(d) })

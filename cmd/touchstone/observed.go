@@ -83,6 +83,7 @@ func (e *engine) finishObserved(ctx context.Context, line *host.Line) {
 			return observe.Module{Sealed: c.Sealed, Hits: c.Hits, Misses: c.Misses, Kept: c.Kept, Most: c.Most}
 		},
 		SelfTest:   e.module.Check,
+		Failures:   e.observedFailures,
 		Proving:    e.proving,
 		Overloaded: func() bool { return line.Gate.Refusing(e.clock()) },
 		Admission:  e.admission,

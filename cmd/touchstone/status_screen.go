@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"touchstone/observe"
+	"touchstone/pos"
 	"touchstone/reason"
 )
 
@@ -96,6 +97,7 @@ func writeStatus(w io.Writer, l *lines, st *observe.Status) error {
 		count(uint64(st.Registered.Merchants)), count(uint64(st.Registered.Terminals)), count(uint64(st.Registered.Devices)), count(uint64(st.Registered.Cards)))
 	s.traffic(st)
 	s.hour(&st.LastHour)
+	s.failures(st.Failures)
 	s.inside(st)
 	s.needs(st)
 	return s.flush(w)
@@ -146,6 +148,18 @@ func (s *screen) hour(h *observe.HourStatus) {
 	if rest > 0 {
 		s.line("  %s  %s", pad(count(rest), -10), l.two("other reasons", "其他原因"))
 	}
+}
+
+// failures says how many honest sales were refused, and what became of the refused ones.
+func (s *screen) failures(f *observe.Failures) {
+	if f == nil || f.Approved+f.Refused == 0 {
+		return
+	}
+	l := s.l
+	money := func(p observe.Purchases) string { return pos.Amount(p.Amount).String() }
+	s.line("")
+	s.line("  %s: %s", l.two("false failures, 24 h", "24 小时误拒率"), fmt.Sprintf(l.two("%s of honest sales at least, %s at most; refused purchases: recovered %d (%s), lost %d (%s)",
+		"至少 %s, 至多 %s; 被拒购买: 十分钟内成交 %d (%s), 流失 %d (%s)"), ppm(f.Least), ppm(f.Most), f.Recovered.Number, money(f.Recovered), f.Lost.Number, money(f.Lost)))
 }
 
 func (s *screen) inside(st *observe.Status) {

@@ -1,0 +1,291 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"touchstone/journal"
+	"touchstone/pos"
+	"touchstone/reason"
+	"touchstone/sqlite"
+	"touchstone/terminal"
+)
+
+// The panel: every fault of the reference terminal against the shipped binary, in every form of terminal it fits. The
+// answer is the terminal's, reason and cause are read back from the journal.
+
+// panelWrong is a message that was wrong, as its terminal saw it.
+type panelWrong struct {
+	from, other string // addresses of its shop
+	result      terminal.Result
+	altersTrace bool
+	unread      bool // it could not be read
+}
+
+// panelCase is one fault in one form, and what became of it.
+type panelCase struct {
+	row  terminal.FaultRow
+	shop *panelShop
+	till *terminal.Terminal
+	card terminal.Card
+	sent []panelWrong
+	err  error
+}
+
+func (c *panelCase) name() string { return string(c.row.Fault) + "/" + c.shop.form.name }
+
+// stages is how many different messages a fault is sent as: two where the second may say more.
+func stages(row terminal.FaultRow) int {
+	if row.Cause != "" && row.First != row.Second {
+		return 2
+	}
+	return 1
+}
+
+// panelCases is every fault in the forms that fit: one where the form has no part in it.
+func panelCases() (cases []*panelCase) {
+	for _, f := range terminal.Faults() {
+		row, err := terminal.Describe(f)
+		if err != nil {
+			panic(err)
+		}
+		for _, form := range panelForms() {
+			if !form.fits(row.Needs) {
+				continue
+			}
+			cases = append(cases, &panelCase{row: row, shop: newPanelShop(len(cases), form, row.Needs)})
+			if row.Cause == "" {
+				break
+			}
+		}
+	}
+	return cases
+}
+
+// open makes the case's terminal and card.
+func (c *panelCase) open(place *panelPlace) (err error) {
+	if c.till, err = c.shop.open(place); err != nil {
+		return err
+	}
+	c.card, err = c.shop.reader()
+	return err
+}
+
+// send does the fault once more.
+func (c *panelCase) send(ctx context.Context) error {
+	i := len(c.sent)
+	res, err := c.till.Misbehave(ctx, c.row.Fault, c.card, pos.Amount(1850+7*i))
+	switch {
+	case err != nil:
+		return fmt.Errorf("message %d: %w", i+1, err)
+	case res.Outcome == terminal.SignInFailed && res.Request == 0:
+		return fmt.Errorf("message %d: nothing was sent: %s", i+1, res.DE39)
+	}
+	c.sent = append(c.sent, panelWrong{from: c.shop.address(0), other: c.shop.address(1), result: res,
+		altersTrace: c.row.Fault == "altered-trace", unread: c.row.Reason == reason.MessageMalformed.String()})
+	return nil
+}
+
+func (c *panelCase) close() error {
+	if c.till == nil {
+		return nil
+	}
+	c.card.Wipe()
+	return c.till.Close()
+}
+
+// panelJournal is what the journal says of the panel's messages.
+type panelJournal struct {
+	from   map[string][]panelEntry   // by source address, in order
+	causes map[uint64]*journal.Cause // the newest of each verdict
+}
+
+type panelEntry struct {
+	seq uint64
+	x   journal.Exchange
+}
+
+func readPanelJournal(ctx context.Context, dir string) (*panelJournal, error) {
+	r, err := sqlite.OpenReader(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	j := &panelJournal{map[string][]panelEntry{}, map[uint64]*journal.Cause{}}
+	next := uint64(1)
+	return j, eachEntry(ctx, r, &next, func(e journal.Entry) error {
+		switch e.Kind {
+		case journal.KindExchange:
+			var x journal.Exchange
+			if err := x.Parse(e); err != nil {
+				return err
+			}
+			j.from[x.Source.String()] = append(j.from[x.Source.String()], panelEntry{e.Seq, x})
+		case journal.KindCause:
+			c := new(journal.Cause)
+			if err := json.Unmarshal(e.Body, c); err != nil {
+				return err
+			}
+			j.causes[c.Verdict] = c
+		}
+		return nil
+	})
+}
+
+// find is the newest entry of a wrong message.
+func (j *panelJournal) find(w *panelWrong) (panelEntry, bool) {
+	list := slices.Concat(j.from[w.from], j.from[w.other])
+	slices.SortFunc(list, func(a, b panelEntry) int { return int(a.seq) - int(b.seq) })
+	for _, e := range slices.Backward(list) {
+		// What was altered may be the trace, and of what is no message there is none.
+		near := e.x.STAN == w.result.Trace || w.altersTrace && e.x.STAN/10 == w.result.Trace/10 && e.x.Reason == reason.MACFailed
+		if e.x.Reason == reason.FrameMalformed || w.unread && e.x.Reason == reason.MessageMalformed || e.x.MTI == w.result.Request && near {
+			return e, true
+		}
+	}
+	return panelEntry{}, false
+}
+
+// newPanelHost serves a data directory with the cases' shops by the shipped binary.
+func newPanelHost(t *testing.T, shops []*panelShop) (data string, place *panelPlace) {
+	t.Helper()
+	b := &crashBed{t: t, root: t.TempDir()}
+	data = filepath.Join(b.root, "panel")
+	e := openForTest(t, data, func(dir string) error { return makeTestDirectory(dir, slog.New(slog.DiscardHandler)) })
+	start := time.Now()
+	if err := errors.Join(e.seedPanel(t.Context(), shops), e.close()); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d shops registered in %s", len(shops), time.Since(start).Round(time.Millisecond))
+	h, err := b.serve(data, nil, "--tls", "127.0.0.1:0", "--refusal-burst", "100000", "--refusal-every", "1ms")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(h.output())
+		}
+	})
+	return data, &panelPlace{tcp: h.addr, tls: h.tls, state: filepath.Join(b.root, "terminals"), timeout: 10 * time.Second}
+}
+
+// TestPanel runs the panel.
+func TestPanel(t *testing.T) {
+	skipInShort(t)
+	cases := panelCases()
+	var shops []*panelShop
+	for _, c := range cases {
+		shops = append(shops, c.shop)
+	}
+	data, place := newPanelHost(t, shops)
+	start := time.Now()
+	each(cases, func(c *panelCase) { c.err = c.open(place) })
+	found := new(panelJournal)
+	for stage := range 2 {
+		// The second message comes when the first was examined: what was found of it is to agree or not.
+		each(cases, func(c *panelCase) {
+			if c.err == nil && stage < stages(c.row) {
+				c.err = c.send(t.Context())
+			}
+		})
+		var err error
+		if found, err = settledJournal(t.Context(), data, cases); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("message %d of %d cases of %d faults examined after %s", stage+1, len(cases), len(terminal.Faults()), time.Since(start).Round(time.Millisecond))
+	}
+	each(cases, func(c *panelCase) { c.err = errors.Join(c.err, c.close()) })
+	for _, c := range cases {
+		t.Run(c.name(), func(t *testing.T) { c.judge(t, found) })
+	}
+}
+
+// each does something with every case, some at a time.
+func each(cases []*panelCase, do func(*panelCase)) {
+	var wait sync.WaitGroup
+	slots := make(chan struct{}, 4*runtime.GOMAXPROCS(0))
+	for _, c := range cases {
+		slots <- struct{}{}
+		wait.Go(func() {
+			defer func() { <-slots }()
+			do(c)
+		})
+	}
+	wait.Wait()
+}
+
+// panelDiagnosed is how long the causes of the last messages are waited for.
+const panelDiagnosed = 20 * time.Second
+
+// settledJournal reads the journal until every verdict of which a cause is sought has one.
+func settledJournal(ctx context.Context, data string, cases []*panelCase) (found *panelJournal, err error) {
+	for end := time.Now().Add(panelDiagnosed); ; time.Sleep(20 * time.Millisecond) {
+		if found, err = readPanelJournal(ctx, data); err != nil {
+			return nil, err
+		}
+		open := 0
+		for _, c := range cases {
+			for i := range c.sent {
+				if e, ok := found.find(&c.sent[i]); c.row.Cause != "" && (!ok || found.causes[e.seq] == nil) {
+					open++
+				}
+			}
+		}
+		if open == 0 || time.Now().After(end) || os.Getenv("PANEL_REASONS_ONLY") != "" {
+			return found, nil
+		}
+	}
+}
+
+// judge compares what was answered, decided and found with the table.
+func (c *panelCase) judge(t *testing.T, found *panelJournal) {
+	if c.err != nil {
+		t.Fatal(c.err)
+	}
+	for i := range c.sent {
+		w := &c.sent[i]
+		if got := strings.Trim(w.result.DE39.String(), "\x00"); got != c.row.DE39 {
+			t.Errorf("message %d: answered %q, want %q", i+1, got, c.row.DE39)
+		}
+		e, ok := found.find(w)
+		if !ok {
+			t.Errorf("message %d: no entry in the journal", i+1)
+			continue
+		}
+		if e.x.Reason.String() != c.row.Reason {
+			t.Errorf("message %d: reason %s, want %s", i+1, e.x.Reason, c.row.Reason)
+		}
+		c.judgeCause(t, i, found.causes[e.seq])
+	}
+}
+
+func (c *panelCase) judgeCause(t *testing.T, i int, got *journal.Cause) {
+	want := c.row.First
+	if i > 0 {
+		want = c.row.Second
+	}
+	switch {
+	case c.row.Cause == "":
+		if got != nil {
+			t.Errorf("message %d: a cause %s where none is sought", i+1, got.Cause)
+		}
+	case os.Getenv("PANEL_REASONS_ONLY") != "":
+	case got == nil:
+		t.Errorf("message %d: no cause", i+1)
+	case got.Cause != c.row.Cause || got.Variant != c.row.Variant && c.row.Variant != "":
+		t.Errorf("message %d: cause %s %q (%v), want %s %q", i+1, got.Cause, got.Variant, got.Facts, c.row.Cause, c.row.Variant)
+	case string(got.Certainty) != want:
+		t.Errorf("message %d: %s %s, want %s", i+1, got.Cause, got.Certainty, want)
+	}
+}

@@ -1,0 +1,206 @@
+package failure
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+
+	"touchstone/pos"
+)
+
+// Range is hours from From up to but not including To; zero is open.
+type Range struct {
+	From Hour `json:"from"`
+	To   Hour `json:"to"`
+}
+
+func (r Range) has(h Hour) bool { return h >= r.From && (r.To == 0 || h < r.To) }
+
+// Count is how many messages were refused, how many of them were sales, and for how much; of each, what was wrong and
+// what is unknown.
+type Count struct {
+	Messages uint64     `json:"messages"`
+	Sales    uint64     `json:"sales"`
+	Amount   pos.Amount `json:"amount"`
+	Wrong    uint64     `json:"wrong"`   // messages proven to be of honest terminals
+	Unknown  uint64     `json:"unknown"` // messages of which neither is proven
+}
+
+func (c *Count) add(key *cell, f *figures) {
+	c.Messages += f.messages
+	c.Sales += f.sales
+	c.Amount += f.amount
+	switch key.justice {
+	case Wrong:
+		c.Wrong += f.messages
+	case Unknown:
+		c.Unknown += f.messages
+	}
+}
+
+// Row is one value of a dimension.
+type Row struct {
+	Key string `json:"key"` // "" no name: over the bound, unknown, or not registered
+	Count
+}
+
+// MaxRows is the most rows of one table; the rest are one row.
+const MaxRows = 200
+
+// Report is the figures of a range of hours.
+type Report struct {
+	From Hour   `json:"from"`
+	To   Hour   `json:"to"` // the last hour that has anything
+	Last uint64 `json:"last"`
+
+	Approved  uint64     `json:"approved_sales"`
+	Taken     pos.Amount `json:"approved_amount"`
+	Terminals int        `json:"terminals"` // that were answered well or refused by security
+	Total     Count      `json:"refused_by_security"`
+
+	// WrongSales are refused sales that are proven to be honest, UnknownSales those of which nothing is proven: the
+	// false-failure rate is between WrongSales/(Approved+WrongSales) and the same with UnknownSales added.
+	WrongSales     uint64 `json:"wrong_sales"`
+	UnknownSales   uint64 `json:"unknown_sales"`
+	WrongTerminals int    `json:"wrong_terminals"` // honest terminals with at least one refusal proven wrong
+
+	Waiting   Purchases `json:"purchases_waiting"`
+	Recovered Purchases `json:"purchases_recovered"`
+	Lost      Purchases `json:"purchases_lost"`
+
+	Tables map[string][]Row `json:"tables"` // by dimension
+	Cut    bool             `json:"cut"`    // a table has more rows than MaxRows
+}
+
+// Dimensions are the tables of a report.
+var Dimensions = []string{"reason", "cause", "model", "version", "merchant", "terminal", "hour"}
+
+func (c *cell) value(dimension string, at Hour) string {
+	switch dimension {
+	case "reason":
+		return c.reason.String()
+	case "cause":
+		switch {
+		case c.certainty == "" && !c.reason.Sought():
+			return "verdict " + c.reason.String()
+		case c.certainty == "":
+			return "not_examined"
+		}
+		return string(c.certainty) + " " + c.cause.String()
+	case "model":
+		return c.model
+	case "version":
+		if c.model == "" {
+			return ""
+		}
+		return c.model + " " + c.version
+	case "merchant":
+		return printable(c.merchant[:])
+	case "terminal":
+		return printable(c.terminal[:])
+	}
+	return strconv.FormatInt(int64(at.Start())/1e9, 10)
+}
+
+// printable is an identifier, "" for the zero one.
+func printable(b []byte) string {
+	if len(b) == 0 || b[0] == 0 {
+		return ""
+	}
+	return string(b)
+}
+
+// Rate is a share between nothing and one, at least and at most. NaN has no place: without any sale both are 0.
+type Rate struct {
+	Least float64 `json:"least"`
+	Most  float64 `json:"most"`
+}
+
+// FalseFailures is the share of honest sales that were refused by security: at least what is proven, at most that and
+// what is unknown.
+func (r *Report) FalseFailures() Rate {
+	return Rate{share(r.WrongSales, r.Approved), share(r.WrongSales+r.UnknownSales, r.Approved)}
+}
+
+func share(wrong, approved uint64) float64 {
+	if wrong+approved == 0 {
+		return 0
+	}
+	return float64(wrong) / float64(wrong+approved)
+}
+
+// Report puts a range of hours into figures.
+func (t *Table) Report(r Range) Report {
+	rep := Report{Last: t.last, Tables: map[string][]Row{}}
+	tables := map[string]map[string]*Count{}
+	for _, d := range Dimensions {
+		tables[d] = map[string]*Count{}
+	}
+	wrong := map[pos.TerminalID]bool{}
+	for at, h := range t.hours {
+		if !r.has(at) {
+			continue
+		}
+		if rep.From == 0 || at < rep.From {
+			rep.From = at
+		}
+		rep.To = max(rep.To, at)
+		rep.Approved += h.approved
+		rep.Taken += h.taken
+		rep.Waiting.add(h.purchases[Waiting])
+		rep.Recovered.add(h.purchases[Recovered])
+		rep.Lost.add(h.purchases[Lost])
+		for c, f := range h.cells {
+			rep.count(tables, &c, f, at)
+			if c.justice == Wrong && c.terminal != (pos.TerminalID{}) {
+				wrong[c.terminal] = true
+			}
+		}
+	}
+	rep.Terminals, rep.WrongTerminals = t.heardIn(r), len(wrong)
+	for d, values := range tables {
+		rows, cut := rowsOf(d, values)
+		rep.Tables[d], rep.Cut = rows, rep.Cut || cut
+	}
+	return rep
+}
+
+func (rep *Report) count(tables map[string]map[string]*Count, c *cell, f *figures, at Hour) {
+	rep.Total.add(c, f)
+	switch c.justice {
+	case Wrong:
+		rep.WrongSales += f.sales
+	case Unknown:
+		rep.UnknownSales += f.sales
+	}
+	for _, d := range Dimensions {
+		v := c.value(d, at)
+		n := tables[d][v]
+		if n == nil {
+			n = new(Count)
+			tables[d][v] = n
+		}
+		n.add(c, f)
+	}
+}
+
+// rowsOf sorts a table: hours in their order, all else the most refusals first.
+func rowsOf(dimension string, values map[string]*Count) (rows []Row, cut bool) {
+	rows = make([]Row, 0, len(values))
+	for key, n := range values {
+		rows = append(rows, Row{key, *n})
+	}
+	slices.SortFunc(rows, func(a, b Row) int {
+		if dimension == "hour" {
+			return cmp.Compare(a.Key, b.Key)
+		}
+		return cmp.Or(cmp.Compare(b.Messages, a.Messages), cmp.Compare(a.Key, b.Key))
+	})
+	if len(rows) <= MaxRows {
+		return rows, false
+	}
+	if dimension == "hour" {
+		return rows[len(rows)-MaxRows:], true
+	}
+	return rows[:MaxRows], true
+}
