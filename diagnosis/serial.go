@@ -92,8 +92,10 @@ func (c *Case) factors() (list []factor) {
 	if d := c.digitsOf(deTrace); len(d) == factorDigits {
 		list = append(list, factor{"trace", d})
 	}
-	if d := c.card(); len(d) > factorDigits {
-		list = append(list, factor{"without_check_digit", d[len(d)-1-factorDigits : len(d)-1]}, factor{"first_digits", d[:factorDigits]})
+	d := c.card()
+	defer clear(d) // six of its digits stay, never the number
+	if len(d) > factorDigits {
+		list = append(list, factor{"without_check_digit", bytes.Clone(d[len(d)-1-factorDigits : len(d)-1])}, factor{"first_digits", bytes.Clone(d[:factorDigits])})
 	}
 	return append(list, factor{"zeros", []byte("000000")})
 }
@@ -101,7 +103,7 @@ func (c *Case) factors() (list []factor) {
 // CardNumber is the digits of DE2, ASCII, nil where it was not sent; the caller wipes them.
 func (c *Case) CardNumber() []byte { return c.digitsOf(dePAN) }
 
-// card is the digits of DE2, or of a clear track.
+// card is the digits of DE2, or of a clear track; the caller wipes them.
 func (c *Case) card() []byte {
 	if d := c.digitsOf(dePAN); d != nil {
 		return d
@@ -109,11 +111,13 @@ func (c *Case) card() []byte {
 	if c.Track != (Track{}) {
 		return nil
 	}
-	d, _, found := bytes.Cut(c.digitsOf(deTrack2), []byte{'D'})
+	whole := c.digitsOf(deTrack2)
+	defer clear(whole)
+	d, _, found := bytes.Cut(whole, []byte{'D'})
 	if !found {
 		return nil
 	}
-	return d
+	return bytes.Clone(d)
 }
 
 // digitsOf is a packed element as ASCII, the separator of a track D; nil when it is absent.

@@ -86,14 +86,21 @@ func remade(key *mac.Key, from int) func(frame []byte, at int) {
 // behindA0 are ways to a wrong MAC, each another cause. They are messages of one terminal; sibling is another of the
 // same shop, former the key of an earlier sign-in.
 func behindA0(own, sibling *lane, former *mac.Key) map[string]func() []byte {
-	lower := func(frame []byte, at int) { copy(frame[at:], bytes.ToLower(frame[at:])) }
+	lower := func() (frame []byte) { // one with a letter in it: digits alone have no case
+		for {
+			frame = own.wrong(func(frame []byte, at int) { copy(frame[at:], bytes.ToLower(frame[at:])) })
+			if bytes.ContainsAny(frame[len(frame)-macSize:], "abcdef") {
+				return frame
+			}
+		}
+	}
 	return map[string]func() []byte{
 		"unknown":  func() []byte { return own.wrong(func(frame []byte, at int) { copy(frame[at:], "0123ABCD") }) },
 		"stale":    func() []byte { return own.wrong(remade(former, mtiAt)) },
 		"sibling":  func() []byte { return own.wrong(remade(sibling.own.mak, mtiAt)) },
 		"coverage": func() []byte { return own.wrong(remade(own.own.mak, iso8583.LengthSize)) },
-		"altered":  func() []byte { return own.wrong(func(frame []byte, _ int) { frame[traceAt-2] ^= 0x01 }) },
-		"encoding": func() []byte { return own.wrong(lower) },
+		"altered":  func() []byte { return own.wrong(func(frame []byte, _ int) { frame[traceAt-2] ^= 0x20 }) },
+		"encoding": lower,
 	}
 }
 
