@@ -104,10 +104,9 @@ func behindA0(own, sibling *lane, former *mac.Key) map[string]func() []byte {
 	}
 }
 
-// shopMates are two lanes of terminals of one shop that speak the same algorithm, and the former key of the first.
-func (r *canaryRig) shopMates(t *testing.T) (own, sibling *lane, former *mac.Key) {
+// shopPair are two terminals of one shop that speak the same algorithm.
+func shopPair(t *testing.T) (pair []*benchTerminal) {
 	t.Helper()
-	var pair []*benchTerminal
 	for _, one := range honest() {
 		if len(pair) == 1 && (one.merchant != pair[0].merchant || one.code != pair[0].code) {
 			continue
@@ -119,6 +118,13 @@ func (r *canaryRig) shopMates(t *testing.T) (own, sibling *lane, former *mac.Key
 	if len(pair) < 2 {
 		t.Fatal("no shop has two terminals of one kind")
 	}
+	return pair
+}
+
+// shopMates are two lanes of terminals of one shop that speak the same algorithm, and the former key of the first.
+func (r *canaryRig) shopMates(t *testing.T) (own, sibling *lane, former *mac.Key) {
+	t.Helper()
+	pair := shopPair(t)
 	own, sibling = r.wireLane(t, pair[0]), r.wireLane(t, pair[1])
 	own.sell(t)
 	sibling.sell(t)
