@@ -107,17 +107,19 @@ func otherCipher(own keys.Cipher, size int) keys.Cipher {
 	return own
 }
 
-// pinKeys is the key in force, then the newest former one and one of another terminal; of those two the second takes
-// the place of one that is not there. The others take turns by Case.Attempt.
+// pinKeys is the key in force, the newest former one, and a third by turns of Case.Attempt: other terminals' first, then
+// older ones of its own.
 func (c *Case) pinKeys() (list []int) {
-	var former, other []int
+	var former, other, rest []int
 	for i := range c.Keys {
 		switch k := &c.Keys[i]; {
 		case k.Set.Number == 0:
 		case k.Source == OwnInForce && len(list) == 0:
 			list = append(list, i)
-		case k.Source == OwnFormer, k.Source == OwnPending:
+		case k.Source == OwnFormer:
 			former = append(former, i)
+		case k.Source == OwnPending:
+			rest = append(rest, i)
 		case k.Source == Sibling, k.Source == Neighbour:
 			other = append(other, i)
 		}
@@ -125,18 +127,12 @@ func (c *Case) pinKeys() (list []int) {
 	if len(list) == 0 {
 		return nil
 	}
-	turn := func(of []int, at int) (int, bool) {
-		if at >= len(of) {
-			return 0, false
-		}
-		return of[(at+int(c.Attempt))%len(of)], true
+	if len(former) > 0 {
+		list, former = append(list, former[0]), former[1:]
 	}
-	for at := 0; len(list) < MaxPINKeys && at < MaxPINKeys; at++ {
-		for _, of := range [...][]int{former, other} {
-			if i, ok := turn(of, at); ok && len(list) < MaxPINKeys {
-				list = append(list, i)
-			}
-		}
+	rest = append(append(other, former...), rest...)
+	for n := 0; len(list) < MaxPINKeys && n < len(rest); n++ {
+		list = append(list, rest[(n+int(c.Attempt%MaxCandidates))%len(rest)])
 	}
 	return list
 }

@@ -216,3 +216,73 @@ func TestDiagnoseAlgorithmMismatch(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// TestDiagnoseAnyByte: under a fold, whatever byte of whatever element was altered is found by its column and difference, as
+// long as the message can still be read; under X9.19 the places that are tried are.
+func TestDiagnoseAnyByte(t *testing.T) {
+	for n, p := range []profile{profiles[1], profiles[3], profiles[4], profiles[7]} {
+		f := newFleet(t, p, 800+uint64(n), 1)
+		frame := f.seal(t, f.frame(t, f.sale()))
+		c := f.caseOf(t, frame, reason.MACFailed)
+		rounds := 0
+		for _, s := range c.Spans {
+			for range 3 {
+				at := s.From + f.rnd.IntN(s.To-s.From)
+				d := byte(1 << f.rnd.IntN(8))
+				bad := bytes.Clone(frame)
+				bad[at] ^= d
+				var m iso8583.Message
+				if s.Number == 41 || s.Number == 42 || iso8583.UnionPay.Parse(&m, bad) != nil {
+					continue
+				}
+				if !p.folds() && s.Number != 4 && s.Number != 11 && s.Number != 22 && s.Number != 49 {
+					continue
+				}
+				got := f.Diagnose(f.caseOf(t, bad, reason.MACFailed))
+				if got.Facts["coverage"] == "bit64_clear" {
+					continue
+				}
+				rounds++
+				if p.folds() {
+					block := p.mac.Size()
+					if got.Cause != reason.MessageAltered || got.Facts["column"] != fmt.Sprint((at-c.Message)%block) || got.Facts["difference"] != fmt.Sprintf("%02X", d) {
+						t.Errorf("%s, DE%d byte %d: %s %v", p.name, s.Number, at-s.From, got.Cause, got.Facts)
+					}
+				} else if got.Cause != reason.NoCause && got.Facts["element"] != fmt.Sprint(s.Number) {
+					t.Errorf("%s, DE%d byte %d: %s %v", p.name, s.Number, at-s.From, got.Cause, got.Facts)
+				}
+			}
+		}
+		if rounds < 4 {
+			t.Errorf("%s: %d rounds", p.name, rounds)
+		}
+	}
+}
+
+// TestDiagnoseAlteredAgain: the same alteration of two messages is proven by the second, whatever else they hold.
+func TestDiagnoseAlteredAgain(t *testing.T) {
+	for n, p := range profiles {
+		f := newFleet(t, p, 900+uint64(n), 1)
+		s := f.sale()
+		s.swipe, s.serial, s.pin = false, "", nil
+		message := func() *diagnosis.Case {
+			s.trace += 10
+			frame := f.seal(t, f.frame(t, s))
+			at := spanOf(f.caseOf(t, frame, reason.MACFailed), 11).To - 1
+			frame[at] ^= 0x10
+			if frame[at]>>4 > 9 {
+				frame[at] ^= 0x80
+			}
+			return f.caseOf(t, frame, reason.MACFailed)
+		}
+		s.trace = 100_000
+		one := f.Diagnose(message())
+		s.trace += 10 // the same digit of the pair is even or odd again
+		second := message()
+		second.Verdict, second.Earlier = 1001, []diagnosis.Indication{one.Indication(1000)}
+		two := f.Diagnose(second)
+		if one.Cause != reason.MessageAltered || one.Certainty != journal.Indicated || two.Cause != reason.MessageAltered || two.Certainty != journal.Proven || two.With != 1000 {
+			t.Errorf("%s: %s %s %v, then %s %s %v", p.name, one.Cause, one.Certainty, one.Facts, two.Cause, two.Certainty, two.Facts)
+		}
+	}
+}
