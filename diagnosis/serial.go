@@ -202,10 +202,25 @@ func (c *Case) ConcludeFactor(digest [16]byte) Finding {
 				facts: map[string]string{FactFactor: word(k.name)}})
 		}
 	}
+	space := uint64(1_000_000)
+	for i, p := range c.Prior[:min(len(c.Prior), MaxPrior)] {
+		if len(p) != shownDigits {
+			continue
+		}
+		f.Tried++
+		if bytes.Equal(p, c.Presented.Factor[factorDigits-shownDigits:]) {
+			space = 10_000
+			list = append(list, explanation{cause: reason.SerialOtherFactor, owner: reason.SerialOtherFactor.Owner(),
+				facts: map[string]string{FactFactor: word("earlier_card:" + strconv.Itoa(i+1))}})
+		}
+	}
 	f.Fit = uint32(len(list))
-	f.OneIn = 1_000_000 / uint64(max(1, f.Tried))
+	f.OneIn = space / uint64(max(1, f.Tried))
 	return c.decide(f, list)
 }
+
+// shownDigits is how many digits of a card number's end a journal shows.
+const shownDigits = 4
 
 // String names the trial for people who follow an experiment.
 func (t SerialTrial) String() string {
