@@ -93,7 +93,7 @@ type Case struct {
 	Masters []keys.Wrapped // master keys of the terminal: the one in force, then former ones, the newest first
 
 	Serials []Candidate // devices whose serial-number keys may be tried, that of the number presented first
-	Prior   [][]byte    // ends of card numbers, 6 ASCII digits each, of the terminal's last messages: factors that may have stayed
+	Prior   [][]byte    // ends of card numbers, 6 ASCII digits each, of the terminal's last messages, or the 4 that a journal shows: factors that may have stayed
 	PIN     *PINCase    // nil: no PIN to examine
 
 	// Earlier is what experiments on earlier messages of this terminal came to, those that agree with nothing included,

@@ -92,8 +92,10 @@ func (c *Case) factors() (list []factor) {
 	if d := c.digitsOf(deTrace); len(d) == factorDigits {
 		list = append(list, factor{"trace", d})
 	}
-	if d := c.card(); len(d) > factorDigits {
-		list = append(list, factor{"without_check_digit", d[len(d)-1-factorDigits : len(d)-1]}, factor{"first_digits", d[:factorDigits]})
+	d := c.card()
+	defer clear(d) // six of its digits stay, never the number
+	if len(d) > factorDigits {
+		list = append(list, factor{"without_check_digit", bytes.Clone(d[len(d)-1-factorDigits : len(d)-1])}, factor{"first_digits", bytes.Clone(d[:factorDigits])})
 	}
 	return append(list, factor{"zeros", []byte("000000")})
 }
@@ -101,7 +103,7 @@ func (c *Case) factors() (list []factor) {
 // CardNumber is the digits of DE2, ASCII, nil where it was not sent; the caller wipes them.
 func (c *Case) CardNumber() []byte { return c.digitsOf(dePAN) }
 
-// card is the digits of DE2, or of a clear track.
+// card is the digits of DE2, or of a clear track; the caller wipes them.
 func (c *Case) card() []byte {
 	if d := c.digitsOf(dePAN); d != nil {
 		return d
@@ -109,11 +111,13 @@ func (c *Case) card() []byte {
 	if c.Track != (Track{}) {
 		return nil
 	}
-	d, _, found := bytes.Cut(c.digitsOf(deTrack2), []byte{'D'})
+	whole := c.digitsOf(deTrack2)
+	defer clear(whole)
+	d, _, found := bytes.Cut(whole, []byte{'D'})
 	if !found {
 		return nil
 	}
-	return d
+	return bytes.Clone(d)
 }
 
 // digitsOf is a packed element as ASCII, the separator of a track D; nil when it is absent.
@@ -198,10 +202,25 @@ func (c *Case) ConcludeFactor(digest [16]byte) Finding {
 				facts: map[string]string{FactFactor: word(k.name)}})
 		}
 	}
+	space := uint64(1_000_000)
+	for i, p := range c.Prior[:min(len(c.Prior), MaxPrior)] {
+		if len(p) != shownDigits {
+			continue
+		}
+		f.Tried++
+		if bytes.Equal(p, c.Presented.Factor[factorDigits-shownDigits:]) {
+			space = 10_000
+			list = append(list, explanation{cause: reason.SerialOtherFactor, owner: reason.SerialOtherFactor.Owner(),
+				facts: map[string]string{FactFactor: word("earlier_card:" + strconv.Itoa(i+1))}})
+		}
+	}
 	f.Fit = uint32(len(list))
-	f.OneIn = 1_000_000 / uint64(max(1, f.Tried))
+	f.OneIn = space / uint64(max(1, f.Tried))
 	return c.decide(f, list)
 }
+
+// shownDigits is how many digits of a card number's end a journal shows.
+const shownDigits = 4
 
 // String names the trial for people who follow an experiment.
 func (t SerialTrial) String() string {

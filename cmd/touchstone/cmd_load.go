@@ -41,6 +41,7 @@ type loadCmd struct {
 	Warmup      time.Duration `help:"How long to sell before that." default:"2s"`
 	TLSCA       string        `name:"tls-ca" help:"Speak TLS with a host whose certificate an authority of this file, in PEM, has made." placeholder:"FILE"`
 	HostPID     int           `name:"host-pid" help:"The host's process: its CPU time for one sale is told too." placeholder:"PID"`
+	WrongMAC    float64       `name:"wrong-mac" help:"Percent of the sales with a wrong MAC, which must be answered A0." placeholder:"PERCENT"`
 	Check       string        `help:"Data directory of the host: count the approved sales in its journal afterwards." placeholder:"DIR"`
 	Picture     string        `help:"Draw the percentiles into a file." placeholder:"FILE.svg"`
 	JSON        bool          `name:"json" help:"The result as JSON."`
@@ -59,6 +60,7 @@ there is. Load goes to loopback addresses only.
   touchstone terminal load                                  as fast as the host answers, 256 connections
   touchstone terminal load --rate 20000 --picture load.svg  20,000 a second, latency from the scheduled time
   touchstone terminal load --connections 1 --terminals 1    the time of one sale
+  touchstone terminal load --wrong-mac 1                    one sale in a hundred is a forgery
   touchstone terminal load --check .cache/load              afterwards: does the journal hold every approved sale?
 
 The exit code is 1 when a sale was refused or had no answer, or the journal disagrees.`
@@ -117,7 +119,7 @@ func (c *loadCmd) load(a *app, crew []load.Member) (*load.Result, error) {
 	show := &loadProgress{w: a.stderr, lang: terminal.Language(c.Lang), live: isTerminal(a.stderr)}
 	defer show.end()
 	return load.Run(a.ctx, load.Options{Address: c.Host, Crew: crew, Connections: c.Connections, Pipeline: c.Pipeline, Rate: c.Rate,
-		Warmup: c.Warmup, Duration: c.Duration, Goroutines: c.Goroutines, HostPID: c.HostPID, Dial: dial, OnProgress: show.progress})
+		Warmup: c.Warmup, Duration: c.Duration, Goroutines: c.Goroutines, HostPID: c.HostPID, WrongMAC: c.WrongMAC, Dial: dial, OnProgress: show.progress})
 }
 
 // explainLoad adds what to do about an error that a reader of --help makes first.

@@ -107,8 +107,8 @@ func (b *keyBook) exchange(seq uint64, x *journal.Exchange) {
 			(*list)[len(*list)-1].Used = true
 		}
 	}
-	if h := b.history.find(x.Terminal); h != nil {
-		h.unexplained = 0
+	if h := b.history.find(x.Terminal); h != nil && !x.Reason.Sought() {
+		h.unexplained, h.verified = 0, seq
 	}
 	b.saw(x.Source, x.Terminal)
 }
@@ -254,6 +254,35 @@ func (b *keyBook) masters(ctx context.Context, s *specimen) (former []keys.Wrapp
 		}
 	}
 	return former
+}
+
+// priorCards is how many earlier cards' ends are looked at: with more a match of four digits would say too little.
+const priorCards = 4
+
+// ends are the last four digits of the cards of the terminal's last messages, the newest first, each once and without
+// this message's own: more of a card number is not kept.
+func (b *keyBook) ends(ctx context.Context, s *specimen) (ends [][]byte) {
+	list, err := b.messages(ctx, s)
+	if err != nil {
+		return nil
+	}
+	var own []byte
+	s.pan.Use(func(digits []byte) { own = slices.Clone(digits[max(0, len(digits)-4):]) })
+	for _, m := range list[:min(len(list), 3*priorCards)] {
+		e, err := b.reader.Entry(ctx, m.Seq)
+		var x journal.Exchange
+		if err != nil || x.Parse(e) != nil || x.Shown == (pos.TruncatedPAN{}) {
+			continue
+		}
+		end := slices.Clone(x.Shown[6:])
+		if slices.Equal(end, own) || slices.ContainsFunc(ends, func(had []byte) bool { return slices.Equal(had, end) }) {
+			continue
+		}
+		if ends = append(ends, end); len(ends) == priorCards {
+			break
+		}
+	}
+	return ends
 }
 
 // others adds keys of other terminals and devices: of the merchant, and lately seen from the same address.

@@ -27,6 +27,7 @@ const (
 // findings are what experiments on a terminal's messages came to.
 type findings struct {
 	unexplained uint32 // messages that nothing explained since one verified
+	verified    uint64 // entry of the last that did, and was not refused for what is sought
 	list        []earlierFinding
 }
 
@@ -49,7 +50,7 @@ func (b *keyBook) learn(verdict uint64, id pos.TerminalID, r reason.Reason, f *d
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	h := b.history.of(id)
-	if f.Certainty == journal.Unproven {
+	if f.Certainty == journal.Unproven && verdict > h.verified {
 		h.unexplained++
 	}
 	for i := range h.list {

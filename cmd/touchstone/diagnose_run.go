@@ -144,6 +144,9 @@ func (d *diagnoser) caseOf(ctx context.Context, s *specimen) (*diagnosis.Case, e
 	}
 	c.Earlier, c.Attempt = d.book.earlier(ctx, s)
 	c.Flood = d.flooded()
+	if s.reason == reason.SerialFactorMismatch {
+		c.Prior = d.book.ends(ctx, s)
+	}
 	return c, nil
 }
 

@@ -158,13 +158,14 @@ func openEngine(o engineOptions) (*engine, error) {
 	if err := checkRoom(o.dir, o.guard.leastFree); err != nil {
 		return nil, err
 	}
-	e := &engine{dir: o.dir, test: isTestDirectory(o.dir), clock: monotonic(), log: o.log, failed: make(chan error, 1), module: soft.New(soft.Options{})}
+	e := &engine{dir: o.dir, test: isTestDirectory(o.dir), clock: monotonic(), log: o.log, failed: make(chan error, 1)}
 	if err := soft.Harden(); err != nil {
 		o.log.Warn("process is not hardened", slog.String("error", err.Error()))
 	}
 	if o.clock != nil {
 		e.clock = o.clock
 	}
+	e.module = soft.New(soft.Options{Clock: e.clock})
 	o.lock.Test = e.test
 	if err := e.module.Unseal(filepath.Join(o.dir, keyringFile), o.lock); err != nil {
 		return nil, fmt.Errorf("the security module stays sealed: %w", err)

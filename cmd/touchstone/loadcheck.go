@@ -124,7 +124,9 @@ type loadJSON struct {
 	WaitUS       loadSummaryJSON   `json:"wait_us"` // of it, before the sending
 	Prepared     uint64            `json:"prepared"`
 	Approved     uint64            `json:"approved"`
-	Refused      map[string]uint64 `json:"refused"` // by DE39
+	Refused      map[string]uint64 `json:"refused"`   // by DE39
+	WrongMAC     uint64            `json:"wrong_mac"` // made wrong, answered A0
+	Forged       uint64            `json:"forged"`    // made wrong, and approved
 	MACsVerified uint64            `json:"macs_verified"`
 	Unknown      uint64            `json:"unknown"`
 	Unsent       uint64            `json:"unsent"`
@@ -158,5 +160,5 @@ func writeLoadJSON(w io.Writer, r *load.Result, found *journalFound) error {
 	return json.NewEncoder(w).Encode(loadJSON{Rate: r.Rate, Connections: r.Connections, Pipeline: r.Pipeline, Terminals: r.Terminals,
 		Seconds: r.Length.Seconds(), Stopped: r.Stopped, Measured: r.Measured, Granted: r.Granted, PerSecond: r.PerSecond,
 		LatencyUS: microseconds(r.Latency), WaitUS: microseconds(r.Wait), Prepared: r.First, Approved: r.Approved, Refused: refused,
-		MACsVerified: r.Verified, Unknown: r.Unknown, Unsent: r.Unsent, Lost: r.Lost, Cause: r.Cause, CPUUS: load.Microseconds(r.CPU), HostCPUUS: load.Microseconds(r.HostCPU), Journal: found})
+		MACsVerified: r.Verified, WrongMAC: r.WrongMAC, Forged: r.Forged, Unknown: r.Unknown, Unsent: r.Unsent, Lost: r.Lost, Cause: r.Cause, CPUUS: load.Microseconds(r.CPU), HostCPUUS: load.Microseconds(r.HostCPU), Journal: found})
 }

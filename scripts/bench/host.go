@@ -55,7 +55,7 @@ var (
 )
 
 // start makes a data directory with load terminals and serves it on free ports.
-func (b *bench) start(ctx context.Context, terminals string, withTLS bool) (*host, error) {
+func (b *bench) start(ctx context.Context, terminals string, withTLS bool, more ...string) (*host, error) {
 	dir, err := os.MkdirTemp(b.dir, "host-")
 	if err != nil {
 		return nil, err
@@ -69,7 +69,7 @@ func (b *bench) start(ctx context.Context, terminals string, withTLS bool) (*hos
 	if withTLS {
 		args = append(args, "--tls", "127.0.0.1:0")
 	}
-	h.cmd = exec.Command(b.binary, args...)
+	h.cmd = exec.Command(b.binary, append(args, more...)...)
 	h.cmd.Stdout, h.cmd.Stderr = h.said, h.said
 	if err := h.cmd.Start(); err != nil {
 		return nil, err
@@ -102,6 +102,16 @@ func (h *host) stop() error {
 // with starts a host for f and stops it.
 func (b *bench) with(ctx context.Context, terminals string, f func(*host) error) (err error) {
 	h, err := b.start(ctx, terminals, false)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, h.stop()) }()
+	return f(h)
+}
+
+// withFlags is with, on a host with more flags of serve.
+func (b *bench) withFlags(ctx context.Context, terminals string, flags []string, f func(*host) error) (err error) {
+	h, err := b.start(ctx, terminals, false, flags...)
 	if err != nil {
 		return err
 	}
@@ -150,6 +160,7 @@ type measured struct {
 	Unknown uint64            `json:"unknown"`
 	Unsent  uint64            `json:"unsent"`
 	Lost    uint64            `json:"connections_lost"`
+	Forged  uint64            `json:"forged"`
 
 	Prepared uint64 `json:"prepared"`
 	Approved uint64 `json:"approved"`
@@ -169,7 +180,16 @@ func (m measured) onlyUnsent() bool {
 // load runs the generator against the host, with a check of the journal afterwards. It returns what was
 // measured also with the error of a run that was not clean.
 func (h *host) load(ctx context.Context, address string, flags ...string) (m measured, err error) {
-	args := append([]string{"terminal", "load", "--json", "--host", address, "--host-pid", strconv.Itoa(h.cmd.Process.Pid), "--check", h.dir}, flags...)
+	return h.generate(ctx, append([]string{"--host", address, "--host-pid", strconv.Itoa(h.cmd.Process.Pid), "--check", h.dir}, flags...)...)
+}
+
+// loadAlone is load over plain TCP without the check of the journal, which another run writes to as well.
+func (h *host) loadAlone(ctx context.Context, flags ...string) (measured, error) {
+	return h.generate(ctx, append([]string{"--host", h.tcp}, flags...)...)
+}
+
+func (h *host) generate(ctx context.Context, flags ...string) (m measured, err error) {
+	args := append([]string{"terminal", "load", "--json"}, flags...)
 	cmd := exec.CommandContext(ctx, h.bench.binary, args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) }
 	var out bytes.Buffer

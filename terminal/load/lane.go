@@ -19,7 +19,8 @@ type lane struct {
 	at     int        // whose turn is next
 	flight []*subject // sent and not answered, at most Options.Pipeline
 	shape  shape
-	seen   int // answers
+	seen   int     // answers
+	due    float64 // of wrong MACs, the part of one that is due: Options.WrongMAC
 	answer iso8583.Message
 
 	in   []byte // bytes received and not yet consumed
@@ -42,7 +43,7 @@ func (l *lane) send(due time.Duration) ([]byte, error) {
 		s = l.own[l.at]
 	}
 	l.at = (l.at + 1) % len(l.own)
-	frame, err := s.next()
+	frame, err := s.next(l.wrongNext())
 	if err != nil {
 		return nil, err
 	}
@@ -53,6 +54,16 @@ func (l *lane) send(due time.Duration) ([]byte, error) {
 	l.flight = append(l.flight, s)
 	l.run.rec.left()
 	return frame, nil
+}
+
+// wrongNext tells whether the next sale's MAC is to be wrong.
+func (l *lane) wrongNext() bool {
+	l.due += l.run.o.WrongMAC / 100
+	if l.due < 1 {
+		return false
+	}
+	l.due--
+	return true
 }
 
 // free is where received bytes go; there is always room for a whole frame.
@@ -106,7 +117,7 @@ func (l *lane) judge(answer []byte) error {
 	l.seen++
 	s := l.flight[at]
 	l.flight = slices.Delete(l.flight, at, at+1)
-	l.run.rec.answered(observation{code: code, latency: now - s.due, wait: s.sent - s.due, measured: l.run.measures(s.due), verified: whole && l.answer.Has(64)})
+	l.run.rec.answered(observation{code: code, wrong: s.wrong, latency: now - s.due, wait: s.sent - s.due, measured: l.run.measures(s.due), verified: whole && l.answer.Has(64)})
 	return nil
 }
 

@@ -265,3 +265,37 @@ func TestTracesEnd(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestWrongMACs: so many of each hundred are wrong in their MAC and nothing else; A0 is what they must be answered, and
+// an approval of one is told.
+func TestWrongMACs(t *testing.T) {
+	for percent, want := range map[float64]int{0: 0, 1: 5, 2.5: 12, 50: 250, 100: 500} {
+		l := signedIn(t, 1, 1)
+		l.run.o.WrongMAC = percent
+		s, wrong := l.own[0], 0
+		for range 500 {
+			frame, err := l.send(0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			at := len(frame) - macSize
+			if right := s.mak.Verify(frame[mtiAt:at], frame[at:]); right == s.wrong {
+				t.Fatalf("the MAC is right: %t, it is to be wrong: %t", right, s.wrong)
+			}
+			if s.wrong {
+				wrong++
+			}
+			l.flight = l.flight[:0]
+		}
+		if wrong != want {
+			t.Errorf("%g percent of 500 sales: %d", percent, wrong)
+		}
+	}
+	r := newRecorder()
+	for _, o := range []observation{{code: pos.Code("A0"), wrong: true}, {code: pos.Approved, wrong: true}, {code: pos.Code("96"), wrong: true}, {code: pos.Code("A0")}, {code: pos.Approved}} {
+		r.answered(o)
+	}
+	if c := r.counts; c.wrong != 1 || c.forged != 1 || c.refused != 2 || c.approved != 2 {
+		t.Errorf("counted %+v", c)
+	}
+}

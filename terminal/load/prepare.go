@@ -182,7 +182,7 @@ func (p *preparer) settle(ctx context.Context, b *terminal.Bare) error {
 }
 
 func (p *preparer) firstSale(ctx context.Context, s *subject) (code pos.ResponseCode, err error) {
-	frame, err := s.next()
+	frame, err := s.next(false)
 	if err != nil {
 		return code, err
 	}

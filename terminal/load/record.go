@@ -45,6 +45,8 @@ type counts struct {
 	unknown   uint64 // sales sent whose answer never came
 	lost      uint64 // connections that ended
 	codes     map[pos.ResponseCode]uint64
+	wrong     uint64 // sales whose MAC was wrong and that were answered A0, as they must be
+	forged    uint64 // those that were approved: the host proves nothing
 	refused   uint64 // answers but 00, the sum over codes
 	lostCause error  // of the first connection that ended
 }
@@ -56,20 +58,30 @@ func newRecorder() *recorder {
 // observation is one answered sale.
 type observation struct {
 	code     pos.ResponseCode
+	wrong    bool          // the sale's MAC was
 	latency  time.Duration // from the scheduled time
 	wait     time.Duration // from the scheduled time to the sending
 	measured bool
 	verified bool
 }
 
+// wrongMACCode is the answer to a wrong MAC; docs/protocol/unionpay-pos.md, section 7.
+var wrongMACCode = pos.Code("A0")
+
 func (r *recorder) answered(o observation) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	record(r.interval, o.latency)
 	c := &r.counts
-	if o.code == pos.Approved {
+	switch {
+	case o.wrong && o.code == wrongMACCode:
+		c.wrong++
+	case o.wrong && o.code == pos.Approved:
 		c.approved++
-	} else {
+		c.forged++
+	case o.code == pos.Approved:
+		c.approved++
+	default:
 		c.codes[o.code]++
 		c.refused++
 	}

@@ -30,6 +30,8 @@ type Result struct {
 	First    uint64 // approved sales of the preparation
 	Approved uint64 // approved sales after it, warm-up included
 	Refused  []CodeCount
+	WrongMAC uint64 // sales whose MAC was wrong on purpose and that were answered A0, none of Refused
+	Forged   uint64 // those that were approved
 	Verified uint64 // answers whose MAC was verified
 	Unknown  uint64 // sales without an answer: a lost connection, or patience was over
 	Unsent   uint64 // sales that were scheduled and not sent before the end: the host does not keep this rate
@@ -64,9 +66,9 @@ func (r *Result) RefusedInAll() (n uint64) {
 	return n
 }
 
-// Clean tells that every sale was approved and every connection lived.
+// Clean tells that every sale was approved, but those made wrong, and every connection lived.
 func (r *Result) Clean() bool {
-	return r.RefusedInAll() == 0 && r.Unknown == 0 && r.Unsent == 0 && r.Lost == 0
+	return r.RefusedInAll() == 0 && r.Forged == 0 && r.Unknown == 0 && r.Unsent == 0 && r.Lost == 0
 }
 
 func (r *run) result() *Result {
@@ -84,7 +86,7 @@ func (r *run) result() *Result {
 	}
 	out := &Result{Rate: r.o.Rate, Connections: r.o.Connections, Pipeline: r.o.Pipeline, Terminals: len(r.o.Crew), Length: length, Stopped: stopped,
 		Measured: c.measured, Granted: c.granted, Latency: summarise(r.rec.latency), Wait: summarise(r.rec.wait),
-		First: c.first, Approved: c.approved, Verified: c.verified, Unknown: c.unknown, Lost: c.lost}
+		First: c.first, Approved: c.approved, Verified: c.verified, WrongMAC: c.wrong, Forged: c.forged, Unknown: c.unknown, Lost: c.lost}
 	if length > 0 {
 		out.PerSecond = float64(c.measured) / length.Seconds()
 	}

@@ -24,6 +24,7 @@ type Options struct {
 	Patience    time.Duration // how long answers are waited for at the end; 10 s
 	Goroutines  bool          // a goroutine a connection, also where one loop for all would do
 	HostPID     int           // the host's process, whose time is read for Result.HostCPU; 0: not read
+	WrongMAC    float64       // percent of each connection's sales whose MAC is wrong, spread evenly; they must be answered A0
 
 	// Dial makes a connection, nil for plain TCP. Connections of its own making have a goroutine each.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
@@ -69,6 +70,8 @@ func (o *Options) complete() error {
 		return wrong("%d terminals are too few for %d connections with %d sales in flight each", len(o.Crew), o.Connections, o.Pipeline)
 	case o.Rate < 0 || o.Duration <= 0 || o.Warmup < 0 || o.Sales < 0:
 		return wrong("rate, warm-up and number of sales must not be negative, and a run must last")
+	case o.WrongMAC < 0 || o.WrongMAC > 100:
+		return wrong("want 0 to 100 percent of wrong MACs")
 	}
 	return nil
 }

@@ -40,6 +40,8 @@ type subject struct {
 	frame []byte // LEN to DE64
 	trace uint32 // used last
 
+	wrong bool // the MAC of the sale in flight is
+
 	due  time.Duration // when the sale in flight was scheduled, since the beginning
 	sent time.Duration // when it left
 }
@@ -74,8 +76,8 @@ func (s *subject) setTrace(n uint32) {
 	}
 }
 
-// next is the frame of the next sale, valid until the one after it.
-func (s *subject) next() ([]byte, error) {
+// next is the frame of the next sale, valid until the one after it; its MAC is wrong where that was asked for.
+func (s *subject) next(wrong bool) ([]byte, error) {
 	if s.trace >= uint32(pos.MaxSTAN) {
 		return nil, errTraces
 	}
@@ -84,7 +86,18 @@ func (s *subject) next() ([]byte, error) {
 	at := len(s.frame) - macSize
 	de64 := s.mak.Sum8(s.frame[mtiAt:at])
 	copy(s.frame[at:], de64[:])
+	if s.wrong = wrong; wrong {
+		s.frame[at+macSize-1] = otherHex(s.frame[at+macSize-1])
+	}
 	return s.frame, nil
+}
+
+// otherHex is a hexadecimal digit that is not c.
+func otherHex(c byte) byte {
+	if c == '0' {
+		return '1'
+	}
+	return '0'
 }
 
 // Where things lie in an answer, LEN left out.

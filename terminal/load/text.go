@@ -73,6 +73,9 @@ func (r *Result) writeFailures(b *strings.Builder, l terminal.Language) {
 	if r.Stopped {
 		b.WriteString(two(l, "stopped before its end\n", "提前结束\n"))
 	}
+	if r.WrongMAC > 0 || r.Forged > 0 {
+		fmt.Fprintf(b, two(l, "sent with a wrong MAC: %s answered A0, %s approved\n", "故意发送错误 MAC: 应答 A0 %s 笔, 通过 %s 笔\n"), Thousands(r.WrongMAC), Thousands(r.Forged))
+	}
 	if r.Clean() {
 		b.WriteString(two(l, "no sale refused, none without an answer\n", "无一笔被拒绝, 无一笔无应答\n"))
 		return
