@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
-	"os"
 	"strings"
 
 	"touchstone/explain"
@@ -81,12 +80,11 @@ func explainCode(x *explainCall) (taken bool, err error) {
 
 // whichMeaning asks a person at a terminal; anybody else is told both.
 func (x *explainCall) whichMeaning() (code, model bool) {
-	in, ok := x.a.stdin.(*os.File)
-	if !ok || !termIsTerminal(int(in.Fd())) {
+	if !x.atTerminal() {
 		return true, true
 	}
 	fmt.Fprintf(x.a.stdout, x.l.two("%s: 1 the code on the screen, 2 a terminal model, Enter for both: ", "%s: 1 屏幕上的应答码, 2 终端型号, 回车两者都看: "), strings.ToUpper(x.asked))
-	answer, _ := bufio.NewReader(in).ReadString('\n')
+	answer, _ := bufio.NewReader(x.a.stdin).ReadString('\n')
 	switch strings.TrimSpace(answer) {
 	case "1":
 		return true, false

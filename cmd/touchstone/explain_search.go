@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"touchstone/explain"
@@ -113,28 +116,58 @@ func explainSearch(x *explainCall) (taken bool, err error) {
 		}
 		s.line("")
 	}
-	x.hitRows(s, found)
-	return true, s.err
+	names := x.hitRows(s, found)
+	if s.err != nil {
+		return true, s.err
+	}
+	return true, x.choose(names)
 }
 
-func (x *explainCall) hitRows(s *sheet, found explain.Found) {
+// choose lets a person at a terminal name one of what was found, and explains it.
+func (x *explainCall) choose(names []string) error {
+	if !x.atTerminal() {
+		return nil
+	}
+	fmt.Fprintf(x.a.stdout, x.l.two("Number 1 to %d, Enter for none: ", "编号 1 到 %d, 回车结束: "), len(names))
+	answer, _ := bufio.NewReader(x.a.stdin).ReadString('\n')
+	n, err := strconv.Atoi(strings.TrimSpace(answer))
+	if err != nil || n < 1 || n > len(names) {
+		return nil
+	}
+	fmt.Fprintln(x.a.stdout)
+	chosen := *x.explainCmd
+	chosen.Words = []string{names[n-1]}
+	return chosen.Run(x.a)
+}
+
+// atTerminal tells whether a person types.
+func (x *explainCall) atTerminal() bool {
+	in, ok := x.a.stdin.(*os.File)
+	return ok && termIsTerminal(int(in.Fd()))
+}
+
+// hitRows lists what is near and gives the names in the order of their numbers, which go on after the three kinds.
+func (x *explainCall) hitRows(s *sheet, found explain.Found) (names []string) {
 	hits := found.Hits
 	if found.Which { // the kinds are shown already
+		for _, k := range x.l.catalogue.Kinds() {
+			names = append(names, k.Name)
+		}
 		hits = slices.DeleteFunc(slices.Clone(hits), func(h explain.Hit) bool { return h.Kind == explain.HitKindOf })
 	}
-	if len(hits) == 0 {
-		return
-	}
-	if found.Which {
+	switch {
+	case len(hits) > 0 && found.Which:
 		s.say(s.two("Nearest otherwise:", "其他相近内容:"))
-	} else {
+	case len(hits) > 0:
 		s.say(fmt.Sprintf(s.two("Nearest to %q:", "与 %q 最接近的是:"), x.asked))
 	}
-	for i, h := range hits {
-		s.line(fmt.Sprintf(" %d %s %s %s", i+1, pad(hitKindWord(h.Kind).In(s.lang), 7), pad(h.Name, 28), h.Short.In(s.lang)))
+	for _, h := range hits {
+		names = append(names, h.Name)
+		s.line(fmt.Sprintf(" %d %s %s %s", len(names), pad(hitKindWord(h.Kind).In(s.lang), 7), pad(h.Name, 28), h.Short.In(s.lang)))
 	}
 	s.say(s.two("Which is it? touchstone explain NAME. Words and codes name no cause; the journal does: touchstone explain last",
 		"是哪一项? touchstone explain 名称。文字和代码不能说明起因，日志可以: touchstone explain last"))
+	return names
 }
 
 func hitKindWord(k explain.HitKind) explain.Text {
