@@ -172,6 +172,7 @@ type judgement struct {
 	entry   *journal.Exchange
 	seq     uint64
 	finding *diagnosis.Finding // of an experiment, nil none was made
+	with    uint64             // the packet of another message that agrees, 0 none
 }
 
 // errUnjudged is returned when the ledger in memory broke, which no capture can cause.

@@ -24,6 +24,7 @@ type mirrored struct {
 	keys    string   // why its keys in use are not known, "" they are
 	prior   [][]byte // ends of card numbers, the newest last; secret
 	earlier []diagnosis.Indication
+	frames  []uint64 // of earlier: the packets of their messages
 	attempt uint32
 	from    pos.Address // where it was last heard from
 }
@@ -188,8 +189,11 @@ func (m *mirror) experiment(k *mirrored, v *judgement) *diagnosis.Finding {
 	if f.Cause == reason.NoCause {
 		k.attempt++
 	}
-	k.earlier = slices.Insert(k.earlier, 0, f.Indication(v.seq))
-	k.earlier = k.earlier[:min(len(k.earlier), keptEarlier)]
+	if at := slices.IndexFunc(k.earlier, func(i diagnosis.Indication) bool { return f.With != 0 && i.Verdict == f.With }); at >= 0 {
+		v.with = k.frames[at]
+	}
+	k.earlier, k.frames = slices.Insert(k.earlier, 0, f.Indication(v.seq)), slices.Insert(k.frames, 0, m.pair.Request.Packet)
+	k.earlier, k.frames = k.earlier[:min(len(k.earlier), keptEarlier)], k.frames[:min(len(k.frames), keptEarlier)]
 	return &f
 }
 
@@ -298,6 +302,7 @@ func (f *captureFinding) judged(p *capture.Pair, v *judgement) {
 	}
 	if d := v.finding; d != nil {
 		c := d.Record(v.seq, p.Request.Terminal, v.reason)
+		c.With, f.With, f.record = 0, v.with, c // entries of a ledger in memory are nobody's
 		f.Cause, f.Certainty, f.Variant, f.Owner = c.Cause, c.Certainty, c.Variant, c.Owner
 		f.Facts, f.Tried, f.Fit, f.OneIn = c.Facts, c.Tried, c.Fit, c.OneIn
 	}
