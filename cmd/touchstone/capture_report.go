@@ -188,7 +188,7 @@ func (n *analysis) pair(ctx context.Context, p *capture.Pair) error {
 	if n.o.terminal != (pos.TerminalID{}) && n.o.terminal != p.Request.Terminal {
 		return nil
 	}
-	bad := refusedPair(p)
+	bad := refusedPair(p) || closedPair(p, &verdict)
 	n.count(p, bad)
 	if !bad && n.o.each == nil {
 		return nil
