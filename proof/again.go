@@ -1,0 +1,524 @@
+package proof
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"touchstone/journal"
+	"touchstone/keys"
+	"touchstone/paycrypto/mac"
+	"touchstone/pos"
+	"touchstone/reason"
+	"touchstone/registry"
+	"touchstone/transaction"
+)
+
+// Trial judges entries of the journal again under another policy. Only what a policy decides is asked again; of every
+// other check the recorded outcome stands.
+type Trial struct {
+	Policy  *Policy // the host's policy; nil leaves as recorded what it decides
+	Clients bool    // with Policy: TLS connections without a client certificate are refused at the handshake
+	Permits bool    // the permits of Past are those of another permit policy; else permits stand as recorded
+}
+
+// Past is what was known when an entry was written, before it was folded, and what the trial has found so far.
+type Past struct {
+	Request  *Request // as far as the journal keeps it
+	Terminal *registry.Terminal
+	Merchant *registry.Merchant
+	Device   *registry.Device
+	Session  *keys.Session
+
+	Permit   *registry.Standing    // of the terminal under the tried permit policy; nil: its registration alone
+	Cashiers [2]*registry.Standing // who asked for the pending keys, or asks now; who for those in force
+	Online   bool                  // the permit in force then was online only, so that what it lets be was online
+
+	PriorAt  pos.Instant              // when the entry was written that a repeat or a replay is of; 0 unknown
+	Refused  func(seq uint64) Earlier // what the trial found of an earlier entry
+	NotGiven func(number uint32) bool // keys of this terminal that a sign-in refused under the trial would not have issued
+	Granted  bool                     // a sign-in that was refused would have issued keys
+	Shifted  bool                     // the card's balance or PIN tries differ under the trial
+}
+
+// Earlier is what a trial found of an earlier entry. The zero value: nothing.
+type Earlier struct {
+	Reason   reason.Reason // it would have been refused
+	Recorded bool          // and still been kept as a record: its MAC had verified
+}
+
+// Finding is how an entry comes out under a trial.
+type Finding uint8
+
+// The findings.
+const (
+	AsBefore     Finding = iota // the same answer for the same reason
+	NewlyRefused                // approved then, refused now
+	OtherReason                 // refused either way, for another reason
+	NoLonger                    // refused then; the policy no longer does. The checks after it were not run: what they would say cannot be told, but where Whole
+	CannotTell                  // the journal does not keep what decides; What names it
+)
+
+var findingNames = [...]string{"as_before", "newly_refused", "other_reason", "no_longer_refused", "cannot_be_told"}
+
+// String is the finding's stable word.
+func (f Finding) String() string {
+	if int(f) < len(findingNames) {
+		return findingNames[f]
+	}
+	return "unknown"
+}
+
+// What cannot be told, in stable words.
+const (
+	UntoldPlace    = "place_unreadable_or_absent" // whether coordinates came that are no place
+	UntoldFallback = "fallback_or_chip_card"      // DE60.5 and the card's service code
+	UntoldKeys     = "keys_of_an_earlier_sign_in" // which keys the terminal would have used
+	UntoldRepeat   = "repeat_or_undone"           // whether the original still stood
+	UntoldCard     = "balance_or_pin_tries"       // what the card's other refusals would have changed
+	UntoldSignIn   = "after_a_sign_in"            // what follows keys that would have been issued
+)
+
+// Again is the judgment of one entry.
+type Again struct {
+	Finding Finding
+	Check   Check         // that decides now; of NoLonger, that refused then
+	Reason  reason.Reason // now; of NoLonger, then
+	Follows bool          // because of an earlier entry that would have been refused
+	Whole   bool          // of NoLonger: nothing that was not run remains, so it would be approved
+	What    string        // of CannotTell
+}
+
+// said is what one step of a trial says.
+type said uint8
+
+const (
+	keep said = iota // the recorded outcome stands
+	passes
+	fails
+	unknown
+)
+
+// ruling is a step's answer.
+type ruling struct {
+	said    said
+	reason  reason.Reason
+	check   Check
+	follows bool
+	what    string
+}
+
+func fail(c Check, r reason.Reason) ruling { return ruling{said: fails, check: c, reason: r} }
+
+// Ranks order checks as Decide runs them; what policy does not decide lies between.
+const (
+	rankNetwork  = 10
+	rankLine     = 20
+	rankPlace    = 30
+	rankPermit   = 40
+	rankCashier  = 45
+	rankCode     = 46
+	rankDES      = 47
+	rankKey      = 48
+	rankRate     = 49
+	rankSession  = 50
+	rankTail     = 51
+	rankBatch    = 55
+	rankMAC      = 57
+	rankGrade    = 60
+	rankReplay   = 70
+	rankProofs   = 75
+	rankInPerson = 80
+	rankStopped  = 85
+	rankMoney    = 90
+	rankNever    = 1000
+)
+
+// rankOf is where a recorded refusal stands.
+func rankOf(x *journal.Exchange, need Need) int {
+	at, failed := States(x.Checks).First()
+	if !failed {
+		if x.Reason == reason.None {
+			return rankNever
+		}
+		return 0
+	}
+	signIn := need == SignIn
+	switch at {
+	case Network:
+		return rankNetwork
+	case DeviceCertificate:
+		return rankLine
+	case Place:
+		return rankPlace
+	case PermitCheck:
+		return rankPermit
+	case SignedIn:
+		return pickRank(signIn, rankKey, rankSession)
+	case Batch, KeyAlgorithm:
+		return rankBatch
+	case MAC:
+		return rankMAC
+	case MACGrade:
+		return pickRank(signIn, rankDES, rankGrade)
+	case Replay:
+		return rankReplay
+	case Serial:
+		return pickRank(signIn, rankTail, rankProofs)
+	case Track, EMVConsistency:
+		return rankProofs
+	case PIN:
+		return pickRank(x.Reason == reason.PINWrong || x.Reason == reason.PINTriesExceeded, rankMoney, rankProofs)
+	case PolicyCheck:
+		return rankOfPolicy(x.Reason, signIn)
+	case Original, CardholderVerification, CardCheck, BalanceCheck:
+		return rankMoney
+	}
+	return 0
+}
+
+func pickRank(on bool, yes, no int) int {
+	if on {
+		return yes
+	}
+	return no
+}
+
+func rankOfPolicy(r reason.Reason, signIn bool) int {
+	switch {
+	case r == reason.PermitRefused:
+		return pickRank(signIn, rankCashier, rankInPerson)
+	case r == reason.SignInCodeRefused:
+		return rankCode
+	case r == reason.RateLimited:
+		return rankRate
+	case r == reason.NetworkNotAllowed: // a settlement from elsewhere
+		return rankBatch
+	}
+	return rankStopped
+}
+
+// trying is one entry being judged.
+type trying struct {
+	t *Trial
+	x *journal.Exchange
+	p *Past
+	r *Request
+
+	rank int // of the recorded refusal
+}
+
+// step is one thing that policy decides.
+type step struct {
+	rank     int
+	rule     func(*trying) ruling
+	explains reason.Reason // the recorded refusal at this rank that this step can lift
+}
+
+var generalSteps = []step{
+	{rankNetwork, (*trying).network, reason.NetworkNotAllowed},
+	{rankLine, (*trying).line, reason.TransportRefused},
+	{rankPlace, (*trying).place, reason.LocationOutside},
+	{rankPermit, (*trying).permit, reason.PermitRefused},
+	{rankCashier, (*trying).cashier, reason.PermitRefused},
+	{rankDES, (*trying).singleDES, reason.MACGradeRefused},
+	{rankSession, (*trying).session, reason.NotSignedIn},
+	{rankTail, (*trying).tail, reason.SerialMismatch},
+	{rankGrade, (*trying).grade, reason.MACGradeRefused},
+	{rankReplay, (*trying).replay, reason.Replayed},
+	{rankInPerson, (*trying).inPerson, reason.PermitRefused},
+	{rankMoney, (*trying).original, reason.None},
+}
+
+// Judge judges one entry again. p is as it was before the entry was folded.
+func (t *Trial) Judge(x *journal.Exchange, p *Past) Again {
+	y := &trying{t, x, p, p.Request, rankOf(x, p.Request.Need)}
+	if p.Terminal == nil || p.Merchant == nil || p.Device == nil || y.rank < rankNetwork {
+		return Again{}
+	}
+	lifted := Again{}
+	untold := ""
+	for i := range generalSteps {
+		s := &generalSteps[i]
+		if lifted.Finding == AsBefore && s.rank > y.rank {
+			return Again{} // the recorded refusal stands before it
+		}
+		ruled := s.rule(y)
+		own := s.rank == y.rank && lifted.Finding == AsBefore // the step that refused then
+		switch ruled.said {
+		case fails:
+			return y.refused(ruled, own, lifted)
+		case unknown:
+			if own {
+				return Again{Finding: CannotTell, What: ruled.what}
+			}
+			if untold == "" {
+				untold = ruled.what
+			}
+		case passes:
+			if own && x.Reason == s.explains {
+				check, _ := States(x.Checks).First()
+				lifted = Again{Finding: NoLonger, Check: check, Reason: x.Reason, Whole: p.Request.Need == SignIn && s.rank == rankTail}
+			}
+		}
+	}
+	switch {
+	case lifted.Finding == NoLonger:
+		return lifted
+	case y.rank == rankNever && untold != "":
+		return Again{Finding: CannotTell, What: untold}
+	}
+	return Again{}
+}
+
+// refused is the judgment where a step refuses.
+func (y *trying) refused(r ruling, own bool, lifted Again) Again {
+	a := Again{Check: r.check, Reason: r.reason, Follows: r.follows}
+	switch {
+	case lifted.Finding == NoLonger, y.rank != rankNever && !(own && y.x.Reason == r.reason):
+		a.Finding = OtherReason
+	case y.rank == rankNever:
+		a.Finding = NewlyRefused
+	default:
+		return Again{}
+	}
+	return a
+}
+
+func (y *trying) network() ruling {
+	if y.t.Policy == nil {
+		return ruling{}
+	}
+	_, anywhere, ok := registry.Allowed(y.p.Terminal, y.p.Merchant, y.x.Source)
+	if !ok && y.rank != rankNetwork {
+		return ruling{} // it passed then: the record prevails
+	}
+	if !ok || anywhere && y.t.Policy.RequireNetwork {
+		return fail(Network, reason.NetworkNotAllowed)
+	}
+	return ruling{said: passes}
+}
+
+func (y *trying) line() ruling {
+	if y.t.Policy == nil {
+		return ruling{}
+	}
+	plain := !y.r.Secure
+	if plain && (y.t.Policy.RequireTLS || y.p.Device.Certificate != "") {
+		return fail(DeviceCertificate, reason.TransportRefused)
+	}
+	if !plain && y.t.Clients && States(y.x.Checks).Of(DeviceCertificate) == NotRun {
+		return fail(DeviceCertificate, reason.TransportRefused) // at the handshake
+	}
+	return ruling{said: passes}
+}
+
+func (y *trying) place() ruling {
+	area, policy := y.p.Terminal.Place, y.t.Policy
+	if policy == nil || area == nil {
+		return ruling{}
+	}
+	refuse := area.Refuse || policy.RefusePlace
+	switch {
+	case y.r.HasPlace:
+		inside := metres(y.r.Latitude, y.r.Longitude, area.Latitude, area.Longitude) <= float64(area.Metres)+float64(policy.PlaceMetres)
+		if !inside && refuse {
+			return fail(Place, reason.LocationOutside)
+		}
+	case y.rank == rankPlace: // coordinates that could not be read
+		if refuse {
+			return fail(Place, reason.LocationOutside)
+		}
+	case refuse && !area.Refuse && y.r.Need == Financial:
+		return ruling{said: unknown, what: UntoldPlace}
+	}
+	return ruling{said: passes}
+}
+
+// held judges a request against a permit with what the journal keeps of it.
+func (y *trying) held(c Check, may registry.Permit) ruling {
+	if against(y.r, may) != "" {
+		return fail(c, reason.PermitRefused)
+	}
+	chip := y.r.HasEntry && (y.r.entry() == 5 || y.r.entry() == 7)
+	if may.Sell && may.OnlineOnly && y.r.Need == Financial && y.r.Op != transaction.Reversal && !chip && !y.p.Online {
+		return ruling{said: unknown, what: UntoldFallback}
+	}
+	return ruling{said: passes}
+}
+
+func (y *trying) permit() ruling {
+	if !y.t.Permits {
+		return ruling{}
+	}
+	may := y.p.Terminal.Permit.Plain()
+	if y.p.Permit != nil {
+		may = y.p.Permit.Permit.Meet(may)
+	}
+	return y.held(PermitCheck, may)
+}
+
+func (y *trying) cashier() ruling {
+	if !y.t.Permits || y.r.Need != SignIn {
+		return ruling{}
+	}
+	if who := y.p.Cashiers[0]; who != nil && !who.Permit.SignIn() {
+		return fail(PolicyCheck, reason.PermitRefused)
+	}
+	return ruling{said: passes}
+}
+
+func (y *trying) singleDES() ruling {
+	if y.t.Policy == nil || y.r.Need != SignIn {
+		return ruling{}
+	}
+	if y.p.Terminal.Profile.SignInCode == keys.SignInDES && !y.t.Policy.AllowSingleDES {
+		return fail(MACGrade, reason.MACGradeRefused)
+	}
+	return ruling{said: passes}
+}
+
+// tail: a sign-in whose DE62 disagreed has both in its evidence.
+func (y *trying) tail() ruling {
+	if y.t.Policy == nil || y.r.Need != SignIn {
+		return ruling{}
+	}
+	differs := false
+	eachDetail(y.x.Details, func(c Check, _, _ []byte) { differs = differs || c == Serial })
+	if differs && y.t.Policy.RefuseTail {
+		return fail(Serial, reason.SerialMismatch)
+	}
+	return ruling{said: passes}
+}
+
+// usable tells whether a set would verify messages under the trial.
+func (y *trying) usable(set *keys.Set) bool {
+	if set.Number == 0 || y.p.Session.SignedOff || y.p.NotGiven(set.Number) {
+		return false
+	}
+	return y.t.Policy == nil || y.p.Session.Usable(set, y.t.Policy.lifetime(y.r), y.x.At)
+}
+
+func (y *trying) session() ruling {
+	if y.r.Need != Financial && y.r.Need != Settlement {
+		return ruling{}
+	}
+	s := y.p.Session
+	some := y.usable(&s.Pending) || y.usable(&s.InForce)
+	if y.x.KeySet != 0 {
+		used := &s.InForce
+		if s.Pending.Number == y.x.KeySet {
+			used = &s.Pending
+		}
+		notGiven := y.p.NotGiven(y.x.KeySet)
+		switch {
+		case used.Number != y.x.KeySet || y.usable(used):
+			return ruling{said: passes}
+		case notGiven && some:
+			return ruling{said: unknown, what: UntoldKeys}
+		case some: // another set is tried, and the MAC is wrong under it
+			return fail(MAC, reason.MACFailed)
+		}
+		return ruling{said: fails, check: SignedIn, reason: reason.NotSignedIn, follows: notGiven}
+	}
+	switch {
+	case some:
+		return ruling{said: passes}
+	case y.p.Granted:
+		return ruling{said: unknown, what: UntoldSignIn}
+	case y.t.Policy == nil && y.rank == rankSession:
+		return ruling{}
+	}
+	follows := y.p.NotGiven(s.Pending.Number) || y.p.NotGiven(s.InForce.Number)
+	return ruling{said: fails, check: SignedIn, reason: reason.NotSignedIn, follows: follows}
+}
+
+func (y *trying) grade() ruling {
+	policy := y.t.Policy
+	if policy == nil || y.r.Need != Financial {
+		return ruling{}
+	}
+	algorithm, code := AlgorithmOfEntry(y.x), y.p.Session.InForce.Code
+	if y.p.Session.Pending.Number == y.x.KeySet && y.x.KeySet != 0 {
+		code = y.p.Session.Pending.Code
+	}
+	if algorithm == mac.None {
+		algorithm = AlgorithmOf(y.p.Terminal.Profile.MAC, code)
+	}
+	weak := (policy.RefuseWeakMAC || y.p.Terminal.Profile.MACStrong) && algorithm.Grade().Strength != mac.Strong
+	if policy.RefuseMAC.Refuses(algorithm) || code == keys.SignInDES && !policy.AllowSingleDES || weak {
+		return fail(MACGrade, reason.MACGradeRefused)
+	}
+	return ruling{said: passes}
+}
+
+func (y *trying) replay() ruling {
+	repeat := y.x.Flags&journal.FlagRepeat != 0
+	if repeat {
+		if e := y.p.Refused(y.x.Original); e.Reason != reason.None {
+			return ruling{said: fails, check: Replay, reason: e.Reason, follows: true}
+		}
+	}
+	if y.x.Reason == reason.DuplicateTrace && y.p.Refused(PriorOfEntry(y.x)).Reason != reason.None {
+		return ruling{said: unknown, what: UntoldRepeat}
+	}
+	if y.t.Policy == nil || !repeat && y.x.Reason != reason.Replayed {
+		return ruling{}
+	}
+	if y.p.PriorAt == 0 {
+		return ruling{said: unknown, what: UntoldRepeat}
+	}
+	late := y.x.At.Sub(y.p.PriorAt) > y.t.Policy.RepeatWindow
+	switch {
+	case late:
+		return fail(Replay, reason.Replayed)
+	case repeat:
+		return ruling{said: passes}
+	}
+	return ruling{said: unknown, what: UntoldRepeat}
+}
+
+func (y *trying) inPerson() ruling {
+	if !y.t.Permits || y.r.Need != Financial || y.x.KeySet == 0 || y.x.Flags&journal.FlagRepeat != 0 {
+		return ruling{}
+	}
+	who := y.p.Cashiers[1]
+	if y.x.KeySet == y.p.Session.Pending.Number {
+		who = y.p.Cashiers[0]
+	}
+	if who == nil {
+		return ruling{said: passes}
+	}
+	return y.held(PolicyCheck, who.Permit)
+}
+
+// cardReasons are refusals that depend on what else the card did.
+var cardReasons = []reason.Reason{reason.InsufficientFunds, reason.LimitExceeded, reason.PINTriesExceeded, reason.PINWrong}
+
+// original: what undid a sale that would have been refused finds nothing to undo; a reversal finds the refused record
+// and has nothing to give back.
+func (y *trying) original() ruling {
+	if y.x.Flags&journal.FlagRepeat != 0 {
+		return ruling{}
+	}
+	if y.p.Shifted && slices.Contains(cardReasons, y.x.Reason) {
+		return ruling{said: unknown, what: UntoldCard}
+	}
+	if y.x.Original == 0 {
+		return ruling{}
+	}
+	e := y.p.Refused(y.x.Original)
+	if e.Reason == reason.None || y.r.Op == transaction.Reversal && e.Recorded {
+		return ruling{}
+	}
+	return ruling{said: fails, check: Original, reason: reason.OriginalNotFound, follows: true}
+}
+
+// PriorOfEntry is the entry whose trace a message used again, from its evidence; 0 none.
+func PriorOfEntry(x *journal.Exchange) (seq uint64) {
+	eachDetail(x.Details, func(c Check, _, expected []byte) {
+		if c == Replay && len(expected) == 2+8 && expected[0] == tagEntry {
+			seq = binary.BigEndian.Uint64(expected[2:])
+		}
+	})
+	return seq
+}
