@@ -339,8 +339,8 @@ func (y *trying) held(c Check, may registry.Permit) ruling {
 	if against(y.r, may) != "" {
 		return fail(c, reason.PermitRefused)
 	}
-	chip := y.r.HasEntry && (y.r.entry() == 5 || y.r.entry() == 7)
-	if may.Sell && may.OnlineOnly && y.r.Need == Financial && y.r.Op != transaction.Reversal && !chip && !y.p.Online {
+	read := y.x.Flags&journal.FlagNoFallback != 0 || y.p.Online
+	if may.Sell && may.OnlineOnly && y.r.Need == Financial && y.r.Op != transaction.Reversal && !read {
 		return ruling{said: unknown, what: UntoldFallback}
 	}
 	return ruling{said: passes}
