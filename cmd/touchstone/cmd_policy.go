@@ -144,7 +144,7 @@ func tryPolicy(ctx context.Context, r *sqlite.Reader, tried *triedPolicy, test b
 	} else {
 		first = 1
 	}
-	p := newPast(tried.trial(test), tried.permit, first)
+	p := newHindsight(tried.trial(test), tried.permit, first)
 	p.found = tally.take
 	p.at = func(seq uint64) pos.Instant {
 		if seq == 0 {

@@ -18,9 +18,9 @@ import (
 	"touchstone/registry"
 )
 
-// past is the state that the journal's entries made up to one of them, as far as another policy asks for it: the
+// hindsight is the state that the journal's entries made up to one of them, as far as another policy asks for it: the
 // register, sessions, the rooms that permits are made of, and the permits that were in force.
-type past struct {
+type hindsight struct {
 	trial  proof.Trial
 	policy *fleet.Policy // the tried permit policy; nil: none is
 
@@ -73,15 +73,15 @@ type cashierOf struct {
 // maxLost is how many lost key sets of one terminal are remembered: at most two are in its session.
 const maxLost = 4
 
-func newPast(trial proof.Trial, policy *fleet.Policy, from uint64) *past {
+func newHindsight(trial proof.Trial, policy *fleet.Policy, from uint64) *hindsight {
 	trial.Permits = policy != nil
-	return &past{trial: trial, policy: policy, from: from, merchants: map[pos.MerchantID]*registry.Merchant{}, devices: map[pos.Serial]*registry.Device{},
+	return &hindsight{trial: trial, policy: policy, from: from, merchants: map[pos.MerchantID]*registry.Merchant{}, devices: map[pos.Serial]*registry.Device{},
 		terminals: map[pos.TerminalID]*pastTerminal{}, rooms: newOffice().rooms, byDevice: map[pos.Serial]uint64{}, people: map[cashierOf]pastStanding{},
 		shifted: map[pos.PANHash]bool{}, at: func(uint64) pos.Instant { return 0 }, found: func(*journal.Exchange, uint64, *proof.Again) {}}
 }
 
 // take judges an entry again if it is of the period, and then folds it.
-func (p *past) take(e journal.Entry, judge bool) error {
+func (p *hindsight) take(e journal.Entry, judge bool) error {
 	switch e.Kind {
 	case journal.KindExchange:
 		if err := p.exchange.Parse(e); err != nil {
@@ -113,7 +113,7 @@ func (p *past) take(e journal.Entry, judge bool) error {
 	return nil
 }
 
-func (p *past) terminal(e journal.Entry) error {
+func (p *hindsight) terminal(e journal.Entry) error {
 	reg := new(registry.Terminal)
 	if err := json.Unmarshal(e.Body, reg); err != nil {
 		return fmt.Errorf("entry %d: %s: %w", e.Seq, e.Kind, err)
@@ -130,7 +130,7 @@ func (p *past) terminal(e journal.Entry) error {
 }
 
 // permits notes which permits in force were online only: what those let be was online.
-func (p *past) permits(e journal.Entry) error {
+func (p *hindsight) permits(e journal.Entry) error {
 	var set registry.PermitSet
 	if err := json.Unmarshal(e.Body, &set); err != nil {
 		return fmt.Errorf("entry %d: %s: %w", e.Seq, e.Kind, err)
@@ -145,7 +145,7 @@ func (p *past) permits(e journal.Entry) error {
 
 // act folds what people did. A change that names a device or a terminal is about that one, another about any: the
 // same rule by which a running host judges again.
-func (p *past) act(e journal.Entry) error {
+func (p *hindsight) act(e journal.Entry) error {
 	var act journal.Act
 	if err := json.Unmarshal(e.Body, &act); err != nil {
 		return fmt.Errorf("entry %d: %s: %w", e.Seq, e.Kind, err)
@@ -170,7 +170,7 @@ func (p *past) act(e journal.Entry) error {
 	return nil
 }
 
-func (p *past) about(c journal.Change, changesNothing []string) {
+func (p *hindsight) about(c journal.Change, changesNothing []string) {
 	if slices.Contains(changesNothing, c.Noun) {
 		return
 	}
@@ -201,7 +201,7 @@ func (p *past) about(c journal.Change, changesNothing []string) {
 }
 
 // standing is a terminal's permit under the tried policy.
-func (p *past) standing(t *pastTerminal, dev *registry.Device, now pos.Instant) *registry.Standing {
+func (p *hindsight) standing(t *pastTerminal, dev *registry.Device, now pos.Instant) *registry.Standing {
 	j := &t.judged
 	if j.known && j.all == p.all && j.reg == t.reg && j.dev == dev && j.device == p.byDevice[t.reg.Serial] && (j.until == 0 || now < j.until) {
 		return j.standing
@@ -215,7 +215,7 @@ func (p *past) standing(t *pastTerminal, dev *registry.Device, now pos.Instant) 
 }
 
 // cashier is what the person who signed in may do under the tried policy.
-func (p *past) cashier(m pos.MerchantID, o pos.Operator, now pos.Instant) *registry.Standing {
+func (p *hindsight) cashier(m pos.MerchantID, o pos.Operator, now pos.Instant) *registry.Standing {
 	key := cashierOf{m, o}
 	if j := p.people[key]; j.known && j.all == p.person && (j.until == 0 || now < j.until) {
 		return j.standing
@@ -234,7 +234,7 @@ func (p *past) cashier(m pos.MerchantID, o pos.Operator, now pos.Instant) *regis
 }
 
 // message judges one message and folds it.
-func (p *past) message(x *journal.Exchange, seq uint64, judge bool) {
+func (p *hindsight) message(x *journal.Exchange, seq uint64, judge bool) {
 	t := p.terminals[x.Terminal]
 	if t == nil || x.Flags&(journal.FlagCanary|journal.FlagRedress) != 0 {
 		if t != nil {
@@ -249,7 +249,7 @@ func (p *past) message(x *journal.Exchange, seq uint64, judge bool) {
 }
 
 // judge asks the trial and keeps what later entries depend on.
-func (p *past) judge(t *pastTerminal, x *journal.Exchange, seq uint64) {
+func (p *hindsight) judge(t *pastTerminal, x *journal.Exchange, seq uint64) {
 	p.request = host.RequestOf(x)
 	dev := p.devices[t.reg.Serial]
 	is := proof.Past{Request: &p.request, Terminal: t.reg, Merchant: p.merchants[x.Merchant], Device: dev, Session: &t.session, Online: t.online,
@@ -275,7 +275,7 @@ func (p *past) judge(t *pastTerminal, x *journal.Exchange, seq uint64) {
 	p.found(x, seq, &a)
 }
 
-func (p *past) earlierOf(seq uint64) proof.Earlier {
+func (p *hindsight) earlierOf(seq uint64) proof.Earlier {
 	if seq < p.from || seq-p.from >= uint64(len(p.earlier)) {
 		return proof.Earlier{}
 	}
@@ -283,7 +283,7 @@ func (p *past) earlierOf(seq uint64) proof.Earlier {
 }
 
 // remember keeps what follows from an entry that comes out otherwise.
-func (p *past) remember(t *pastTerminal, x *journal.Exchange, seq uint64, a *proof.Again) {
+func (p *hindsight) remember(t *pastTerminal, x *journal.Exchange, seq uint64, a *proof.Again) {
 	switch signIn := p.request.Need == proof.SignIn; {
 	case a.Finding == proof.NoLonger && signIn:
 		t.granted = true
@@ -320,7 +320,7 @@ const trySlack = pos.Instant(time.Minute)
 
 // read folds the journal from its beginning and judges the period again. No key is needed and the journal is only
 // read, also while a host runs on it.
-func (p *past) read(ctx context.Context, blocks func(context.Context, uint64, func(journal.Block) error) error, d period, progress func(seq uint64)) error {
+func (p *hindsight) read(ctx context.Context, blocks func(context.Context, uint64, func(journal.Block) error) error, d period, progress func(seq uint64)) error {
 	return blocks(ctx, 1, func(b journal.Block) error {
 		err := b.Each(func(e journal.Entry) error {
 			if d.to != 0 && e.At >= d.to+trySlack {

@@ -56,8 +56,8 @@ type tryLine struct {
 
 // tryTally adds up what a trial finds.
 type tryTally struct {
-	place     *past // knows merchants' names
-	most      int   // lines kept of each finding
+	place     *hindsight // knows merchants' names
+	most      int        // lines kept of each finding
 	judged    int
 	approved  int
 	findings  map[proof.Finding]*tryCount
