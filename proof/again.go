@@ -33,6 +33,8 @@ type Past struct {
 	Cashiers [2]*registry.Standing // who asked for the pending keys, or asks now; who for those in force
 	Online   bool                  // the permit in force then was online only, so that what it lets be was online
 
+	Suspected bool // two devices are suspected by what came under the terminal's keys, and nobody cleared it
+
 	PriorAt  pos.Instant              // when the entry was written that a repeat or a replay is of; 0 unknown
 	Refused  func(seq uint64) Earlier // what the trial found of an earlier entry
 	NotGiven func(number uint32) bool // keys of this terminal that a sign-in refused under the trial would not have issued
@@ -111,6 +113,7 @@ func fail(c Check, r reason.Reason) ruling { return ruling{said: fails, check: c
 
 // Ranks order checks as Decide runs them; what policy does not decide lies between.
 const (
+	rankClone    = 5
 	rankNetwork  = 10
 	rankLine     = 20
 	rankPlace    = 30
@@ -144,6 +147,8 @@ func rankOf(x *journal.Exchange, need Need) int {
 	}
 	signIn := need == SignIn
 	switch at {
+	case Binding:
+		return pickRank(x.Reason == reason.CloneSuspected, rankClone, 0)
 	case Network:
 		return rankNetwork
 	case DeviceCertificate:
@@ -215,6 +220,7 @@ type step struct {
 }
 
 var generalSteps = []step{
+	{rankClone, (*trying).clone, reason.CloneSuspected},
 	{rankNetwork, (*trying).network, reason.NetworkNotAllowed},
 	{rankLine, (*trying).line, reason.TransportRefused},
 	{rankPlace, (*trying).place, reason.LocationOutside},
@@ -232,7 +238,7 @@ var generalSteps = []step{
 // Judge judges one entry again. p is as it was before the entry was folded.
 func (t *Trial) Judge(x *journal.Exchange, p *Past) Again {
 	y := &trying{t, x, p, p.Request, rankOf(x, p.Request.Need)}
-	if p.Terminal == nil || p.Merchant == nil || p.Device == nil || y.rank < rankNetwork {
+	if p.Terminal == nil || p.Merchant == nil || p.Device == nil || y.rank < rankClone {
 		return Again{}
 	}
 	lifted := Again{}
@@ -282,6 +288,16 @@ func (y *trying) refused(r ruling, own bool, lifted Again) Again {
 		return Again{}
 	}
 	return a
+}
+
+func (y *trying) clone() ruling {
+	if y.t.Policy == nil {
+		return ruling{}
+	}
+	if y.p.Suspected && y.t.Policy.RefuseClones {
+		return fail(Binding, reason.CloneSuspected)
+	}
+	return ruling{said: passes}
 }
 
 func (y *trying) network() ruling {

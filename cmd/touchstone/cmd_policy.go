@@ -43,8 +43,8 @@ type policyTry struct {
 func (policyTry) Help() string {
 	return `Reads the journal only, also while a host runs on it, and needs no key. The register, sessions and the facts of permits are as
 they were at each message. What the journal does not keep is not guessed: it is counted as what cannot be told. A file of serve's
-counts as serve would take it: a key that it does not name has serve's default. Keys that count: allow-single-des, place-metres,
-refuse-mac, refuse-place, refuse-sequence, refuse-weak-mac, repeat-window, require-network, require-tls, reversal-lifetime,
+counts as serve would take it: a key that it does not name has serve's default. Keys that count: allow-single-des, on-clone,
+place-metres, refuse-mac, refuse-place, refuse-sequence, refuse-weak-mac, repeat-window, require-network, require-tls, reversal-lifetime,
 sign-in-lifetime, tls-client-certificates. See docs/operating/grades.md.
 
   touchstone policy try serve.toml --data shop --from 2026-11-01

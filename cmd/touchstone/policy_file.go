@@ -26,7 +26,7 @@ type triedPolicy struct {
 
 // countedKeys are the keys of serve that decide of a message what the journal lets be judged again. Every other key
 // is of how the host runs, or of what no entry shows.
-var countedKeys = []string{"allow-single-des", "place-metres", "refuse-mac", "refuse-place", "refuse-sequence", "refuse-weak-mac", "repeat-window",
+var countedKeys = []string{"allow-single-des", "on-clone", "place-metres", "refuse-mac", "refuse-place", "refuse-sequence", "refuse-weak-mac", "repeat-window",
 	"require-network", "require-tls", "reversal-lifetime", "sign-in-lifetime", "tls-client-certificates"}
 
 // errTried is returned for files that are no policies.

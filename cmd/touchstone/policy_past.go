@@ -28,6 +28,7 @@ type hindsight struct {
 	devices   map[pos.Serial]*registry.Device
 	terminals map[pos.TerminalID]*pastTerminal
 	rooms     rooms
+	suspects  proof.Suspects
 
 	// The generations of facts: what was judged under an older one is judged again.
 	all      uint64
@@ -106,6 +107,10 @@ func (p *hindsight) take(e journal.Entry, judge bool) error {
 		return p.terminal(e)
 	case journal.KindPermit:
 		return p.permits(e)
+	case journal.KindEvent:
+		if event, ok := parseEvent(e); ok {
+			p.suspects.Fold(&event)
+		}
 	}
 	if e.Kind.OfActs() && p.policy != nil {
 		return p.act(e)
@@ -252,7 +257,7 @@ func (p *hindsight) message(x *journal.Exchange, seq uint64, judge bool) {
 func (p *hindsight) judge(t *pastTerminal, x *journal.Exchange, seq uint64) {
 	p.request = host.RequestOf(x)
 	dev := p.devices[t.reg.Serial]
-	is := proof.Past{Request: &p.request, Terminal: t.reg, Merchant: p.merchants[x.Merchant], Device: dev, Session: &t.session, Online: t.online,
+	is := proof.Past{Request: &p.request, Terminal: t.reg, Merchant: p.merchants[x.Merchant], Device: dev, Session: &t.session, Online: t.online, Suspected: p.suspects.Has(t.reg.ID),
 		Refused: p.earlierOf, NotGiven: func(n uint32) bool { return slices.Contains(t.lost, n) }, Granted: t.granted, Shifted: p.shifted[x.Card]}
 	if p.policy != nil {
 		is.Permit = p.standing(t, dev, x.At)
