@@ -39,6 +39,7 @@ type Past struct {
 	Refused  func(seq uint64) Earlier // what the trial found of an earlier entry
 	NotGiven func(number uint32) bool // keys of this terminal that a sign-in refused under the trial would not have issued
 	Granted  bool                     // a sign-in that was refused would have issued keys
+	Asked    bool                     // the trial refused an earlier message for keys too old: a terminal signs in again upon that
 	Shifted  bool                     // the card's balance or PIN tries differ under the trial
 }
 
@@ -431,6 +432,8 @@ func (y *trying) session() ruling {
 			return ruling{said: passes}
 		case notGiven && some:
 			return ruling{said: unknown, what: UntoldKeys}
+		case y.p.Asked && !notGiven:
+			return ruling{said: unknown, what: UntoldSignIn}
 		case some: // another set is tried, and the MAC is wrong under it
 			return fail(MAC, reason.MACFailed)
 		}
@@ -439,7 +442,7 @@ func (y *trying) session() ruling {
 	switch {
 	case some:
 		return ruling{said: passes}
-	case y.p.Granted:
+	case y.p.Granted, y.p.Asked:
 		return ruling{said: unknown, what: UntoldSignIn}
 	case y.t.Policy == nil && y.rank == rankSession:
 		return ruling{}

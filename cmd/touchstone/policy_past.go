@@ -53,6 +53,7 @@ type pastTerminal struct {
 	online  bool         // the permit in force was online only
 	lost    []uint32     // numbers of key sets that the trial would not have issued, newest last
 	granted bool         // the trial would have issued keys where none were
+	asked   bool         // the trial has told it to sign in again, which it did not need to
 	judged  pastStanding // its permit under the tried policy
 }
 
@@ -258,7 +259,7 @@ func (p *hindsight) judge(t *pastTerminal, x *journal.Exchange, seq uint64) {
 	p.request = host.RequestOf(x)
 	dev := p.devices[t.reg.Serial]
 	is := proof.Past{Request: &p.request, Terminal: t.reg, Merchant: p.merchants[x.Merchant], Device: dev, Session: &t.session, Online: t.online, Suspected: p.suspects.Has(t.reg.ID),
-		Refused: p.earlierOf, NotGiven: func(n uint32) bool { return slices.Contains(t.lost, n) }, Granted: t.granted, Shifted: p.shifted[x.Card]}
+		Refused: p.earlierOf, NotGiven: func(n uint32) bool { return slices.Contains(t.lost, n) }, Granted: t.granted, Asked: t.asked, Shifted: p.shifted[x.Card]}
 	if p.policy != nil {
 		is.Permit = p.standing(t, dev, x.At)
 		first := t.session.Pending.Operator
@@ -293,13 +294,16 @@ func (p *hindsight) remember(t *pastTerminal, x *journal.Exchange, seq uint64, a
 	case a.Finding == proof.NoLonger && signIn:
 		t.granted = true
 	case x.Effect == journal.KeysIssued && a.Finding != proof.NewlyRefused:
-		t.granted = false
+		t.granted, t.asked = false, false
 	case a.Finding != proof.NewlyRefused:
 	case x.Effect == journal.KeysIssued:
 		t.lost = append(t.lost, t.session.Last+1)
 		if len(t.lost) > maxLost {
 			t.lost = slices.Delete(t.lost, 0, 1)
 		}
+	}
+	if (a.Finding == proof.NewlyRefused || a.Finding == proof.OtherReason) && !a.Follows && (a.Reason == reason.NotSignedIn || a.Reason == reason.MACFailed) {
+		t.asked = true
 	}
 	if a.Finding != proof.NewlyRefused {
 		return
