@@ -111,11 +111,17 @@ type stepPlan struct {
 	List      []string       `json:"list"` // at most maxPlanListed
 	Models    map[string]int `json:"models"`
 	Needs     []string       `json:"needs"` // register, download, visit, two_people
-	After     []string       `json:"after,omitempty"`
+	After     []stepAfter    `json:"after,omitempty"`
 	Gain      int            `json:"gain"`
 	Work      int            `json:"work_of_each_unverified"`
 	PerWork   int            `json:"gain_per_100_work"`
 	Changes   []levelChange  `json:"changes"`
+}
+
+// stepAfter is a step that some terminals need first.
+type stepAfter struct {
+	Step      string `json:"step"`
+	Terminals int    `json:"terminals"`
 }
 
 // levelChange is how many terminals rise on an axis, or over all, from one level to another.
@@ -305,8 +311,8 @@ func planAnswer(p *grade.Plan) *gradePlan {
 				s.Needs = append(s.Needs, n.word)
 			}
 		}
-		for _, after := range t.After {
-			s.After = append(s.After, after.String())
+		for i, after := range t.After {
+			s.After = append(s.After, stepAfter{after.String(), t.First[i]})
 		}
 		for a := range t.Axes {
 			s.Changes = append(s.Changes, changesOf(grade.Axis(a).String(), &t.Axes[a])...)
