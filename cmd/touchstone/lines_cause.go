@@ -71,7 +71,7 @@ func cutTo(s string, n int) string {
 
 // fact prints what a refusal proves by itself, where no experiment is called for.
 func (l *lines) fact(x *journal.Exchange) error {
-	return l.below(string(journal.Proven), l.two("by the check: ", "由检查证实: ")+l.factOf(x), "")
+	return l.below(string(journal.Proven), l.two("by the check: ", "检查本身: ")+l.factOf(x), "")
 }
 
 // factOf is what was presented and what was expected, or the reason's own sentence.
