@@ -24,12 +24,11 @@ const idleFor = 5 * time.Minute
 
 // Options say what a Tracker looks for. The zero value looks at everything.
 type Options struct {
-	Port   uint16             // of the host; 0 looks at every port
-	Wait   time.Duration      // 0 is DefaultWait
-	Frames bool               // a Pair lends the bytes of its messages
-	OnPair func(*Pair) error  // told of every request once it is answered or given up, each terminal's in their order
-	OnData func(read int64)   // told of every packet's size, of a file that is read
-	Clock  func() pos.Instant // where packets come as they are sent: when the wait of a request is over though nothing comes
+	Port   uint16            // of the host; 0 looks at every port
+	Wait   time.Duration     // 0 is DefaultWait
+	Frames bool              // a Pair lends the bytes of its messages
+	OnPair func(*Pair) error // told of every request once it is answered or given up, each terminal's in their order
+	OnData func(read int64)  // told of every packet's size, of a file that is read
 }
 
 // Kind is what a request was.

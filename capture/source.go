@@ -51,6 +51,11 @@ func (t *Tracker) Read(ctx context.Context, r io.Reader) error {
 	if err != nil {
 		return err
 	}
+	return t.run(ctx, source, link)
+}
+
+// run takes packets until there are no more, or the context ends.
+func (t *Tracker) run(ctx context.Context, source packets, link layers.LinkType) error {
 	for n := 0; ; n++ {
 		if n%checkEvery == 0 && ctx.Err() != nil {
 			return ctx.Err()

@@ -41,6 +41,7 @@ type conn struct {
 	paid   bool // a frame was found
 	tls    bool
 	gap    bool
+	over   bool // both ends are done: what still comes of it was sent again
 	link   link
 }
 
@@ -136,12 +137,6 @@ func (t *Tracker) Close() (Stats, error) {
 	return t.stats, t.pairing.err
 }
 
-// Expire gives up requests whose wait is over at now, where nothing else came that would have told.
-func (t *Tracker) Expire(now pos.Instant) error {
-	t.pairing.expire(now)
-	return t.pairing.err
-}
-
 func less(a, b address) bool {
 	if c := slices.Compare(a.ip[:], b.ip[:]); c != 0 {
 		return c < 0
@@ -156,9 +151,12 @@ func (t *Tracker) segment(p *packet) {
 		key, dir = connKey{p.to, p.from}, 1
 	}
 	c := t.conns[key]
-	if c != nil && p.syn && !p.acks && (c.half[dir].started && c.half[dir].next != p.seq+1) {
+	if c != nil && p.syn && !p.acks && (c.over || c.half[dir].started && c.half[dir].next != p.seq+1) {
 		t.end(c, true) // the ports are used again
 		c = nil
+	}
+	if c != nil && c.over {
+		return
 	}
 	if c == nil {
 		if p.rst || len(p.payload) == 0 && !p.syn {
@@ -187,12 +185,8 @@ func (t *Tracker) segment(p *packet) {
 	if len(p.payload) > 0 {
 		t.place(c, dir, p.seq, p.payload)
 	}
-	if p.rst {
-		t.end(c, true)
-		return
-	}
-	if h.fin = h.fin || p.fin; h.fin && other.fin {
-		t.end(c, true)
+	if h.fin = h.fin || p.fin; p.rst || h.fin && other.fin {
+		t.finish(c, true)
 	}
 }
 
@@ -303,8 +297,20 @@ func (t *Tracker) spill(h *half) {
 	h.buf = h.buf[:0]
 }
 
-// end closes a connection. clean tells that its end was seen.
+// end forgets a connection. clean tells that its end was seen.
 func (t *Tracker) end(c *conn, clean bool) {
+	t.finish(c, clean)
+	if t.conns[c.key] == c {
+		delete(t.conns, c.key)
+	}
+}
+
+// finish takes what a connection that is over has left.
+func (t *Tracker) finish(c *conn, clean bool) {
+	if c.over {
+		return
+	}
+	c.over = true
 	for dir := range c.half {
 		for len(c.half[dir].later) > 0 {
 			t.release(c, dir)
@@ -315,9 +321,7 @@ func (t *Tracker) end(c *conn, clean bool) {
 		t.spill(&c.half[dir])
 	}
 	t.pairing.closed(c, clean)
-	if t.conns[c.key] == c {
-		delete(t.conns, c.key)
-	}
+	c.half[0].buf, c.half[1].buf = nil, nil
 }
 
 // sweep forgets connections that have been silent for long; once in a while.
@@ -327,7 +331,7 @@ func (t *Tracker) sweep(at pos.Instant) {
 	}
 	t.swept = at
 	for _, c := range t.conns {
-		if at.Sub(c.last) > idleFor && c.half[0].fin != c.half[1].fin {
+		if at.Sub(c.last) > idleFor && (c.over || c.half[0].fin || c.half[1].fin) {
 			t.end(c, true)
 		}
 	}
@@ -341,7 +345,7 @@ func (t *Tracker) evict() {
 	var oldest *conn
 	looked := 0
 	for _, c := range t.conns {
-		if oldest == nil || c.last < oldest.last {
+		if oldest == nil || c.over && !oldest.over || c.over == oldest.over && c.last < oldest.last {
 			oldest = c
 		}
 		if looked++; looked == evictLook {
@@ -349,7 +353,9 @@ func (t *Tracker) evict() {
 		}
 	}
 	if oldest != nil {
-		t.stats.Evicted++
+		if !oldest.over {
+			t.stats.Evicted++
+		}
 		t.end(oldest, false)
 	}
 }

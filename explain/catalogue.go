@@ -87,7 +87,7 @@ type Catalogue struct {
 	counters map[string]Counter        // by name
 	cured    map[pos.ResponseCode]bool // by a sign-in
 
-	checks, outcomes, owners, families, certainties, facts, values map[string]Text
+	checks, outcomes, owners, families, certainties, facts, values, models map[string]Text
 }
 
 // Reason is r in words; reason.None is the approval. A reason outside the table gives the words for
@@ -161,4 +161,10 @@ func (c *Catalogue) Fact(name, value string) (what, said Text) {
 		}
 	}
 	return what, said
+}
+
+// Model is what is said outside of a name that is taken for a terminal model; letter case does not matter.
+func (c *Catalogue) Model(name string) (Text, bool) {
+	t, ok := c.models[plain(name)]
+	return t, ok
 }

@@ -16,6 +16,7 @@ func (c *Catalogue) loadWords(data string) error {
 		Certainties []wordRow `json:"certainties"`
 		Facts       []wordRow `json:"facts"`
 		Values      []wordRow `json:"values"`
+		Models      []wordRow `json:"models"`
 	}
 	if err := read("words", data, &f); err != nil {
 		return err
@@ -25,7 +26,7 @@ func (c *Catalogue) loadWords(data string) error {
 		rows []wordRow
 		into *map[string]Text
 	}{{"check", f.Checks, &c.checks}, {"outcome", f.Outcomes, &c.outcomes}, {"owner", f.Owners, &c.owners}, {"family", f.Families, &c.families},
-		{"certainty", f.Certainties, &c.certainties}, {"fact", f.Facts, &c.facts}, {"value", f.Values, &c.values}} {
+		{"certainty", f.Certainties, &c.certainties}, {"fact", f.Facts, &c.facts}, {"value", f.Values, &c.values}, {"model", f.Models, &c.models}} {
 		words, err := wordMap(group.name, group.rows)
 		if err != nil {
 			return err

@@ -46,6 +46,7 @@ type Peer struct {
 	Address     pos.Address
 	Certificate [32]byte // SHA-256 of its TLS certificate, zero without
 	Secure      bool     // over TLS
+	TLS13       bool     // of version 1.3
 }
 
 // Begin judges one frame as ReadFrame gave it (in x.Buffer) and enqueues its journal entry. x.Done is
@@ -81,7 +82,7 @@ func (l *Line) RefuseFrame(peer Peer, x *Exchange) {
 
 func (x *Exchange) reset(now pos.Instant, peer Peer) {
 	x.pan.Clear()
-	x.Request = proof.Request{Conn: peer.Conn, Source: peer.Address, Certificate: peer.Certificate, Secure: peer.Secure, PAN: x.pan}
+	x.Request = proof.Request{Conn: peer.Conn, Source: peer.Address, Certificate: peer.Certificate, Secure: peer.Secure, TLS13: peer.TLS13, PAN: x.pan}
 	x.Snapshot = proof.Snapshot{}
 	x.evidence, x.verdict, x.ask, x.card, x.question = proof.Evidence{}, proof.Verdict{}, issuer.Ask{}, proof.CardView{}, issuer.PINQuestion{}
 	x.entry, x.receipt, x.arrived = journal.Exchange{}, journal.Receipt{}, now

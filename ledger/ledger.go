@@ -275,11 +275,11 @@ func (l *Ledger) Stops() proof.Stops {
 	return l.stops
 }
 
-// Suspected tells whether two devices are suspected to bear a terminal's identity and nobody has cleared it.
-func (l *Ledger) Suspected(id pos.TerminalID) bool {
+// Suspected tells whether two devices are suspected to bear a terminal's identity, which nobody has cleared.
+func (l *Ledger) Suspected(id pos.TerminalID) proof.Suspect {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	return l.suspects.Has(id)
+	return l.suspects[id]
 }
 
 // foldEvent applies an event; l.mu is held for writing, or the ledger is not shared yet.

@@ -157,7 +157,7 @@ func (c *conn) handshake() bool {
 	} else {
 		s.ends[HandshakeFull].Add(1)
 	}
-	c.peer.Secure = true
+	c.peer.Secure, c.peer.TLS13 = true, state.Version == tls.VersionTLS13
 	if len(state.PeerCertificates) > 0 {
 		c.peer.Certificate = authority.Fingerprint(state.PeerCertificates[0])
 		c.meter.free.Store(true)

@@ -92,7 +92,7 @@ func (d *decision) identity() bool {
 // network: the source address and, where one is registered, the device certificate.
 func (d *decision) network() bool {
 	matched, anywhere, ok := registry.Allowed(d.s.Terminal, d.s.Merchant, d.r.Source)
-	if !ok {
+	if !ok || anywhere && d.p.RequireNetwork && !d.s.Terminal.Canary {
 		d.v.details.note(Network, value{}, textOf([]byte("a registered network")))
 		return d.v.fail(Network, reason.NetworkNotAllowed)
 	}
@@ -106,6 +106,10 @@ func (d *decision) network() bool {
 func (d *decision) certificate() bool {
 	device, given := d.s.Device, d.r.Certificate != [32]byte{}
 	want := device.Certificate
+	if d.p.RequireTLS && !d.r.Secure && !d.s.Terminal.Canary {
+		d.v.details.note(DeviceCertificate, textOf([]byte("plain TCP")), textOf([]byte("TLS")))
+		return d.v.fail(DeviceCertificate, reason.TransportRefused)
+	}
 	if want == "" && !given {
 		return true
 	}
@@ -281,6 +285,10 @@ func (d *decision) mac() bool {
 	v.details.note(MACGrade, textOf([]byte(grade.Strength.String())), value{})
 	singleDES := set.Code == keys.SignInDES
 	weakRefused := d.p.RefuseWeakMAC || d.s.Terminal.Profile.MACStrong
+	if d.p.RefuseMAC.Refuses(algorithm) {
+		v.details.note(MACGrade, textOf([]byte(algorithm.String()+", "+grade.Why.String())), textOf([]byte("not "+d.p.RefuseMAC.String())))
+		return v.fail(MACGrade, reason.MACGradeRefused)
+	}
 	if (singleDES && !d.p.AllowSingleDES) || (weakRefused && grade.Strength != mac.Strong) {
 		return v.fail(MACGrade, reason.MACGradeRefused)
 	}

@@ -197,6 +197,9 @@ func assign(f reflect.Value, value string) (err error) {
 	case *keys.Wrapped:
 		*p = keys.Wrapped(value)
 		return nil
+	case *proof.MACRefusal:
+		*p, err = proof.ParseMACRefusal(strings.Split(value, ", "))
+		return err
 	}
 	switch f.Kind() {
 	case reflect.Bool:

@@ -16,6 +16,9 @@ type Policy struct {
 	RepeatWindow     time.Duration // 9A.1
 	AllowSingleDES   bool          // sign-in code 001; 9A.13
 	RefuseWeakMAC    bool          // grade weak refuses
+	RefuseMAC        MACRefusal    // weaknesses and algorithms of a MAC that refuse; none by default
+	RequireTLS       bool          // plain TCP refuses, but for canaries; a registered certificate asks for TLS by itself
+	RequireNetwork   bool          // a registration that takes any address no longer suffices
 	RefusePlace      bool          // outside its circle refuses every terminal
 	PlaceMetres      uint32        // uncertainty of a reported place
 	RefuseTail       bool          // DE62 of a sign-in disagrees with the registered serial; 9A.11

@@ -37,7 +37,7 @@ func drawWorld(t *rapid.T) *world {
 	for i, b := range []*bool{
 		&r.Malformed, &r.BadDE59, &r.HasBatch, &r.HasEntry, &r.HasCapture, &r.HasPINBlock, &r.HasSealedPIN, &r.HasSecurity,
 		&r.HasPAN, &r.HasTrack2, &r.TrackSealed, &r.TrackBad, &r.TrackOther, &r.HasChipData, &r.HasMAC, &r.HasA2, &r.HasFactor,
-		&r.HasCipher, &r.HasPlace, &r.HasTail, &s.RateLimited, &w.Policy.AllowSingleDES, &w.Policy.RefuseWeakMAC,
+		&r.HasCipher, &r.HasPlace, &r.HasTail, &s.RateLimited, &w.Policy.AllowSingleDES, &w.Policy.RefuseWeakMAC, &w.Policy.RequireTLS, &w.Policy.RequireNetwork, &r.Secure,
 		&w.Policy.RefusePlace, &w.Policy.RefuseTail, &w.Policy.AllowTrackClear, &s.Money.Seen, &s.Money.Full, &s.Money.HasPrior,
 		&s.Money.Empty, &s.Session.SignedOff, &s.Merchant.Suspended, &s.Terminal.Suspended, &s.Terminal.AnyNetwork,
 		&s.Terminal.Permit.Sell, &s.Terminal.Permit.Refund, &w.Unasked,
@@ -65,6 +65,9 @@ func drawWorld(t *rapid.T) *world {
 	rarely("device key", func() { s.Device.Key = nil })
 	rarely("certificate", func() { s.Device.Certificate = strings.Repeat("ab", 32) })
 	rarely("presented", func() { r.Secure, r.Certificate = true, [32]byte(bytes.Repeat([]byte{0xab}, 32)) })
+	rarely("refused MAC", func() {
+		w.Policy.RefuseMAC, _ = proof.ParseMACRefusal([]string{rapid.SampledFrom([]string{"xor-fold", "open chain", "X9.19"}).Draw(t, "kind of MAC")})
+	})
 	rarely("secure", func() { r.Secure = true })
 	rarely("revoked", func() { s.Device.CertificateVoid = true })
 	rarely("former", func() {
@@ -94,6 +97,10 @@ func unproven(w *world, v *proof.Verdict) string {
 		return "terminal bound to merchant"
 	case r.Source[12] != 10 || (r.Source[13] != 1 && !s.Terminal.AnyNetwork):
 		return "network"
+	case w.Policy.RequireNetwork && s.Terminal.AnyNetwork:
+		return "a registered network"
+	case w.Policy.RequireTLS && !r.Secure:
+		return "TLS"
 	case s.Device.Certificate != "" && (!r.Secure || s.Device.CertificateVoid || r.Certificate[0] != 0xab):
 		return "certificate"
 	case s.Device.Certificate == "" && r.Certificate != [32]byte{}:
@@ -109,6 +116,8 @@ func unproven(w *world, v *proof.Verdict) string {
 		return ""
 	}
 	switch sale := r.Op == transaction.Sale && !v.Repeat; {
+	case w.Policy.RefuseMAC.Any() && v.Set >= 0 && w.Policy.RefuseMAC.Refuses(proof.AlgorithmOf(s.Terminal.Profile.MAC, s.Session.InForce.Code)):
+		return "a MAC of a grade the policy accepts"
 	case !r.HasMAC || e.MAC != proof.Passed || v.Checks.Of(proof.MAC) != proof.Passed || !v.MACVerified || v.Set < 0:
 		return "MAC"
 	case sale && len(s.Device.Key) > 0 && (!r.HasA2 || e.Serial != proof.Passed || e.Factor != proof.Passed || v.Checks.Of(proof.Serial) != proof.Passed):

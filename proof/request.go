@@ -30,6 +30,7 @@ type Request struct {
 	Source      pos.Address
 	Certificate [32]byte // SHA-256 of the peer's TLS certificate; zero when there is none
 	Secure      bool     // it came over TLS
+	TLS13       bool     // of version 1.3
 
 	Need       Need
 	Op         transaction.Op

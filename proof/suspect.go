@@ -16,7 +16,17 @@ const (
 )
 
 // Suspects are the terminals of which two devices are suspected and that no person has cleared since. It is a fold of the journal's events; nil is none.
-type Suspects map[pos.TerminalID]struct{}
+type Suspects map[pos.TerminalID]Suspect
+
+// Suspect is how well a suspicion is founded.
+type Suspect uint8
+
+// The grades.
+const (
+	Unsuspected  Suspect = iota
+	SaidWithout          // messages say so that no key of the terminal stands behind
+	SaidWithKeys         // messages under the terminal's own keys say so
+)
 
 // Fold applies one event of the journal; others than the two above change nothing.
 func (s *Suspects) Fold(e *journal.Event) {
@@ -28,16 +38,17 @@ func (s *Suspects) Fold(e *journal.Event) {
 	case err != nil:
 	case e.Name == EventCloneCleared:
 		delete(*s, id)
-	case e.Parameters[SuspectKeys] == "yes":
+	default:
 		if *s == nil {
 			*s = Suspects{}
 		}
-		(*s)[id] = struct{}{}
+		grade := SaidWithout
+		if e.Parameters[SuspectKeys] == "yes" {
+			grade = SaidWithKeys
+		}
+		(*s)[id] = max((*s)[id], grade)
 	}
 }
 
-// Has tells whether a terminal is suspected.
-func (s Suspects) Has(id pos.TerminalID) bool {
-	_, is := s[id]
-	return is
-}
+// Has tells whether a terminal is suspected by what came under its own keys: only that may block it.
+func (s Suspects) Has(id pos.TerminalID) bool { return s[id] == SaidWithKeys }

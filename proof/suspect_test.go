@@ -28,6 +28,7 @@ func TestSuspects(t *testing.T) {
 		{"a terminal that is none", event(proof.EventCloneSuspected, "1", "yes"), false},
 		{"another terminal", event(proof.EventCloneSuspected, "00000012", "yes"), false},
 		{"said under its keys", event(proof.EventCloneSuspected, "00000011", "yes"), true},
+		{"said again, without keys", event(proof.EventCloneSuspected, "00000011", "no"), true},
 		{"said again", event(proof.EventCloneSuspected, "00000011", "yes"), true},
 		{"a clearing of another", event(proof.EventCloneCleared, "00000012", ""), true},
 		{"cleared", event(proof.EventCloneCleared, "00000011", ""), false},

@@ -99,9 +99,10 @@ type Terminal struct {
 	Profile    Profile        `json:"profile"`
 	Master     keys.Wrapped   `json:"master_key"` // TMK
 	MasterKCV  string         `json:"master_key_kcv"`
-	Permit     Permit         `json:"permit"`            // what was permitted when it was registered; no later fact permits more
-	Visitor    bool           `json:"visitor,omitempty"` // left alone by a demonstration's own traffic
-	Canary     bool           `json:"canary,omitempty"`  // reserved for known-bad messages: it moves no money
+	MasterAt   pos.Instant    `json:"master_key_at,omitempty"` // when it was loaded; 0 unknown: a record from before this was kept
+	Permit     Permit         `json:"permit"`                  // what was permitted when it was registered; no later fact permits more
+	Visitor    bool           `json:"visitor,omitempty"`       // left alone by a demonstration's own traffic
+	Canary     bool           `json:"canary,omitempty"`        // reserved for known-bad messages: it moves no money
 
 	Entry uint64 `json:"-"` // the journal's entry of this record, where the ledger gave it
 }

@@ -36,8 +36,9 @@ var macFaults = []FaultRow{
 	{Fault: MissingMAC64, Group: GroupMAC, What: "no DE64", DE39: "A0", Reason: "mac_missing", do: asSale(twist{noMAC: true})},
 	sought(StaleKey, "the MAK of an earlier sign-in, after the newer one was used", "mac_stale_key", "used_newer", indicated, proven, staleMAK),
 	sought("sign-in-answer-lost", "the MAK of a sign-in that never served, after the answer to the next one was lost", "mac_stale_key", "sign_in_answer_lost", proven, proven, answerLost),
-	sought("keys-crosswise", "the second terminal's MAK in this terminal's device", "mac_other_terminal_key", "this_device", indicated, proven, crosswise, NeedSecond),
-	sought("terminal-number-swapped", "the second terminal, its device and its keys, under this terminal's number", "mac_other_terminal_key", "key_owner", indicated, proven, swapped, NeedSecond),
+	sought("keys-crosswise", "the second terminal's MAK in this terminal's device", "mac_other_terminal_key", "this_device", proven, proven, crosswise, NeedSecond),
+	sought("terminal-number-swapped", "the second terminal, its device and its keys, under this terminal's number", "mac_other_terminal_key", "key_owner", proven, proven, swapped, NeedSecond),
+	sought("key-of-second", "a balance inquiry, without a serial number, under the second terminal's MAK", "mac_other_terminal_key", "unknown_device", indicated, proven, balanceUnderSecond, NeedSecond),
 	hidden("random-key", "a MAK that nobody issued", asSale(twist{seal: randomKey})),
 	hidden("zero-key", "a MAK of zeros", asSale(twist{seal: zeroKey})),
 	hidden("random-mac", "DE64 is eight random hexadecimal characters", asSale(twist{seal: randomMAC})),
@@ -46,26 +47,29 @@ var macFaults = []FaultRow{
 	sought("mac-x9.9-padding-2", "X9.9 with padding method 2 in place of the ECB MAC", "mac_wrong_algorithm", "", proven, proven, asSale(twist{seal: under(mac.CBCMACDES, mac.Padding2)}), NeedTDES, NeedShortMAK),
 	sought("mac-x9.19", "X9.19 in place of ECB with TDES", "mac_wrong_algorithm", "", proven, proven, asSale(twist{seal: under(mac.X919, 0)}), NeedECB3DES),
 	sought("mac-cbc-tdes", "CBC-MAC with TDES in place of ECB with TDES", "mac_wrong_algorithm", "", proven, proven, asSale(twist{seal: under(mac.CBCMACTDES, mac.Padding1)}), NeedECB3DES),
-	sought("mac-cmac-tdes", "CMAC with TDES in place of ECB with TDES", "mac_wrong_algorithm", "", proven, proven, asSale(twist{seal: under(mac.CMACTDES, 0)}), NeedECB3DES),
 	sought("mac-ecb-tdes", "ECB with TDES in place of X9.19", "mac_wrong_algorithm", "", proven, proven, asSale(twist{seal: under(mac.UnionPayECBTDES, 0)}), NeedX919),
 	sought("mac-x9.19-padding-2", "X9.19 with padding method 2", "mac_wrong_algorithm", "", proven, proven, asSale(twist{seal: under(mac.RetailDES, mac.Padding2)}), NeedX919),
-	sought("mac-x9.19-padding-3", "X9.19 with padding method 3", "mac_wrong_algorithm", "", proven, proven, asSale(twist{seal: under(mac.RetailDES, mac.Padding3)}), NeedX919),
+	hidden("mac-x9.19-padding-3", "X9.19 with padding method 3: no POS does so", asSale(twist{seal: under(mac.RetailDES, mac.Padding3)}), NeedX919),
+	sought("mac-cbc-tdes-padding-2", "CBC-MAC with TDES and padding method 2", "mac_wrong_algorithm", "", proven, proven, asSale(twist{seal: under(mac.CBCMACTDES, mac.Padding2)}), NeedECB3DES),
+	sought("mac-sm4-for-tdes", "ECB with SM4 where TDES is due", "mac_wrong_algorithm", "", proven, proven, asSale(twist{seal: under(mac.UnionPayECBSM4, 0)}), NeedECB3DES),
+	sought("mac-tdes-for-sm4", "ECB with TDES where SM4 is due", "mac_wrong_algorithm", "", proven, proven, asSale(twist{seal: under(mac.UnionPayECBTDES, 0)}), NeedSM4),
 	sought("mac-cbc-sm4", "CBC-MAC with SM4 in place of ECB with SM4", "mac_wrong_algorithm", "", proven, proven, asSale(twist{seal: under(mac.CBCMACSM4, mac.Padding1)}), NeedSM4),
-	sought("mac-cmac-sm4", "CMAC with SM4 in place of ECB with SM4", "mac_wrong_algorithm", "", proven, proven, asSale(twist{seal: under(mac.CMACSM4, 0)}), NeedSM4),
+	sought("mac-cbc-sm4-padding-2", "CBC-MAC with SM4 and padding method 2", "mac_wrong_algorithm", "", proven, proven, asSale(twist{seal: under(mac.CBCMACSM4, mac.Padding2)}), NeedSM4),
+	hidden("mac-cmac", "CMAC under the MAK: no POS does so", asSale(twist{seal: cmac}), NeedLongMAK),
 	hidden("mac-hmac-sha256", "HMAC with SHA-256 under the MAK: no POS does so", asSale(twist{seal: under(mac.HMACSHA256, 0)})),
 }
 
 // keyFaults are those of a key that was loaded badly. Which bytes are used: keyForm.
 var keyFaults = []FaultRow{
-	sought("key-left-half", "the left half of a MAK of 16 bytes, twice", "mac_key_half_loaded", "", proven, proven, asSale(twist{seal: badlyLoaded(leftHalf)}), NeedECB3DES),
-	sought("key-right-half", "the right half, twice", "mac_key_half_loaded", "", proven, proven, asSale(twist{seal: badlyLoaded(rightHalf)}), NeedECB3DES),
-	sought("key-halves-swapped", "the halves in the other order", "mac_key_half_loaded", "", proven, proven, asSale(twist{seal: badlyLoaded(swappedHalves)}), NeedECB3DES),
-	sought("key-halves-swapped-sm4", "the halves of an SM4 MAK in the other order", "mac_key_half_loaded", "", proven, proven, asSale(twist{seal: badlyLoaded(swappedHalves)}), NeedSM4),
+	sought("key-left-half", "the left half of a MAK of 16 bytes, twice", "mac_key_half_loaded", "", proven, proven, asSale(twist{seal: badlyLoaded(leftHalf)}), NeedLongMAK),
+	sought("key-right-half", "the right half, twice", "mac_key_half_loaded", "", proven, proven, asSale(twist{seal: badlyLoaded(rightHalf)}), NeedLongMAK),
+	sought("key-halves-swapped", "the halves in the other order", "mac_key_half_loaded", "", proven, proven, asSale(twist{seal: badlyLoaded(swappedHalves)}), NeedLongMAK),
 	sought("key-undecrypted", "the MAK as it came, still under the master key", "mac_key_half_loaded", "", proven, proven, asSale(twist{seal: badlyLoaded(undecrypted)})),
 	sought("key-wrong-cipher", "the MAK unwrapped by another cipher than the master key's", "mac_key_half_loaded", "", proven, proven, asSale(twist{seal: badlyLoaded(wrongCipher)})),
-	sought("key-offset-4", "the MAK read 4 bytes off in DE62", "mac_key_half_loaded", "", proven, proven, asSale(twist{seal: badlyLoaded(offsetBy(4))}), NeedECB3DES),
-	sought("key-offset-8", "the MAK read 8 bytes off in DE62", "mac_key_half_loaded", "", proven, proven, asSale(twist{seal: badlyLoaded(offsetBy(8))}), NeedECB3DES),
+	sought("key-offset-4", "the MAK read 4 bytes off in DE62", "mac_key_half_loaded", "", proven, proven, asSale(twist{seal: badlyLoaded(offsetBy(4))}), NeedLongMAK),
+	sought("key-offset-8", "the MAK read 8 bytes off in DE62", "mac_key_half_loaded", "", proven, proven, asSale(twist{seal: badlyLoaded(offsetBy(8))}), NeedLongMAK),
 	sought("former-master-key", "the MAK unwrapped under the master key before this one", "mac_master_key_mismatch", "", proven, proven, asSale(twist{seal: badlyLoaded(formerMaster)}), NeedFormerTMK),
+	sought("key-of-pin", "the PIK in the MAK's place", "mac_key_half_loaded", "", proven, proven, asSale(twist{seal: badlyLoaded(pinKeyForm)})),
 	hidden("key-bytes-reversed", "the MAK's bytes in the reverse order", asSale(twist{seal: badlyLoaded(reversedBytes)})),
 }
 
@@ -108,6 +112,21 @@ func answerLost(t *Terminal, ctx context.Context, card Card, amount pos.Amount) 
 
 func crosswise(t *Terminal, ctx context.Context, card Card, amount pos.Amount) (Result, error) {
 	return t.withSecond(ctx, card, amount, func(o *Terminal) twist { return twist{macKey: o.keys.mak} })
+}
+
+func balanceUnderSecond(t *Terminal, ctx context.Context, card Card, _ pos.Amount) (Result, error) {
+	if blocked, ok, err := t.prepare(ctx, "balance"); err != nil || !ok {
+		return blocked, err
+	}
+	o, err := t.second(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	defer o.Close()
+	card.PIN = noPIN
+	r := t.financial("balance", pos.Balance, balanceProcessing, card)
+	r.pan, r.twist = t.panOf(card), twist{macKey: o.keys.mak}
+	return t.run(ctx, r, "")
 }
 
 // swapped lets the second terminal sell under this one's number and batch. This one's keys are in force
@@ -169,6 +188,14 @@ func under(a mac.Algorithm, p mac.Padding) func(*Terminal, []byte) ([8]byte, err
 	}
 }
 
+// cmac is CMAC with the cipher of the sign-in code.
+func cmac(t *Terminal, mab []byte) ([8]byte, error) {
+	if t.cfg.SignInCode.Algorithm() == paycrypto.SM4 {
+		return under(mac.CMACSM4, 0)(t, mab)
+	}
+	return under(mac.CMACTDES, 0)(t, mab)
+}
+
 // keyForm makes the bytes that a badly loaded MAK is. de62 is as received, at where the wrapped MAK begins.
 type keyForm func(t *Terminal, key, de62 []byte, at int) ([]byte, error)
 
@@ -213,6 +240,12 @@ func reversedBytes(_ *Terminal, key, _ []byte, _ int) ([]byte, error) {
 		out[len(key)-1-i] = b
 	}
 	return out, nil
+}
+
+// pinKeyForm is the PIK, as long as the MAK is.
+func pinKeyForm(t *Terminal, key, de62 []byte, _ int) (out []byte, err error) {
+	t.cfg.TMK.Use(func(tmk []byte) { out, err = unwrapAt(t.cfg.SignInCode.Algorithm(), tmk, de62, 0, len(key)) })
+	return out, err
 }
 
 func undecrypted(_ *Terminal, key, de62 []byte, at int) ([]byte, error) {

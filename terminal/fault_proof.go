@@ -35,7 +35,7 @@ var serialFaults = []FaultRow{
 		return nil
 	}})),
 	{Fault: "serial-previous-card", Group: GroupSerial, What: "factor and ciphertext of the card before", DE39: "A7", Reason: "serial_factor_mismatch",
-		Cause: "serial_other_factor", First: proven, Second: proven, Needs: []Need{NeedSerialKey}, do: previousCard},
+		Cause: "serial_other_factor", First: indicated, Second: proven, Needs: []Need{NeedSerialKey}, do: previousCard},
 	{Fault: "device-type", Group: GroupSerial, What: "another device type in A2", DE39: "A7", Reason: "device_type_mismatch", Needs: []Need{NeedSerialKey}, do: asSale(twist{a2: func(_ *Terminal, v *iso8583.A2Values) error {
 		v[iso8583.A2DeviceType] = []byte("09")
 		return nil
@@ -140,9 +140,13 @@ var pinFaults = []FaultRow{
 	pinProof(PINStaleKey, "a PIN under the PIK of an earlier sign-in", "pin_stale_key", proven, proven, func(t *Terminal, ctx context.Context, card Card, amount pos.Amount) (Result, error) {
 		return t.withFormerKey(ctx, card, amount, func(former *session) twist { return twist{pinKey: former.pik} })
 	}),
-	pinProof("pin-other-card", "the block is made for another card number", "pin_other_pan", indicated, proven, asSale(twist{pinBlock: otherCardBlock}), NeedTDES),
+	pinProof("pin-with-check-digit", "the block is made with the last twelve digits, check digit included", "pin_other_pan", indicated, proven, asSale(twist{pinBlock: digitsBlock(withCheckDigit)}), NeedTDES),
+	pinProof("pin-first-digits", "the block is made with the first twelve digits of the card number", "pin_other_pan", indicated, proven, asSale(twist{pinBlock: digitsBlock(firstDigits)}), NeedTDES),
+	pinProof("pin-other-card", "the block is made for a card that nobody knows of", unproven, unproven, unproven, asSale(twist{pinBlock: otherCardBlock}), NeedTDES),
 	pinProof("pin-wrong-cipher", "the block is enciphered with single DES", "pin_wrong_algorithm", proven, proven, asSale(twist{pinBlock: singleDESBlock}), NeedTDES),
-	pinProof("pin-format-1", "a block of ISO 9564 format 1, which has no card number", "pin_wrong_format", proven, proven, asSale(twist{pinBlock: format1Block}), NeedTDES),
+	pinProof("pin-without-card", "a block without a card number where one is stated", "pin_wrong_format", proven, proven, asSale(twist{pinBlock: withoutCardBlock}), NeedTDES),
+	pinProof("pin-sm4-other-format", "the second SM4 format where the first is due", "pin_wrong_format", proven, proven, asSale(twist{pinBlock: otherSM4Block}), NeedSM4),
+	pinProof("pin-format-1", "a block of ISO 9564 format 1, which UnionPay does not have", unproven, unproven, unproven, asSale(twist{pinBlock: format1Block}), NeedTDES),
 	pinProof("pin-key-of-second", "a PIN under the second terminal's PIK", "pin_other_terminal_key", indicated, proven, func(t *Terminal, ctx context.Context, card Card, amount pos.Amount) (Result, error) {
 		return t.withSecond(ctx, card, amount, func(o *Terminal) twist { return twist{pinKey: o.keys.pik} })
 	}, NeedSecond),
@@ -174,6 +178,43 @@ func otherCardBlock(t *Terminal, card Card) (block []byte, err error) {
 	defer other.PAN.Clear()
 	other.PIN = card.PIN
 	return pinBlock(t.keys.pik, other)
+}
+
+// digitsBlock makes a block of format 0 with other digits of the card number: those that choose gives, 13 of them, the
+// last in the check digit's place.
+func digitsBlock(choose func(pan []byte) []byte) func(*Terminal, Card) ([]byte, error) {
+	return func(t *Terminal, card Card) (block []byte, err error) {
+		other := Card{PAN: pos.NewPAN(), PIN: card.PIN}
+		defer other.PAN.Clear()
+		card.PAN.Use(func(pan []byte) {
+			chosen := choose(pan)
+			defer clear(chosen)
+			err = other.PAN.Set(chosen)
+		})
+		if err != nil {
+			return nil, err
+		}
+		return pinBlock(t.keys.pik, other)
+	}
+}
+
+func withCheckDigit(pan []byte) []byte { return append(bytes.Clone(pan[len(pan)-12:]), '0') }
+
+func firstDigits(pan []byte) []byte { return append(bytes.Clone(pan[:12]), '0') }
+
+func withoutCardBlock(t *Terminal, card Card) ([]byte, error) { return t.blockOf(pinblock.NoPAN, card) }
+
+func otherSM4Block(t *Terminal, card Card) ([]byte, error) { return t.blockOf(pinblock.SM4PAN2, card) }
+
+// blockOf is a PIN block of another format under the PIK.
+func (t *Terminal) blockOf(f pinblock.Format, card Card) (block []byte, err error) {
+	block = make([]byte, f.Size())
+	card.PIN.Use(func(pin []byte) {
+		card.PAN.Use(func(pan []byte) {
+			err = pinblock.Encipher(block, t.keys.pik, f, pinblock.Parts{PIN: pin, PAN: pan})
+		})
+	})
+	return block, err
 }
 
 // singleDESBlock enciphers a block of format 0 with the left half of the PIK.
@@ -258,10 +299,10 @@ func pinTries(t *Terminal, ctx context.Context, card Card, amount pos.Amount) (r
 
 // trackFaults are those of DE35.
 var trackFaults = []FaultRow{
-	{Fault: "track-stale-key", Group: GroupTrack, What: "a track under the TDK of an earlier sign-in", DE39: "30", Reason: "track_decrypt_failed", Cause: "track_stale_key",
-		First: proven, Second: proven, Needs: []Need{NeedSealTrack}, do: func(t *Terminal, ctx context.Context, card Card, amount pos.Amount) (Result, error) {
-			return t.withFormerKey(ctx, card, amount, func(former *session) twist { return twist{trackKey: former.tdk} })
-		}},
+	{Fault: "track-stale-key", Group: GroupTrack, What: "a track under the TDK of an earlier sign-in: 16 nibbles tell little", DE39: "30", Reason: "track_decrypt_failed", Cause: "track_stale_key",
+		First: indicated, Second: proven, Needs: []Need{NeedSealTrack, NeedTDES}, do: staleTDK},
+	{Fault: "track-stale-key-sm4", Group: GroupTrack, What: "the same with SM4: 32 nibbles tell enough", DE39: "30", Reason: "track_decrypt_failed", Cause: "track_stale_key",
+		First: proven, Second: proven, Needs: []Need{NeedSealTrack, NeedSM4}, do: staleTDK},
 	{Fault: "track-other-key", Group: GroupTrack, What: "a track under a TDK that nobody issued", DE39: "30", Reason: "track_decrypt_failed", Cause: unproven,
 		First: unproven, Second: unproven, Needs: []Need{NeedSealTrack}, do: drawn(ProbeTrackKey)},
 	{Fault: "track-other-card", Group: GroupTrack, What: "DE2 is not the track's card", DE39: "30", Reason: "track_pan_mismatch", Cause: unproven,
@@ -269,4 +310,8 @@ var trackFaults = []FaultRow{
 	{Fault: "chip-without-data", Group: GroupTrack, What: "DE22 says chip, and there is no DE55", DE39: "30", Reason: "emv_missing", do: asProbe(ProbeNoChipData)},
 	{Fault: "chip-card-swiped", Group: GroupTrack, What: "the stripe of a chip card, at a terminal with a chip reader", DE39: "45", Reason: "fallback_refused",
 		Needs: []Need{NeedChipReader, NeedChipCard}, do: asSale(twist{})},
+}
+
+func staleTDK(t *Terminal, ctx context.Context, card Card, amount pos.Amount) (Result, error) {
+	return t.withFormerKey(ctx, card, amount, func(former *session) twist { return twist{trackKey: former.tdk} })
 }

@@ -47,6 +47,7 @@ const (
 	NeedSM4        Need = "sm4"             // sign-in code 005 or 006
 	NeedECB3DES    Need = "ecb-3des"        // Config.MAC
 	NeedX919       Need = "x9.19"           // Config.MAC
+	NeedFold       Need = "folding-mac"     // Config.MAC other than X9.9 and X9.19
 	NeedMerchant   Need = "other-merchant"  // Config.FaultMerchant, a registered one
 	NeedOtherCert  Need = "other-certificate"
 	NeedBareTLS    Need = "tls-without-certificate"
@@ -148,6 +149,8 @@ func (t *Terminal) has(needs []Need, card Card) error {
 			missing = t.cfg.MAC != ECB3DES
 		case NeedX919:
 			missing = t.cfg.MAC != X919
+		case NeedFold:
+			missing = t.cfg.MAC == X919 || t.cfg.MAC == X99
 		case NeedMerchant:
 			missing = t.cfg.FaultMerchant == pos.MerchantID{}
 		case NeedBareTLS, NeedOtherCert:

@@ -50,36 +50,41 @@ func otherCode(own paycrypto.SignInCode) paycrypto.SignInCode {
 	return paycrypto.SignInTDES
 }
 
-// withFormerKey signs in twice, uses the new keys once so that the host retires the old ones, and sells
-// as misuse twists a sale of one who still has the old ones.
+// withFormerKey sells as misuse twists a sale of one who has the keys of an earlier sign-in. The first time it signs in
+// twice and uses the new keys once, so that the host retires the old ones; they are kept until Close.
 func (t *Terminal) withFormerKey(ctx context.Context, card Card, amount pos.Amount, misuse func(former *session) twist) (Result, error) {
-	defer func() {
-		t.keep = false
-		t.former.wipe()
-		t.former = nil
-	}()
+	if t.former == nil {
+		if err := t.retireKeys(ctx, card); err != nil {
+			return Result{}, err
+		}
+	}
+	return t.twisted(ctx, misuse(t.former), card, amount)
+}
+
+// retireKeys makes the keys of a sign-in former ones.
+func (t *Terminal) retireKeys(ctx context.Context, card Card) error {
+	defer func() { t.keep = false }()
 	for i := range 2 {
 		t.keep = i == 1
 		r, err := t.SignIn(ctx)
 		if err != nil {
-			return Result{}, err
+			return err
 		}
 		if !r.Approved {
-			return Result{}, fmt.Errorf("%w: sign-in: %v", ErrPrelude, r.Outcome)
+			return fmt.Errorf("%w: sign-in: %v", ErrPrelude, r.Outcome)
 		}
 	}
 	t.keep = false
 	used, err := t.Balance(ctx, card)
-	if err != nil {
-		return Result{}, err
+	switch {
+	case err != nil:
+		return err
+	case !used.MACVerified:
+		return fmt.Errorf("%w: balance: %v", ErrPrelude, used.Outcome)
+	case t.former == nil || t.st.SignInAgain:
+		return fmt.Errorf("%w: another sign-in was asked for", ErrPrelude)
 	}
-	if !used.MACVerified {
-		return Result{}, fmt.Errorf("%w: balance: %v", ErrPrelude, used.Outcome)
-	}
-	if t.former == nil || t.st.SignInAgain {
-		return Result{}, fmt.Errorf("%w: another sign-in was asked for", ErrPrelude)
-	}
-	return t.twisted(ctx, misuse(t.former), card, amount)
+	return nil
 }
 
 // sell is the approved sale that a fault needs beforehand.

@@ -34,7 +34,7 @@ const maxFindings = 10_000
 type captureReport struct {
 	Begins    time.Time          `json:"begins"`
 	Ends      time.Time          `json:"ends"`
-	Keys      string             `json:"keys"` // none, or test: of a test data directory
+	Keys      string             `json:"keys"` // none; past: with those of a directory as it was when the capture began; young: of one that was made later
 	Seen      capture.Stats      `json:"seen"`
 	Codes     map[string]uint64  `json:"answers_by_code"` // pairs by DE39; "" is no code in the answer
 	Reasons   map[string]uint64  `json:"refusals_by_reason"`
@@ -97,7 +97,7 @@ type captureFinding struct {
 	Reason    string            `json:"reason,omitempty"` // "" not known
 	Judged    string            `json:"judged,omitempty"` // same, other, blind: the verdict made again gives the code seen, another one, or rests on what came before the capture
 	Blind     string            `json:"blind,omitempty"`  // what is missing, a stable word
-	Cause     string            `json:"cause,omitempty"`
+	Cause     string            `json:"cause,omitempty"`  // "" with certainty proven: the verdict itself is the proof
 	Certainty journal.Certainty `json:"certainty,omitempty"`
 	Variant   string            `json:"variant,omitempty"`
 	Owner     string            `json:"who_acts,omitempty"`
@@ -143,10 +143,10 @@ func analyzeCapture(ctx context.Context, r io.Reader, o analyzeOptions) (*captur
 	}
 	n := &analysis{o: o, catalogue: catalogue, traffic: map[pos.TerminalID]*terminalTraffic{}, times: hdrhistogram.New(1, longestTook, 3)}
 	n.report = captureReport{Keys: "none", Codes: map[string]uint64{}, Reasons: map[string]uint64{}, Causes: map[string]uint64{}, Findings: []captureFinding{}}
+	t := capture.NewTracker(capture.Options{Port: o.port, Frames: o.world != nil, OnPair: func(p *capture.Pair) error { return n.pair(ctx, p) }, OnData: o.progress})
 	if o.world != nil {
-		n.report.Keys = "test"
+		o.world.since = func() pos.Instant { return t.Stats().First }
 	}
-	t := capture.NewTracker(capture.Options{Port: o.port, Frames: o.world != nil, OnPair: n.pair, OnData: o.progress})
 	err = t.Read(ctx, r)
 	stats, told := t.Close()
 	if errors.Is(err, capture.ErrTorn) {
@@ -155,7 +155,9 @@ func analyzeCapture(ctx context.Context, r io.Reader, o analyzeOptions) (*captur
 	if err = cmp.Or(err, told); err != nil {
 		return nil, err
 	}
-	n.finish(stats)
+	if n.finish(stats); o.world != nil {
+		n.report.Keys = o.world.knows()
+	}
 	return &n.report, nil
 }
 
@@ -174,11 +176,11 @@ func (n *analysis) finish(stats capture.Stats) {
 }
 
 // pair takes one request. Where nobody wants to see every message, one that is approved is only counted.
-func (n *analysis) pair(p *capture.Pair) error {
+func (n *analysis) pair(ctx context.Context, p *capture.Pair) error {
 	var verdict judgement
 	if n.o.world != nil {
 		var err error
-		if verdict, err = n.o.world.judge(p); err != nil {
+		if verdict, err = n.o.world.judge(ctx, p); err != nil {
 			return err
 		}
 	}
@@ -244,7 +246,7 @@ func (n *analysis) keep(f *captureFinding) {
 	}
 	r.Reasons[name]++
 	if f.Certainty == journal.Proven || f.Certainty == journal.Indicated {
-		r.Causes[f.Cause]++
+		r.Causes[cmp.Or(f.Cause, f.Reason)]++ // without a cause the verdict itself is the proof
 	} else {
 		r.Causes["unproven"]++
 	}
@@ -333,5 +335,5 @@ func (n *analysis) possible(f *captureFinding, p *capture.Pair) {
 
 // proves is a verdict that the bytes themselves are the proof of.
 func (f *captureFinding) proves(r reason.Reason) {
-	f.Reason, f.Judged, f.Certainty, f.Cause, f.Owner = r.String(), judgedSame, journal.Proven, r.String(), r.Owner().String()
+	f.Reason, f.Judged, f.Certainty, f.Owner = r.String(), judgedSame, journal.Proven, r.Owner().String()
 }

@@ -44,6 +44,7 @@ type change struct {
 
 	PermitQuery  *permitQuery        `json:"permit_query,omitempty"` // asks and changes nothing
 	PermitPolicy *permitPolicyChange `json:"permit_policy,omitempty"`
+	Grade        *gradeQuery         `json:"grade,omitempty"` // asks and changes nothing
 	Repository   *repositoryChange   `json:"repository,omitempty"`
 	Publish      *publishChange      `json:"publish,omitempty"`
 	ReleaseState *releaseStateChange `json:"release_state,omitempty"`
@@ -64,6 +65,7 @@ type change struct {
 	OldPINs      *pinsQuery          `json:"old_pins,omitempty"`
 	Register     *registerQuery      `json:"register,omitempty"` // of cashiers, trainings and accounts
 
+	CloneClear  *cloneClearChange  `json:"clone_clear,omitempty"`
 	Loss        *lossChange        `json:"loss,omitempty"` // only signed: it is carried out where no host runs
 	Incident    *incidentChange    `json:"incident,omitempty"`
 	Incidents   *incidentQuery     `json:"incidents,omitempty"`
@@ -213,6 +215,8 @@ func (e *engine) carry(ctx context.Context, c change) (changed, error) {
 		return e.decideClaim(ctx, c.Decision, c.actors, c.proposal)
 	case c.Finding != nil:
 		return e.finding(ctx, c.Finding)
+	case c.CloneClear != nil:
+		return e.clearClone(ctx, c.CloneClear, c.actors)
 	case c.Resume != nil:
 		c.Resume.By = c.actor(c.Resume.By)
 		return e.resume(ctx, c.Resume)

@@ -21,9 +21,10 @@ func (e *engine) masterFor(ctx context.Context, t *registry.Terminal, components
 		if err != nil {
 			return errors.New("a new terminal needs the components of its master key")
 		}
-		t.Master, t.MasterKCV = old.Master, old.MasterKCV
+		t.Master, t.MasterKCV, t.MasterAt = old.Master, old.MasterKCV, old.MasterAt
 		return nil
 	}
+	t.MasterAt = e.clock()
 	t.Master, t.MasterKCV, err = e.load(ctx, keys.OfTerminal(t.ID.String()), keys.TerminalMaster, keys.CipherOf(t.Profile.SignInCode), components)
 	return err
 }

@@ -43,6 +43,7 @@ func explainForms() []explainForm {
 		explainList,
 		// What finds a message or reads one stands before the words: explain_*.go.
 		explainLast,
+		explainFoldForm,
 		explainMessage,
 		explainName,
 		explainCode,
@@ -56,7 +57,8 @@ func (explainCmd) Help() string {
 cause; the journal of the host does.
 
   touchstone explain A7
-  touchstone explain serial_proof_failed --lang zh`
+  touchstone explain serial_proof_failed --lang zh
+  touchstone explain fold`
 }
 
 // Run answers by the first form that takes the call.

@@ -37,6 +37,7 @@ type hostFlags struct {
 	RefusePlace      bool          `name:"refuse-place" help:"Refuse a terminal outside its registered circle; else it is recorded."`
 	PlaceMetres      uint32        `name:"place-metres" help:"Uncertainty of a reported place." default:"500"`
 	RefuseTail       bool          `name:"refuse-sequence" help:"Refuse a sign-in whose DE62 disagrees with the registered serial number."`
+	OnClone          string        `name:"on-clone" help:"observe: two devices with one identity open an incident; refuse: and both are refused until two people clear them (touchstone clone clear)." default:"observe" enum:"observe,refuse"`
 	SignInBurst      int           `name:"sign-in-burst" help:"Sign-ins of one terminal at once." default:"30"`
 	SignInEvery      time.Duration `name:"sign-in-every" help:"Then one sign-in each." default:"2s"`
 	MaxConnections   int           `name:"max-connections" help:"Connections in all." default:"20000"`
@@ -45,6 +46,7 @@ type hostFlags struct {
 	FrameTime        time.Duration `name:"frame-time" help:"From the first byte of a frame to its last." default:"10s"`
 	PINAge           int           `name:"pin-age-days" help:"How old a card's PIN is when its holder is reminded, days; 0 never." default:"365"`
 	tlsFlags
+	gradeFlags
 	httpsFlags
 	canaryFlags
 	boundFlags
@@ -84,6 +86,9 @@ func (f *hostFlags) check() error {
 	if err := f.guardFlags.check(); err != nil {
 		return err
 	}
+	if err := f.gradeFlags.check(); err != nil {
+		return err
+	}
 	if err := f.tlsFlags.check(); err != nil {
 		return err
 	}
@@ -106,7 +111,9 @@ func (f *hostFlags) policy(test bool) proof.Policy {
 	p := proof.DefaultPolicy()
 	p.SignInLifetime, p.ReversalLifetime, p.RepeatWindow = f.SignInLifetime, f.ReversalLifetime, f.RepeatWindow
 	p.AllowSingleDES = f.AllowSingleDES || test
+	f.gradeFlags.into(&p)
 	p.RefuseWeakMAC, p.RefusePlace, p.PlaceMetres, p.RefuseTail = f.RefuseWeakMAC, f.RefusePlace, f.PlaceMetres, f.RefuseTail
+	p.RefuseClones = f.OnClone == "refuse"
 	return p
 }
 
@@ -220,6 +227,7 @@ func (c *serveCmd) serve(a *app, e *engine, log *slog.Logger) error {
 	if e.line.Policy.AllowSingleDES {
 		log.Warn("single DES is accepted", slog.Bool("test_data_directory", e.test))
 	}
+	c.gradeFlags.announce(log)
 	tlsLn, err := c.tlsFlags.listen(e.test)
 	if err != nil {
 		return errors.Join(err, ln.Close())

@@ -68,6 +68,8 @@ func (e *engine) respond(ctx context.Context, c change) (any, error) {
 		return e.people(), nil
 	case c.PermitQuery != nil:
 		return e.answerPermit(ctx, c.PermitQuery)
+	case c.Grade != nil:
+		return e.grades(ctx, c.Grade)
 	case c.Updates != nil:
 		return e.updates(ctx, c.Updates)
 	case c.Seal != nil:

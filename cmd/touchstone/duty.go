@@ -52,6 +52,8 @@ func (c *change) duty() (duty, bool) {
 		return duty{act: "canary_finding", own: true}, true
 	case c.Resume != nil:
 		return duty{act: "sales_resume", roles: security, free: true}, true
+	case c.CloneClear != nil:
+		return duty{act: "clone_clear", roles: []staff.Role{staff.Security, staff.Field}, two: true}, true
 	case c.PermitPolicy != nil:
 		return duty{act: "permit_policy_set", roles: security, two: true}, true
 	case c.Repository != nil:

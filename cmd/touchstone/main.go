@@ -47,6 +47,8 @@ type commands struct {
 	Events        eventsCmd        `cmd:"" help:"What a person should know that no message says: a proof that no longer proves, a terminal that changed."`
 	Canary        canaryCmd        `cmd:"" help:"Send known-bad messages from reserved terminals and see that each is refused for its reason; resume stopped sales."`
 	Permit        permitCmd        `cmd:"" help:"What a terminal may do now, why, and what would restore it; how many may do what; the policy."`
+	Grade         gradeCmd         `cmd:"" help:"What the proofs of each terminal are worth, why, and which steps would raise them most."`
+	Policy        policyCmd        `cmd:"" help:"Try another policy on what already happened: who would be newly refused, and why."`
 	Staff         staffCmd         `cmd:"" help:"The people of acquirer and laboratory: their accounts and roles."`
 	Cashier       cashierCmd       `cmd:"" help:"The people at the counters: operator numbers of each shop."`
 	Train         trainCmd         `cmd:"" help:"The rule of the counter, its test, and who is trained until when."`
@@ -64,6 +66,8 @@ type commands struct {
 	Mail          mailCmd          `cmd:"" help:"A mail server that keeps what it is given, for trying things out."`
 	Lab           labCmd           `cmd:"" help:"The certification laboratory: catalogue of requirements, runs against the host, findings, reports."`
 	SecurityCert  labCertificate   `cmd:"" name:"certificate" help:"Security certificates of terminal models: issue, verify offline, suspend, withdraw."`
+	Analyze       analyzeCmd       `cmd:"" help:"Captured traffic: find the messages, pair them, explain every refusal; with test keys prove causes."`
+	Shadow        shadowCmd        `cmd:"" help:"Mirrored traffic: what this host would have refused. It answers nothing."`
 	Journal       journalCmd       `cmd:"" help:"Read the journal: its tail, one message's whole verdict, or verify its chain."`
 	Explain       explainCmd       `cmd:"" help:"What an answer code or a reason means, and what each person does."`
 	Calc          calcCmd          `cmd:"" help:"Compute MACs, check values, PIN blocks and SM2/SM3/SM4: JSON Lines in, JSON Lines out."`

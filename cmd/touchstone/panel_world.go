@@ -67,6 +67,8 @@ func (f panelForm) fits(needs []terminal.Need) bool {
 			ok = f.profile == registry.MACECB3DES
 		case terminal.NeedX919:
 			ok = f.profile == registry.MACX919
+		case terminal.NeedFold:
+			ok = weak
 		case terminal.NeedStrongMAC:
 			ok = weak
 		case terminal.NeedStopped:

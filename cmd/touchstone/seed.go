@@ -131,7 +131,7 @@ func (e *engine) seedTerminal(ctx context.Context, t sampleTerminal) ([]any, err
 			return nil, err
 		}
 	}
-	reg := &registry.Terminal{ID: t.id, Merchant: t.merchant, Serial: t.serial, Place: t.place, Permit: registry.FullPermit, Visitor: t.visitor,
+	reg := &registry.Terminal{ID: t.id, Merchant: t.merchant, Serial: t.serial, Place: t.place, Permit: registry.FullPermit, Visitor: t.visitor, MasterAt: e.clock(),
 		Profile: registry.Profile{SignInCode: t.code, MAC: t.profile, ChipReader: t.chip}}
 	for _, n := range t.networks {
 		reg.Networks = append(reg.Networks, must(pos.ParseNetwork(n)))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"touchstone/effectiveness"
+	"touchstone/grade"
 	"touchstone/journal"
 	"touchstone/pos"
 	"touchstone/registry"
@@ -50,6 +51,7 @@ type watch struct {
 	mu    sync.Mutex // guards state
 	state *effectiveness.State
 	also  func(journal.Entry) // reads every entry after the figures did
+	book  *grade.Book         // what was seen of each terminal
 
 	pending map[told]*effectiveness.Change // Run's own: changes that have no event yet
 	ready   chan struct{}                  // closed when the journal has been read to its head once
@@ -63,7 +65,7 @@ type told struct {
 
 func newWatch(reader *sqlite.Reader, clock func() pos.Instant, log *slog.Logger) *watch {
 	return &watch{reader: reader, clock: clock, log: log, queue: make(chan piece, watchBlocks),
-		state: effectiveness.New(effectiveness.DefaultStandard(), effectiveness.LiveBounds()), pending: map[told]*effectiveness.Change{},
+		state: effectiveness.New(effectiveness.DefaultStandard(), effectiveness.LiveBounds()), pending: map[told]*effectiveness.Change{}, book: grade.NewBook(grade.Stretch),
 		ready: make(chan struct{})}
 }
 
@@ -174,6 +176,7 @@ func (w *watch) fold(b journal.Block) error {
 	return b.Each(func(e journal.Entry) error {
 		changes, err := w.state.Fold(e)
 		w.also(e)
+		w.book.Fold(e)
 		for i := range changes {
 			w.pending[told{e.Seq, changes[i].Trait.String()}] = &changes[i]
 		}

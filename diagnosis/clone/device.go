@@ -145,12 +145,12 @@ func (o *one) follow(w *Weights, m *message) (l uint8, kind Kind, late bool) {
 // returned is what going on with the other lane says.
 func (o *one) returned(w *Weights, m *message, both bool) Kind {
 	switch {
+	case o.breaks >= restless:
+		return Follows // its traces are in no order: they tell nothing
 	case o.usedOtherwise(m):
 		return SameTrace
 	case both:
 		return Follows // its trace fits either
-	case o.breaks >= restless:
-		return Follows // its traces are in no order: they tell nothing
 	case between(o.lanes[0].top, o.lanes[1].top) > w.Far && o.lanes[1-o.last].run >= 2:
 		return ReturnFar
 	}
@@ -159,7 +159,7 @@ func (o *one) returned(w *Weights, m *message, both bool) Kind {
 
 // A terminal whose sequence breaks so often has traces that tell nothing: drawn at random, or lost at every start.
 const (
-	restless = 4
+	restless = 3
 	calm     = 32
 )
 

@@ -1,0 +1,527 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/hex"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"touchstone/diagnosis"
+	"touchstone/iso8583"
+	"touchstone/journal"
+	"touchstone/paycrypto/mac"
+	"touchstone/pos"
+	"touchstone/reason"
+	"touchstone/terminal"
+)
+
+// wireLane is a sample terminal of the shops on a connection of its own.
+func (r *canaryRig) wireLane(t *testing.T, own *benchTerminal) *lane {
+	t.Helper()
+	nc, err := net.Dial("tcp", r.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { nc.Close() })
+	l := &lane{nc, bufio.NewReader(nc), own}
+	l.signIn(t)
+	return l
+}
+
+func (l *lane) signIn(t *testing.T) {
+	t.Helper()
+	if err := l.own.signIn(&benchConn{net: l.net, r: l.r}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// answer sends a frame and gives its answer, LEN included.
+func (l *lane) answer(t *testing.T, frame []byte) []byte {
+	t.Helper()
+	l.send(t, frame)
+	got, err := iso8583.ReadFrame(l.r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+// sell sends the terminal's next sale, right in everything, which brings its newest keys into force.
+func (l *lane) sell(t *testing.T) {
+	t.Helper()
+	if code := codeOf(t, l.answer(t, l.own.next(true))); code != "00" {
+		t.Fatalf("a sale is answered %s", code)
+	}
+}
+
+func codeOf(t *testing.T, answer []byte) string {
+	t.Helper()
+	var m iso8583.Message
+	if err := iso8583.UnionPay.Parse(&m, answer); err != nil {
+		t.Fatal(err)
+	}
+	return string(m.Raw(39))
+}
+
+// wrong is the terminal's next sale, and what makes it wrong.
+func (l *lane) wrong(spoil func(frame []byte, at int)) []byte {
+	frame := bytes.Clone(l.own.next(true))
+	spoil(frame, len(frame)-macSize)
+	return frame
+}
+
+// remade is DE64 under a key over frame[from:] up to itself.
+func remade(key *mac.Key, from int) func(frame []byte, at int) {
+	return func(frame []byte, at int) {
+		de64 := key.Sum8(frame[from:at])
+		copy(frame[at:], de64[:])
+	}
+}
+
+// behindA0 are ways to a wrong MAC, each another cause. They are messages of one terminal; sibling is another of the
+// same shop, former the key of an earlier sign-in.
+func behindA0(own, sibling *lane, former *mac.Key) map[string]func() []byte {
+	lower := func(frame []byte, at int) { copy(frame[at:], bytes.ToLower(frame[at:])) }
+	return map[string]func() []byte{
+		"unknown":  func() []byte { return own.wrong(func(frame []byte, at int) { copy(frame[at:], "0123ABCD") }) },
+		"stale":    func() []byte { return own.wrong(remade(former, mtiAt)) },
+		"sibling":  func() []byte { return own.wrong(remade(sibling.own.mak, mtiAt)) },
+		"coverage": func() []byte { return own.wrong(remade(own.own.mak, iso8583.LengthSize)) },
+		"altered":  func() []byte { return own.wrong(func(frame []byte, _ int) { frame[traceAt-2] ^= 0x01 }) },
+		"encoding": func() []byte { return own.wrong(lower) },
+	}
+}
+
+// shopMates are two lanes of terminals of one shop that speak the same algorithm, and the former key of the first.
+func (r *canaryRig) shopMates(t *testing.T) (own, sibling *lane, former *mac.Key) {
+	t.Helper()
+	var pair []*benchTerminal
+	for _, one := range honest() {
+		if len(pair) == 1 && (one.merchant != pair[0].merchant || one.code != pair[0].code) {
+			continue
+		}
+		if len(pair) < 2 && one.code == 3 {
+			pair = append(pair, one)
+		}
+	}
+	if len(pair) < 2 {
+		t.Fatal("no shop has two terminals of one kind")
+	}
+	own, sibling = r.wireLane(t, pair[0]), r.wireLane(t, pair[1])
+	own.sell(t)
+	sibling.sell(t)
+	former = own.own.mak
+	own.signIn(t)
+	own.sell(t)
+	return own, sibling, former
+}
+
+// TestNothingOfACauseOnTheWire: whatever is behind a refusal, its answer has the same code and the same size; only the
+// echoed trace, the time and the reference number differ. Nothing more is sent.
+func TestNothingOfACauseOnTheWire(t *testing.T) {
+	r := newDiagnosisRig(t, roomy, nil)
+	own, sibling, former := r.shopMates(t)
+	var sizes []int
+	var first []byte
+	for round := range 3 {
+		for name, message := range behindA0(own, sibling, former) {
+			got := own.answer(t, message())
+			if code := codeOf(t, got); code != "A0" {
+				t.Errorf("%s: answered %s", name, code)
+			}
+			sizes = append(sizes, len(got))
+			masked := maskAnswer(t, got)
+			if first == nil {
+				first = masked
+			}
+			if !bytes.Equal(masked, first) {
+				t.Errorf("%s, round %d: the answer differs\n%s\n%s", name, round, hex.EncodeToString(masked), hex.EncodeToString(first))
+			}
+		}
+		r.e.diagnoser.drain() // and once more with what experiments have taught
+	}
+	slices.Sort(sizes)
+	if sizes[0] != sizes[len(sizes)-1] {
+		t.Errorf("answers of %d to %d bytes", sizes[0], sizes[len(sizes)-1])
+	}
+	own.sell(t) // nothing came in between: the next frame answers the next message
+	for _, serial := range []terminal.Fault{terminal.WrongSerialCipher} {
+		opened, card := r.visitor(t, 0)
+		for range 2 {
+			if got, err := opened.Misbehave(t.Context(), serial, card, 100); err != nil || got.DE39.String() != "A7" {
+				t.Errorf("%s: answered %s: %v", serial, got.DE39, err)
+			}
+		}
+	}
+}
+
+// maskAnswer blanks what differs between two answers to the same request: DE11, DE12, DE13 and DE37.
+func maskAnswer(t *testing.T, answer []byte) []byte {
+	t.Helper()
+	var m iso8583.Message
+	if err := iso8583.UnionPay.Parse(&m, answer); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int{4, 11, 12, 13, 15, 37} {
+		clear(m.Raw(n)) // a view of answer
+	}
+	return answer
+}
+
+// newestRefusal is the entry of the newest security refusal.
+func (r *canaryRig) newestRefusal(t *testing.T) (uint64, journal.Exchange) {
+	t.Helper()
+	seq, ok, err := r.e.store.LastRefusal(t.Context(), true)
+	if err != nil || !ok {
+		t.Fatalf("no refusal: %v", err)
+	}
+	e, err := r.e.store.Entry(t.Context(), seq)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var x journal.Exchange
+	if err := x.Parse(e); err != nil {
+		t.Fatal(err)
+	}
+	return seq, x
+}
+
+// TestCausesOfTheWire: what the reference terminal does wrong on the wire is found, by the real module with keys of the
+// register and of earlier sign-ins, and the causes are still there after a restart.
+func TestCausesOfTheWire(t *testing.T) {
+	r := newDiagnosisRig(t, roomy, nil)
+	type want struct {
+		reason    reason.Reason
+		cause     reason.Cause
+		certainty journal.Certainty
+	}
+	found := map[uint64]want{}
+	expect := func(what string, w want) {
+		t.Helper()
+		seq, x := r.newestRefusal(t)
+		_, of := r.causes(t)
+		c, ok := of[seq]
+		if !ok || x.Reason != w.reason || c.Cause != w.cause.String() || c.Certainty != w.certainty || c.Reason != w.reason.String() || c.Terminal != x.Terminal.String() {
+			t.Errorf("%s: entry %d refused for %s, found %s %s %v, want %s %s", what, seq, x.Reason, c.Certainty, c.Cause, c.Facts, w.certainty, w.cause)
+		}
+		found[seq] = w
+	}
+	opened, card := r.visitor(t, 0)
+	fault := func(f terminal.Fault, w want) {
+		t.Helper()
+		if _, err := opened.Misbehave(t.Context(), f, card, 1850); err != nil {
+			t.Fatalf("%s: %v", f, err)
+		}
+		expect(string(f), w)
+	}
+	own, sibling, former := r.shopMates(t)
+	wire := behindA0(own, sibling, former)
+	send := func(name string, w want) {
+		t.Helper()
+		own.answer(t, wire[name]())
+		expect(name, w)
+	}
+	send("unknown", want{reason.MACFailed, reason.NoCause, journal.Unproven})
+	send("coverage", want{reason.MACFailed, reason.MACWrongCoverage, journal.Proven})
+	send("encoding", want{reason.MACFailed, reason.MACWrongEncoding, journal.Proven})
+	send("stale", want{reason.MACFailed, reason.MACStaleKey, journal.Indicated}) // a newer key was used: who else has the old one?
+	fault(terminal.WrongSerialCipher, want{reason.SerialProofFailed, reason.NoCause, journal.Unproven})
+	fault(terminal.PINStaleKey, want{reason.PINFormat, reason.PINStaleKey, journal.Proven})
+	_, before := r.causes(t)
+	dir := r.dir
+	r.stop()
+	again := newCanaryRig(t, rigOptions{dir: dir, change: func(o *engineOptions) { o.diagnosis, o.withoutView = roomy, false }})
+	_, after := again.causes(t)
+	for seq, w := range found {
+		if c, _, ok, err := again.e.store.CauseOf(t.Context(), seq); err != nil || !ok || c.Cause != w.cause.String() || c.Certainty != w.certainty {
+			t.Errorf("after the restart: verdict %d: %s %s, %t, %v", seq, c.Certainty, c.Cause, ok, err)
+		}
+	}
+	if len(after) != len(before) {
+		t.Errorf("%d causes before the restart, %d after", len(before), len(after))
+	}
+}
+
+// TestASecondMessageProves: what was only indicated is proven by another message, also where the first was read from
+// the journal after a restart; and the first verdict is then proven too. The same bytes again prove nothing.
+func TestASecondMessageProves(t *testing.T) {
+	r := newDiagnosisRig(t, roomy, nil)
+	own, sibling, former := r.shopMates(t)
+	stale := func(l *lane) uint64 {
+		t.Helper()
+		l.answer(t, l.wrong(remade(former, mtiAt)))
+		seq, _ := r.newestRefusal(t)
+		return seq
+	}
+	certainty := func(seq uint64) (journal.Certainty, uint64) {
+		_, of := r.causes(t)
+		return of[seq].Certainty, of[seq].With
+	}
+	first := stale(own)
+	if c, _ := certainty(first); c != journal.Indicated {
+		t.Fatalf("the first is %s", c)
+	}
+	_ = sibling
+	dir, terminalOf := r.dir, own.own
+	own.net.Close()
+	r.stop()
+	r = newCanaryRig(t, rigOptions{dir: dir, change: func(o *engineOptions) { o.diagnosis, o.withoutView = roomy, false }})
+	nc, err := net.Dial("tcp", r.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { nc.Close() })
+	own = &lane{nc, bufio.NewReader(nc), terminalOf}
+	until(t, "the journal is read", r.e.watch.caughtUp)
+	second := stale(own)
+	if c, with := certainty(second); c != journal.Proven || with != first {
+		t.Errorf("the second is %s with %d, want %d", c, with, first)
+	}
+	if c, with := certainty(first); c != journal.Proven || with != second {
+		t.Errorf("then the first is %s with %d, want %d", c, with, second)
+	}
+}
+
+// TestKilledBeforeTheCause: what the host had not examined when it died is not examined by the next: the bytes are gone.
+// Its verdict has no cause, which the reader tells.
+func TestKilledBeforeTheCause(t *testing.T) {
+	r := newDiagnosisRig(t, roomy, nil)
+	hold := &fakeModule{find: unproven, block: make(chan struct{})}
+	r.use(hold)
+	own, _, _ := r.shopMates(t)
+	own.answer(t, own.wrong(func(frame []byte, at int) { copy(frame[at:], "0123ABCD") }))
+	seq, x := r.newestRefusal(t)
+	if !x.Reason.Sought() {
+		t.Fatalf("refused for %s", x.Reason)
+	}
+	dead := filepath.Join(inMemory(t), "shop") // the disk as kill -9 leaves it
+	if err := os.CopyFS(dead, os.DirFS(r.dir)); err != nil && !strings.Contains(err.Error(), "control.sock") {
+		t.Fatal(err)
+	}
+	close(hold.block)
+	again := newCanaryRig(t, rigOptions{dir: dead, change: func(o *engineOptions) { o.diagnosis, o.withoutView = roomy, false }})
+	all, _ := again.causes(t)
+	if _, _, ok, err := again.e.store.CauseOf(t.Context(), seq); ok || err != nil || len(all) != 0 {
+		t.Errorf("a cause was found of bytes that are gone: %t, %d entries, %v", ok, len(all), err)
+	}
+}
+
+// TestOverTheBudgetOnTheWire: of one terminal's row of refusals so many are examined, the others are one entry; and a
+// canary's are none.
+func TestOverTheBudgetOnTheWire(t *testing.T) {
+	r := newDiagnosisRig(t, diagnoseBudget{second: 200, minute: 1, share: 100}, nil)
+	m := &fakeModule{find: unproven}
+	r.use(m)
+	own, sibling, former := r.shopMates(t)
+	wire := behindA0(own, sibling, former)
+	for range 20 {
+		own.answer(t, wire["unknown"]())
+	}
+	all, _ := r.causes(t)
+	tried, untried := 0, 0
+	for _, c := range all {
+		switch c.Certainty {
+		case journal.Unproven:
+			tried++
+		case journal.Untried:
+			untried++
+			if c.Facts[factMessages] != "18" || c.Facts[diagnosis.FactWhy] != whyBudget {
+				t.Errorf("told %v", c.Facts)
+			}
+		}
+	}
+	if tried != 2 || untried != 1 || len(all) != 3 {
+		t.Errorf("%d examined, %d entries of others", tried, untried)
+	}
+	m.mu.Lock()
+	for _, c := range m.cases {
+		if bytes.Count(c.Frame, []byte{0}) != len(c.Frame) {
+			t.Error("a case still holds its message")
+		}
+	}
+	m.mu.Unlock()
+	if got := r.hand.round(t.Context()); len(got.wrong()) != 0 {
+		t.Errorf("the canary finds %v", got.wrong())
+	}
+	if more, _ := r.causes(t); len(more) != len(all) {
+		t.Errorf("%d causes of a canary's messages", len(more)-len(all))
+	}
+}
+
+// TestKeysThatMayBeTried: the terminal's own first, by number and age, then the shop's, then the neighbours'; and no
+// more than the rules allow.
+func TestKeysThatMayBeTried(t *testing.T) {
+	r := newDiagnosisRig(t, roomy, nil)
+	m := &fakeModule{find: unproven}
+	r.use(m)
+	own, sibling, _ := r.shopMates(t)
+	for range 10 {
+		own.signIn(t)
+	}
+	own.sell(t)
+	own.signIn(t) // pending
+	if err := r.e.view.CatchUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	own.signIn(t) // newer than the view; it replaces the pending one
+	own.answer(t, own.wrong(func(frame []byte, at int) { copy(frame[at:], "0123ABCD") }))
+	r.e.diagnoser.drain()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.cases) != 1 {
+		t.Fatalf("%d cases", len(m.cases))
+	}
+	c := m.cases[0]
+	var former []uint32
+	for i, k := range c.Keys {
+		switch {
+		case k.Terminal == own.own.id && i > 0 && c.Keys[i-1].Terminal != own.own.id:
+			t.Errorf("key %d: one of its own comes after others'", i)
+		case k.Source == diagnosis.OwnFormer:
+			former = append(former, k.Set.Number)
+		}
+	}
+	// Sign-ins 1 and 2 of shopMates, 3 to 12, of which 12 is in force, 13, and 14 pending.
+	if c.Keys[0].Source != diagnosis.OwnInForce || c.Keys[0].Set.Number != 12 || c.Keys[1].Source != diagnosis.OwnPending || c.Keys[1].Set.Number != 14 {
+		t.Errorf("first %s %d, %s %d", c.Keys[0].Source, c.Keys[0].Set.Number, c.Keys[1].Source, c.Keys[1].Set.Number)
+	}
+	if want := []uint32{13, 11, 10, 9, 8, 7, 6, 5}; !slices.Equal(former, want) {
+		t.Errorf("former sets %v, want %v", former, want)
+	}
+	for _, k := range c.Keys {
+		if k.Source == diagnosis.OwnFormer && (k.Later != (k.Set.Number < 12) || k.Used) {
+			t.Errorf("set %d: used %t, a later one used %t", k.Set.Number, k.Used, k.Later)
+		}
+	}
+	if !slices.ContainsFunc(c.Keys, func(k diagnosis.Candidate) bool {
+		return k.Source == diagnosis.Sibling && k.Terminal == sibling.own.id && k.Used && k.Serial == sibling.own.serial && len(k.Key) > 0
+	}) {
+		t.Error("the sibling's keys are not among those tried")
+	}
+	if len(c.Keys) > diagnosis.MaxCandidates || len(c.Serials) > diagnosis.MaxCandidates || len(c.Masters) != 1 {
+		t.Errorf("%d keys, %d serials, %d masters", len(c.Keys), len(c.Serials), len(c.Masters))
+	}
+	if len(c.Serials) == 0 || c.Serials[0].Source != diagnosis.SerialDevice || c.Serials[0].Serial != own.own.serial {
+		t.Error("the presented device's key does not come first")
+	}
+}
+
+// TestTraceThatBeganAgain: inferred from the journal, never proven.
+func TestTraceThatBeganAgain(t *testing.T) {
+	for name, c := range map[string]struct {
+		before, signIn, after pos.STAN
+		want                  reason.Cause
+	}{
+		"battery loss":        {500, 1, 2, reason.TraceReset},
+		"no lower at sign-in": {500, 501, 500, reason.NoCause},
+		"far above":           {500, 300, 301, reason.NoCause},
+	} {
+		r := newDiagnosisRig(t, roomy, nil)
+		l := r.wireLane(t, honest()[0])
+		l.own.trace = uint64(c.after) - 1
+		l.sell(t)
+		l.own.trace = uint64(c.before) - 1
+		l.sell(t)
+		l.signInAt(t, c.signIn)
+		l.own.trace = uint64(c.after) - 1
+		frame := bytes.Clone(l.own.next(true))
+		frame[traceAt-1] ^= 0x10 // another amount
+		remade(l.own.mak, mtiAt)(frame, len(frame)-macSize)
+		if code := codeOf(t, l.answer(t, frame)); code != "94" {
+			t.Fatalf("%s: answered %s", name, code)
+		}
+		seq, _ := r.newestRefusal(t)
+		_, of := r.causes(t)
+		got := of[seq]
+		if got.Cause != c.want.String() || (c.want != reason.NoCause) != (got.Certainty == journal.Indicated) || got.OneIn != 0 {
+			t.Errorf("%s: %s %s %v", name, got.Certainty, got.Cause, got.Facts)
+		}
+		r.stop()
+	}
+}
+
+// signInAt signs in under a trace number.
+func (l *lane) signInAt(t *testing.T, trace pos.STAN) {
+	t.Helper()
+	bare, err := terminal.NewBare(l.own.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, iso8583.LengthSize+iso8583.MaxFrame)
+	frame, err := bare.SignIn(buf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, n := mtiAt+2+8, trace // DE11 is the first element of a sign-in
+	for i := 2; i >= 0; i-- {
+		frame[at+i] = byte(n%10) | byte(n/10%10)<<4
+		n /= 100
+	}
+	if code, err := bare.TakeSignIn(l.answer(t, frame)); err != nil || code != pos.Approved {
+		t.Fatalf("sign-in: %s %v", code, err)
+	}
+	l.own.mak = bare.MAK()
+}
+
+// TestKeysThatAreNotTaken: sign-ins that are answered and after which nothing is sent, told once and also not again
+// after a restart; any message under any key says that the terminal does send.
+func TestKeysThatAreNotTaken(t *testing.T) {
+	r := newDiagnosisRig(t, roomy, nil)
+	quiet := func(l *lane, n int) {
+		for range n {
+			l.signIn(t)
+		}
+	}
+	told := func(r *canaryRig) (found []journal.Cause) {
+		r.e.diagnoser.drain()
+		for _, c := range r.e.diagnoser.book.inferred() {
+			r.e.diagnoser.tell([]*journal.Cause{c})
+		}
+		all, _ := r.causes(t)
+		for _, c := range all {
+			if c.Cause == reason.KeysNotTaken.String() {
+				found = append(found, c)
+			}
+		}
+		return found
+	}
+	until(t, "the journal is read", r.e.watch.caughtUp)
+	silent, busy := r.wireLane(t, honest()[0]), r.wireLane(t, honest()[1])
+	quiet(silent, silentSignIns-2)
+	quiet(busy, silentSignIns-2)
+	busy.sell(t)
+	quiet(busy, silentSignIns-2)
+	r.watched(t)
+	if got := told(r); len(got) != 0 {
+		t.Errorf("told too early: %+v", got)
+	}
+	quiet(silent, 4)
+	r.watched(t)
+	got := told(r)
+	if len(got) != 1 || got[0].Terminal != silent.own.id.String() || got[0].Certainty != journal.Indicated || got[0].Reason != "none" || got[0].Facts[factSignIns] != "5" {
+		t.Fatalf("told %+v", got)
+	}
+	silent.net.Close()
+	busy.net.Close()
+	dir := r.dir
+	r.stop()
+	r = newCanaryRig(t, rigOptions{dir: dir, change: func(o *engineOptions) { o.diagnosis, o.withoutView = roomy, false }})
+	until(t, "the journal is read", r.e.watch.caughtUp)
+	quiet(r.wireLane(t, silent.own), 2)
+	r.watched(t)
+	if got := told(r); len(got) != 1 {
+		t.Errorf("after the restart told %+v", got)
+	}
+}
+
+// watched waits until the watch has read what is durable now.
+func (r *canaryRig) watched(t *testing.T) {
+	t.Helper()
+	want := r.e.ledger.Durable()
+	until(t, "the watch reads the newest entry", func() bool { return r.e.watch.last() >= want })
+}

@@ -1,0 +1,323 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"touchstone/capture"
+	"touchstone/diagnosis"
+	"touchstone/journal"
+	"touchstone/keys"
+	"touchstone/pos"
+	"touchstone/proof"
+	"touchstone/reason"
+	"touchstone/registry"
+)
+
+// mirrored is what a mirror keeps of one terminal beside the ledger: former keys and what experiments came to.
+type mirrored struct {
+	sets    []issuedSet // the newest last
+	issued  uint32      // sign-ins answered with keys
+	masters []keys.Wrapped
+	keys    string   // why its keys in use are not known, "" they are
+	prior   [][]byte // ends of card numbers, the newest last; secret
+	earlier []diagnosis.Indication
+	attempt uint32
+	from    pos.Address // where it was last heard from
+}
+
+type issuedSet struct {
+	keys.Set
+	used bool
+}
+
+// The bounds of what is kept of a terminal.
+const (
+	keptSets    = 9 // the set in force, and 8 former ones
+	keptEarlier = 8
+	formerLife  = 7 * 24 * time.Hour
+)
+
+func (m *mirror) of(id pos.TerminalID) *mirrored {
+	k := m.terminals[id]
+	if k == nil {
+		k = &mirrored{}
+		m.terminals[id] = k
+	}
+	return k
+}
+
+func (k *mirrored) wipe() {
+	for _, end := range k.prior {
+		clear(end)
+	}
+}
+
+// remember keeps the end of a card number that a proven message had: a factor that may stay.
+func (k *mirrored) remember(p pos.PAN) {
+	p.Use(func(digits []byte) {
+		if n := len(digits); n >= 6 {
+			k.prior = append(k.prior, slices.Clone(digits[n-6:]))
+		}
+	})
+	if n := len(k.prior) - diagnosis.MaxPrior; n > 0 {
+		clear(k.prior[0])
+		k.prior = slices.Delete(k.prior, 0, n)
+	}
+}
+
+// learn follows entries of the journal, and of what is judged: which keys a terminal was given.
+func (m *mirror) learn(e journal.Entry) {
+	switch e.Kind {
+	case journal.KindTerminal:
+		var t registry.Terminal
+		if json.Unmarshal(e.Body, &t) == nil && len(t.Master) > 0 {
+			m.of(t.ID).master(t.Master)
+		}
+	case journal.KindExchange:
+		var x journal.Exchange
+		if x.Parse(e) == nil {
+			m.learnExchange(&x)
+		}
+	}
+}
+
+func (m *mirror) learnExchange(x *journal.Exchange) {
+	verified := x.Flags&journal.FlagMACVerified != 0
+	if x.Effect != journal.KeysIssued && !verified {
+		return
+	}
+	k := m.of(x.Terminal)
+	if verified {
+		k.attempt, k.from = 0, x.Source
+		for i := range k.sets {
+			k.sets[i].used = k.sets[i].used || k.sets[i].Number == x.KeySet
+		}
+	}
+	if x.Effect == journal.KeysIssued {
+		k.issued++
+		s := issuedSet{Set: keys.Set{Number: k.issued, Code: x.KeyCode, Issued: x.At}}
+		copy(s.Wrapped[:], x.Wrapped)
+		if k.sets = append(k.sets, s); len(k.sets) > keptSets {
+			k.sets = slices.Delete(k.sets, 0, 1)
+		}
+	}
+}
+
+// master keeps a master key and the few before it, the newest first.
+func (k *mirrored) master(w keys.Wrapped) {
+	if len(k.masters) > 0 && slices.Equal(k.masters[0], w) {
+		return
+	}
+	k.masters = slices.Insert(k.masters, 0, slices.Clone(w))
+	k.masters = k.masters[:min(len(k.masters), diagnosis.MaxMasters)]
+}
+
+// blindness is what a verdict rests on that lies before the capture, where it is not what the host decided.
+func (m *mirror) blindness(k *mirrored, v *judgement) string {
+	p, s := m.pair, &m.x.Snapshot
+	agrees := p.Answered && p.Answer.Code == v.code && k.keys == ""
+	if v.reason == reason.None || agrees && !m.past.young {
+		return ""
+	}
+	switch v.reason {
+	case reason.NotSignedIn, reason.MACFailed, reason.PINFormat, reason.TrackDecryptFailed, reason.TrackPANMismatch, reason.KeyAlgorithmMismatch:
+		if k.keys != "" {
+			return k.keys
+		}
+		if s.Session.Last == 0 {
+			return blindSignIn
+		}
+	case reason.BatchMismatch:
+		if s.Money.Empty && s.Money.LastBatch == 0 {
+			m.adoptBatch(v)
+			return blindBatch
+		}
+	case reason.OriginalNotFound:
+		return blindOriginal
+	}
+	return ""
+}
+
+// adoptBatch takes over the open batch that a host approved a message in, of a terminal of which nothing is known.
+func (m *mirror) adoptBatch(v *judgement) {
+	p := m.pair
+	if !p.Answered || p.Answer.Code != pos.Approved || p.Request.Batch == 0 {
+		return
+	}
+	x := &journal.Exchange{At: m.now, Terminal: p.Request.Terminal, Merchant: p.Request.Merchant, Effect: journal.Settled, NextBatch: p.Request.Batch,
+		MTI: 0x0500, DE39: pos.Approved}
+	raw, _ := x.AppendEntry(nil, 0)
+	seq, err := m.committer.Enqueue(x, journal.Outcome, nil)
+	if err != nil {
+		return
+	}
+	e, err := journal.ParseEntry(seq, raw)
+	if err == nil {
+		_ = m.ledger.Replay(context.Background(), e)
+	}
+}
+
+// experiment asks the module what is behind a refusal.
+func (m *mirror) experiment(k *mirrored, v *judgement) *diagnosis.Finding {
+	s, r := &m.x.Snapshot, &m.x.Request
+	if s.Terminal == nil {
+		return nil
+	}
+	facts := caseFacts{verdict: v.seq, at: m.now, reason: v.reason, profile: s.Terminal.Profile.MAC, code: s.Session.InForce.Code,
+		device: s.Terminal.Serial, masters: k.masters}
+	if facts.code == 0 {
+		facts.code = s.Terminal.Profile.SignInCode
+	}
+	facts.keys, facts.serials = m.candidates(k, s.Terminal), m.devices(s, r)
+	c, err := caseFromFrame(m.pair.Request.Frame, facts)
+	if err != nil {
+		return nil
+	}
+	defer c.Wipe()
+	c.Earlier, c.Attempt = k.earlier, k.attempt
+	for i := len(k.prior) - 1; i >= 0; i-- {
+		c.Prior = append(c.Prior, slices.Clone(k.prior[i]))
+	}
+	if c.PIN != nil {
+		c.PIN.Until = pos.Instant(1<<63 - 1) // the block is in a file; no clock protects it
+	}
+	f := m.module.Diagnose(c)
+	if f.Cause == reason.NoCause {
+		k.attempt++
+	}
+	k.earlier = slices.Insert(k.earlier, 0, f.Indication(v.seq))
+	k.earlier = k.earlier[:min(len(k.earlier), keptEarlier)]
+	return &f
+}
+
+// candidates are the working keys that the rules of proof allow to be tried, the terminal's own first.
+func (m *mirror) candidates(k *mirrored, t *registry.Terminal) []diagnosis.Candidate {
+	list := m.own(k, t)
+	for _, id := range m.merchants[t.Merchant] {
+		if id != t.ID {
+			list = m.others(list, id, diagnosis.Sibling)
+		}
+	}
+	for id, other := range m.terminals {
+		if len(list) >= diagnosis.MaxCandidates {
+			break
+		}
+		if other.from == m.pair.Client.Address && id != t.ID {
+			if reg, err := m.ledger.Terminal(id); err == nil && reg.Merchant != t.Merchant {
+				list = m.others(list, id, diagnosis.Neighbour)
+			}
+		}
+	}
+	return list[:min(len(list), diagnosis.MaxCandidates)]
+}
+
+func (m *mirror) own(k *mirrored, t *registry.Terminal) (list []diagnosis.Candidate) {
+	session := &m.x.Snapshot.Session
+	later := false
+	for i := len(k.sets) - 1; i >= 0; i-- {
+		s := k.sets[i]
+		source := diagnosis.OwnFormer
+		switch s.Number {
+		case session.InForce.Number:
+			source = diagnosis.OwnInForce
+		case session.Pending.Number:
+			source = diagnosis.OwnPending
+		}
+		if source == diagnosis.OwnFormer && m.now.Sub(s.Issued) > formerLife {
+			continue
+		}
+		list = append(list, diagnosis.Candidate{Source: source, Terminal: t.ID, Set: s.Set, Algorithm: proof.AlgorithmOf(t.Profile.MAC, s.Code), Used: s.used, Later: later})
+		later = later || s.used
+	}
+	slices.SortStableFunc(list, func(a, b diagnosis.Candidate) int { return int(a.Source) - int(b.Source) })
+	return list
+}
+
+// others adds the newest set of another terminal, with the device bound to it.
+func (m *mirror) others(list []diagnosis.Candidate, id pos.TerminalID, source diagnosis.Source) []diagnosis.Candidate {
+	k := m.terminals[id]
+	if k == nil || len(k.sets) == 0 || len(list) >= diagnosis.MaxCandidates {
+		return list
+	}
+	reg, err := m.ledger.Terminal(id)
+	if err != nil {
+		return list
+	}
+	s := k.sets[len(k.sets)-1]
+	c := diagnosis.Candidate{Source: source, Terminal: id, Set: s.Set, Algorithm: proof.AlgorithmOf(reg.Profile.MAC, s.Code), Used: s.used, Serial: reg.Serial}
+	if device, err := m.ledger.Device(reg.Serial); err == nil {
+		c.Key = device.Key
+	}
+	return append(list, c)
+}
+
+// devices are the devices whose serial-number keys may be tried: the one presented, then the merchant's others.
+func (m *mirror) devices(s *proof.Snapshot, r *proof.Request) (list []diagnosis.Candidate) {
+	add := func(serial pos.Serial, bound pos.TerminalID, source diagnosis.Source) {
+		device, err := m.ledger.Device(serial)
+		known := func(c diagnosis.Candidate) bool { return c.Serial == serial }
+		if err == nil && len(device.Key) > 0 && len(list) < diagnosis.MaxSerials && !slices.ContainsFunc(list, known) {
+			list = append(list, diagnosis.Candidate{Source: source, Terminal: bound, Serial: serial, Key: device.Key})
+		}
+	}
+	if serial, err := pos.ParseSerial(r.SerialText()); err == nil {
+		add(serial, pos.TerminalID{}, diagnosis.SerialDevice)
+	}
+	for _, id := range m.merchants[s.Terminal.Merchant] {
+		if reg, err := m.ledger.Terminal(id); err == nil {
+			add(reg.Serial, id, diagnosis.SerialSibling)
+		}
+	}
+	return list
+}
+
+// judged takes over what the mirror says.
+func (f *captureFinding) judged(p *capture.Pair, v *judgement) {
+	if !v.made || !refusedPair(p) || f.Reason != "" {
+		return
+	}
+	f.Blind = v.blind
+	switch {
+	case v.bank && f.bank(p.Answer.Code):
+		return
+	case v.bank || v.code != p.Answer.Code:
+		f.Judged = judgedOther
+		if v.blind != "" {
+			f.Judged = judgedBlind
+		}
+		return
+	}
+	f.Judged, f.Possible = judgedSame, nil
+	f.Reason, f.Owner = v.reason.String(), v.reason.Owner().String()
+	f.Certainty = journal.Proven
+	if v.reason.Sought() || v.blind != "" {
+		f.Certainty = journal.Unproven
+	}
+	if d := v.finding; d != nil {
+		c := d.Record(v.seq, p.Request.Terminal, v.reason)
+		f.Cause, f.Certainty, f.Variant, f.Owner = c.Cause, c.Certainty, c.Variant, c.Owner
+		f.Facts, f.Tried, f.Fit, f.OneIn = c.Facts, c.Tried, c.Fit, c.OneIn
+	}
+}
+
+// bank is a refusal by the card's bank: every proof of the terminal held, and of the bank only the code is known. It
+// tells whether the code is one of a bank's.
+func (f *captureFinding) bank(code pos.ResponseCode) bool {
+	var of []string
+	for _, r := range reason.All() {
+		if r.OfIssuer() && r.DE39() == code {
+			of = append(of, r.String())
+		}
+	}
+	if len(of) == 0 {
+		return false
+	}
+	f.Judged, f.Possible, f.Certainty, f.Owner = judgedSame, of, journal.Unproven, reason.Issuer.String()
+	if len(of) == 1 {
+		f.Reason, f.Possible, f.Certainty = of[0], nil, journal.Proven
+	}
+	return true
+}

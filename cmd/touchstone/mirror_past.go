@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"touchstone/issuer"
+	"touchstone/journal"
+	"touchstone/ledger"
+	"touchstone/pos"
+	"touchstone/sqlite"
+)
+
+// past is the journal of a data directory as it was at one moment, for a ledger that is rebuilt in memory: what came
+// later is left out. It reads; nothing of the directory is changed.
+//
+// Where the directory was made after that moment, it is taken with what it knows of terminals and without any message.
+type past struct {
+	reader *sqlite.Reader
+	until  pos.Instant
+	young  bool                // the directory is younger than until
+	tell   func(journal.Entry) // of every entry that counts
+	recent *recentEntries      // of messages judged since
+	last   uint64
+}
+
+var _ ledger.History = (*past)(nil)
+
+// readPast looks when the directory was made.
+func readPast(ctx context.Context, r *sqlite.Reader, until pos.Instant) (*past, error) {
+	first, err := r.Entry(ctx, 1)
+	if err != nil && !errors.Is(err, sqlite.ErrNoEntry) {
+		return nil, err
+	}
+	return &past{reader: r, until: until, young: err == nil && first.At >= until, recent: &recentEntries{}, tell: func(journal.Entry) {}}, nil
+}
+
+// Head implements ledger.History. It is asked only where there is a checkpoint, and for one.
+func (p *past) Head(context.Context) (uint64, journal.Hash, error) { return 0, journal.Hash{}, nil }
+
+// ColdRecords implements ledger.History; it is asked only where there is a checkpoint.
+func (p *past) ColdRecords(context.Context, ledger.ColdRecords) error { return nil }
+
+// Entry implements ledger.History.
+func (p *past) Entry(ctx context.Context, seq uint64) (journal.Entry, error) {
+	if seq > p.last {
+		return p.recent.entry(seq)
+	}
+	e, err := p.reader.Entry(ctx, seq)
+	if err == nil && !p.counts(e) {
+		return journal.Entry{}, sqlite.ErrNoEntry
+	}
+	return e, err
+}
+
+// counts tells whether an entry is of the past.
+func (p *past) counts(e journal.Entry) bool {
+	if !p.young {
+		return e.At < p.until
+	}
+	switch e.Kind {
+	case journal.KindExchange, journal.KindEvent, journal.KindCause, journal.KindFlood:
+		return false
+	}
+	return true
+}
+
+// sinkOf is a journal.Sink of a func.
+type sinkOf func(journal.Block) error
+
+// Append implements journal.Sink.
+func (f sinkOf) Append(_ context.Context, b journal.Block) error { return f(b) }
+
+// Blocks implements ledger.History. It verifies the chain as it is on the disk and makes a chain of its own of what
+// counts; an entry that does not leaves its number to one that changes nothing.
+func (p *past) Blocks(ctx context.Context, _ uint64, f func(journal.Block) error) error {
+	verifier := journal.NewVerifier(0, journal.Hash{})
+	var head journal.Hash
+	drained, drain := context.WithCancel(context.WithoutCancel(ctx))
+	drain() // a committer that is told to stop writes what it has
+	return p.reader.Blocks(ctx, 1, func(b journal.Block) error {
+		if err := verifier.Block(b); err != nil {
+			return err
+		}
+		out := journal.NewCommitter(sinkOf(func(b journal.Block) error {
+			p.last, head = b.Last(), b.Head
+			return f(b)
+		}), b.First-1, head)
+		err := b.Each(func(e journal.Entry) error {
+			if !p.counts(e) {
+				e.Kind, e.Body = journal.KindKey, nil
+			} else if e.Kind == journal.KindCard {
+				e.Body = boundless(e.Body)
+			}
+			p.tell(e)
+			_, err := out.Enqueue(journal.Raw{Entry: e}, journal.Outcome, nil)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		return out.Run(drained)
+	})
+}
+
+// plenty is the balance of a card whose bank is not ours to ask, in fen.
+const plenty pos.Amount = 1 << 50
+
+// boundless is a card's opening with a balance that ends nothing: what the bank says is read from the capture.
+func boundless(body []byte) []byte {
+	var o issuer.Opening
+	if json.Unmarshal(body, &o) != nil {
+		return body // the ledger will say so
+	}
+	o.Balance = plenty
+	if o.State != issuer.Active && !o.Canary {
+		o.State = issuer.Active
+	}
+	changed, err := json.Marshal(&o)
+	if err != nil {
+		return body
+	}
+	return changed
+}
+
+// recentEntries keeps the newest entries of a sink, so that a refund finds its sale.
+type recentEntries struct {
+	first uint64
+	list  [][]byte
+}
+
+// keptEntries is how many; a sale is refunded by number for as long.
+const keptEntries = 1 << 18
+
+func (r *recentEntries) keep(e journal.Entry) {
+	if len(r.list) == 0 {
+		r.first = e.Seq
+	}
+	r.list = append(r.list, append(journal.AppendHead(nil, e.Kind, e.At), e.Body...))
+	if n := len(r.list); n >= 2*keptEntries {
+		r.list = append([][]byte(nil), r.list[n-keptEntries:]...)
+		r.first += uint64(n - keptEntries)
+	}
+}
+
+func (r *recentEntries) entry(seq uint64) (journal.Entry, error) {
+	if seq < r.first || seq-r.first >= uint64(len(r.list)) {
+		return journal.Entry{}, sqlite.ErrNoEntry
+	}
+	return journal.ParseEntry(seq, r.list[seq-r.first])
+}
+
+// forgetful is a ledger.Store that keeps nothing: what is no longer in memory is not known.
+type forgetful struct{}
+
+var _ ledger.Store = forgetful{}
+
+// Checkpoint implements ledger.Store.
+func (forgetful) Checkpoint(context.Context, ledger.Checkpoint) error { return nil }
+
+// LoadSlabs implements ledger.Store.
+func (forgetful) LoadSlabs(context.Context, ledger.SlabKind, func(ledger.Slab) error) error {
+	return nil
+}
+
+// Floor implements ledger.Store.
+func (forgetful) Floor(context.Context) (ledger.Floor, error) { return ledger.Floor{}, nil }
+
+// RecordBySeq implements ledger.Store.
+func (forgetful) RecordBySeq(context.Context, uint64) ([]byte, bool, error) { return nil, false, nil }
+
+// SeqByTrace implements ledger.Store.
+func (forgetful) SeqByTrace(context.Context, pos.TerminalID, uint64) (uint64, bool, error) {
+	return 0, false, nil
+}
+
+// ResetState implements ledger.Store.
+func (forgetful) ResetState(context.Context) error { return nil }
