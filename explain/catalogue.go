@@ -88,6 +88,15 @@ type Catalogue struct {
 	cured    map[pos.ResponseCode]bool // by a sign-in
 
 	checks, outcomes, owners, families, certainties, facts, values, models map[string]Text
+
+	// What free text is searched by.
+	kinds       []KindEntry
+	screens     []ScreenEntry
+	suggestions []Suggestion
+	phrases     map[string][]string // by kind and name of a hit
+	which       []string
+	stop        stopWords
+	index       func() *index // made at the first search
 }
 
 // Reason is r in words; reason.None is the approval. A reason outside the table gives the words for

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 
 	"touchstone/pos"
 	"touchstone/reason"
@@ -21,7 +22,7 @@ type files map[string]string
 
 // The data files. Rows of one kind may stand in several; sayings and counters are named by the others.
 var (
-	fileNames    = []string{"sayings", "counters", "codes", "reasons_line", "reasons_proof", "reasons_sale", "causes_mac", "causes_other", "words"}
+	fileNames    = []string{"sayings", "counters", "codes", "reasons_line", "reasons_proof", "reasons_sale", "causes_mac", "causes_other", "words", "search"}
 	reasonsFiles = []string{"reasons_line", "reasons_proof", "reasons_sale"}
 	causesFiles  = []string{"causes_mac", "causes_other"}
 )
@@ -58,11 +59,13 @@ func load(f files) (*Catalogue, error) {
 		func() error { return c.loadReasons(f, &s) },
 		func() error { return c.loadCauses(f, &s) },
 		func() error { return c.loadWords(f["words"]) },
+		func() error { return c.loadSearch(f["search"], &s) },
 	} {
 		if err := step(); err != nil {
 			return nil, err
 		}
 	}
+	c.index = sync.OnceValue(c.makeIndex)
 	return c, nil
 }
 
