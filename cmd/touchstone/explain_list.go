@@ -55,7 +55,7 @@ func (x *explainCall) listed() []listedRow {
 	c := x.l.catalogue
 	var rows []listedRow
 	for _, r := range reason.All() {
-		rows = append(rows, listedRow{"reason", r.String(), answeredBy(r), r.Owner().String(), c.Reason(r).Short})
+		rows = append(rows, listedRow{"reason", r.String(), answerCodeOf(r), r.Owner().String(), c.Reason(r).Short})
 	}
 	for _, cause := range reason.Causes() {
 		rows = append(rows, listedRow{"cause", cause.String(), "", cause.Owner().String(), c.Cause(cause).Short})

@@ -131,7 +131,8 @@ func (p *panel) fill(c *explain.Catalogue) {
 	p.Money, p.MoneyIs, p.Never, p.SignIn, p.Courier = g.Money, g.MoneyState, g.Never, g.SignIn.Text, g.Courier
 	p.Steps = shownSteps{g.Steps.Cashier, g.Steps.Support, g.Steps.Engineer}
 	p.Screen = shownScreen{g.Screen[explain.English], g.Screen[explain.Chinese]}
-	if p.Cause != nil && p.Cause.Owner != "" && p.Cause.Owner != g.OwnerIs.String() { // the finding knows better
+	found := p.Cause != nil && (p.Cause.Certainty == journal.Proven || p.Cause.Certainty == journal.Indicated)
+	if found && p.Cause.Owner != g.OwnerIs.String() { // the finding knows better
 		if owner, err := ownerOf(p.Cause.Owner); err == nil {
 			p.Owner = c.Owner(owner)
 		}

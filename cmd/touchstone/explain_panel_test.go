@@ -58,15 +58,21 @@ func decided(spoil func(*proof.Request, *proof.Snapshot, *proof.Evidence)) journ
 	return entryOf(9001, x)
 }
 
-// drawnPanel is a panel as a terminal without colours shows it.
-func drawnPanel(t testing.TB, lang, reader string, e journal.Entry, cause *journal.Cause, why notExamined) string {
+// linesIn are the words of a language, for many panels.
+func linesIn(t testing.TB, lang string) *lines {
 	t.Helper()
-	var out bytes.Buffer
-	l, err := newLines(&out, lang, false)
+	l, err := newLines(&bytes.Buffer{}, lang, false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	l.zone = time.UTC
+	return l
+}
+
+// drawnPanel is a panel as a terminal without colours shows it.
+func drawnPanel(t testing.TB, l *lines, reader string, e journal.Entry, cause *journal.Cause, why notExamined) string {
+	t.Helper()
+	var out bytes.Buffer
 	p, err := newPanel(e)
 	if err != nil {
 		t.Fatal(err)
@@ -141,8 +147,9 @@ func explainedCases() map[string]struct {
 
 // TestExplainPanel compares the panels with testdata/explain in both languages. Write them anew with -update-explain.
 func TestExplainPanel(t *testing.T) {
-	for name, c := range explainedCases() {
-		for _, lang := range []string{"en", "zh"} {
+	for _, lang := range []string{"en", "zh"} {
+		l := linesIn(t, lang)
+		for name, c := range explainedCases() {
 			readers := []string{"engineer"}
 			if name == "proven" || name == "unproven" {
 				readers = []string{"engineer", "support", "cashier"}
@@ -152,7 +159,7 @@ func TestExplainPanel(t *testing.T) {
 				if reader != "engineer" {
 					file = name + "-" + reader + "." + lang
 				}
-				panelGolden(t, file, drawnPanel(t, lang, reader, c.entry, c.cause, c.why))
+				panelGolden(t, file, drawnPanel(t, l, reader, c.entry, c.cause, c.why))
 			}
 		}
 	}
@@ -181,6 +188,7 @@ func panelGolden(t *testing.T, name, got string) {
 // TestExplainPanelOfEveryReasonAndCause: whatever was refused and found, the panel fits, says how well it is known, and tells a
 // cashier nothing of the cause.
 func TestExplainPanelOfEveryReasonAndCause(t *testing.T) {
+	both := map[string]*lines{"en": linesIn(t, "en"), "zh": linesIn(t, "zh")}
 	for _, r := range reason.All() {
 		e := decided(macWrong)
 		var x journal.Exchange
@@ -202,7 +210,7 @@ func TestExplainPanelOfEveryReasonAndCause(t *testing.T) {
 		for _, c := range causes {
 			for _, lang := range []string{"en", "zh"} {
 				for _, reader := range []string{"engineer", "support", "cashier"} {
-					text := drawnPanel(t, lang, reader, e, c, neverExamined)
+					text := drawnPanel(t, both[lang], reader, e, c, neverExamined)
 					word := map[string]string{"en": "PROVEN", "zh": "证实"}[lang]
 					if c == nil && r.Sought() {
 						word = map[string]string{"en": "NOT EXAMINED", "zh": "未检验"}[lang]
@@ -215,10 +223,9 @@ func TestExplainPanelOfEveryReasonAndCause(t *testing.T) {
 					}
 				}
 				var out bytes.Buffer
-				l, err := newLines(&out, lang, false)
-				if err != nil {
-					t.Fatal(err)
-				}
+				var err error
+				l := both[lang]
+				l.w, l.hinted = &out, hintFirst
 				if c != nil {
 					err = l.below(string(c.Certainty), mustText(l.causeText(c)), "")
 				} else {
