@@ -61,6 +61,9 @@ const (
 	foundHang = 12
 )
 
+// kept is a space at which no line is broken.
+const kept = "\u00a0"
+
 // hung is row with later lines of a broken cell set in by hang columns.
 func (d *drawing) hung(label string, hang int, cells ...string) {
 	lead := pad(label, panelLabel)
@@ -68,7 +71,7 @@ func (d *drawing) hung(label string, hang int, cells ...string) {
 		lead = strings.Replace(lead, label, d.paint(label, sgrBold), 1)
 	}
 	for _, l := range flow(cells, panelWidth-panelLabel, hang) {
-		d.line(lead + l)
+		d.line(lead + strings.ReplaceAll(l, kept, " "))
 		lead = strings.Repeat(" ", panelLabel)
 	}
 }
@@ -345,25 +348,26 @@ func (p *panel) drawCashier(d *drawing) {
 // checks names every check that was made, and those that the failure left unmade.
 func (p *panel) checks(d *drawing) []string {
 	var made, unmade []string
+	whole := func(s string) string { return strings.ReplaceAll(s, " ", kept) }
 	failed := false
 	for c := range proof.Checks {
 		name := p.checkName(d, c)
 		switch proof.States(p.x.Checks).Of(c) {
 		case proof.Passed:
-			made = append(made, name+" "+d.paint("✓", sgrGreen)+p.checkNote(d, c))
+			made = append(made, whole(name+" "+d.paint("✓", sgrGreen)+p.checkNote(d, c)))
 		case proof.Failed:
-			made, failed = append(made, d.paint(strings.ToUpper(name)+" ✗", sgrRed)+p.checkNote(d, c)), true
+			made, failed = append(made, whole(d.paint(strings.ToUpper(name)+" ✗", sgrRed)+p.checkNote(d, c))), true
 		case proof.Unavailable:
-			made, failed = append(made, d.paint(strings.ToUpper(name)+" ?", sgrRed)), true
+			made, failed = append(made, whole(d.paint(strings.ToUpper(name)+" ?", sgrRed))), true
 		default:
 			if failed && p.wouldCome(c) {
-				unmade = append(unmade, name)
+				unmade = append(unmade, whole(name+" –"))
 			}
 		}
 	}
 	text := strings.Join(made, " ")
 	if len(unmade) > 0 {
-		text += "  " + strings.Join(unmade, " – ") + " – " + d.two("not run", "未进行")
+		text += " " + kept + strings.Join(unmade, " ") + kept + whole(d.two("not run", "未进行"))
 	}
 	return []string{text}
 }

@@ -114,7 +114,7 @@ func (l *lines) cause(e journal.Entry) error {
 func (l *lines) causeText(c *journal.Cause) (text, found string) {
 	switch c.Certainty {
 	case journal.Unproven:
-		return l.two("nothing that may be tried explains it; nobody is told a guess", "可试的解释均不成立; 不作猜测"), ""
+		return l.two("nothing tried explains it; nobody is told a guess", "可试的解释均不成立; 不作猜测"), ""
 	case journal.Untried:
 		return (&panel{Cause: c}).whyNot(&drawing{l: l}), ""
 	}
