@@ -10,7 +10,7 @@ import (
 
 // maxChainBlocks bounds the block operations that alterations under a chaining MAC may take: the code from the altered
 // block on is computed anew for each. DES makes about eight of them in a microsecond, TDES three.
-const maxChainBlocks = 40_000
+const maxChainBlocks = 80_000
 
 // The columns of a fold: the bytes of its block.
 const (
@@ -73,20 +73,21 @@ const (
 	deCurrency = 49
 	dePIN      = 52
 	deTags     = 59
+	dePrivate  = 60
 
 	amountBytes = 6
 )
 
 // altering is the elements whose bytes are altered one by one under a chaining MAC, the most tempting first.
-var altering = [...]uint8{deAmount, deCode, deTrace, 60, dePAN, 61, deExpiry, deCurrency, deEntry, deCond, deTrack2, 37, 38}
+var altering = [...]uint8{deAmount, deTrace, deCode, dePrivate, dePAN, 61, deExpiry, deCurrency, deEntry, deCond, deTrack2, 37, 38}
 
 // Alterations calls yield for each alteration to try under a chaining MAC with blocks of block bytes, at most limit of
 // them and no more than maxChainBlocks block operations, until yield says no. They go by rising offset within an element,
 // so that the chain before the altered block is computed once.
-func (c *Case) Alterations(limit, block, each int, yield func(*Alteration) bool) {
+func (c *Case) Alterations(limit, block, each int, yield func(Alteration) bool) {
 	work := maxChainBlocks / max(1, each)
 	cost := func(at int) int { return (c.End-at)/block + 2 }
-	emit := func(a *Alteration) bool {
+	emit := func(a Alteration) bool {
 		if limit--; limit < 0 {
 			return false
 		}
@@ -100,25 +101,38 @@ func (c *Case) Alterations(limit, block, each int, yield func(*Alteration) bool)
 		if s == nil {
 			continue
 		}
-		if n == deAmount && !c.amounts(s, emit) {
-			return
+		from := s.From
+		if n == deAmount {
+			from += c.hugeBytes(s)
 		}
-		for at := s.From; at < s.To; at++ {
+		for at := from; at < s.To; at++ {
 			for b := range 256 {
 				if byte(b) == c.Frame[at] || !c.wellFormed(s, at, byte(b)) {
 					continue
 				}
-				if !emit(&Alteration{At: at, Size: 1, Bytes: [amountBytes]byte{byte(b)}}) {
+				if !emit(Alteration{At: at, Size: 1, Bytes: [amountBytes]byte{byte(b)}}) {
 					return
 				}
 			}
 		}
+		if amount := c.span(deAmount); n == deTrace && amount != nil && !c.amounts(amount, emit) {
+			return
+		}
 	}
+}
+
+// hugeBytes is how many leading bytes of the amount are zero and stand for a million yuan and more: nobody alters so much
+// down.
+func (c *Case) hugeBytes(s *Span) int {
+	if s.To-s.From == amountBytes && c.Frame[s.From] == 0 && c.Frame[s.From+1] == 0 {
+		return 2
+	}
+	return 0
 }
 
 // amounts tries amounts that differ by one unit of some place, by a carry, or by a factor of 10 or 100; what differs in
 // one byte only is tried anyway.
-func (c *Case) amounts(s *Span, emit func(*Alteration) bool) bool {
+func (c *Case) amounts(s *Span, emit func(Alteration) bool) bool {
 	if s.To-s.From != amountBytes {
 		return true
 	}
@@ -139,9 +153,9 @@ func (c *Case) amounts(s *Span, emit func(*Alteration) bool) bool {
 				differ++
 			}
 		}
-		return differ < 2 || emit(&a)
+		return differ < 2 || emit(a)
 	}
-	for unit := uint64(1); unit <= 1_000_000_000; unit *= 10 {
+	for unit := uint64(1); unit <= 10_000_000; unit *= 10 {
 		for n := uint64(1); n <= 9; n++ {
 			if !try(is+n*unit) || is >= n*unit && !try(is-n*unit) {
 				return false
@@ -212,8 +226,8 @@ func (c *Case) wellFormed(s *Span, at int, b byte) bool {
 	switch s.Kind {
 	case Digits:
 		return c.wellFormedDigits(s, at, b)
-	case Nibble:
-		return track(b>>4) && track(b) || c.Track != (Track{})
+	case Nibble: // the one separator stays where it is
+		return c.Track != (Track{}) || digit(b>>4) == digit(old>>4) && digit(b) == digit(old) && track(b>>4) && track(b)
 	case Text:
 		return wellFormedText(s, old, b)
 	}
@@ -231,13 +245,44 @@ func (c *Case) wellFormedDigits(s *Span, at int, b byte) bool {
 	if odd && s.Number != 23 && at == s.To-1 && b&15 != c.Frame[at]&15 {
 		return false
 	}
+	place := at - s.From
 	switch s.Number {
+	case deCode:
+		return place == 0 && bytes.IndexByte(codes, b) >= 0 || place > 0 && b == 0
 	case deExpiry:
-		return at != s.To-1 || b >= 1 && b <= 0x12
+		return place == 0 || b >= 1 && b <= 0x12
 	case deEntry:
-		return at != s.To-1 || b>>4 <= 2
+		return place == 0 && bytes.IndexByte(entryModes, b) >= 0 || place > 0 && b>>4 <= 2
+	case deCond:
+		return bytes.IndexByte(conditions, b) >= 0
 	case deCapture:
 		return b >= 4 && b <= 0x12
+	case dePrivate:
+		return wellFormed60(place, b)
+	}
+	return true
+}
+
+// Values of the protocol, packed; docs/protocol/unionpay-pos.md, sections 2, 2.1, 2.2 and 3.3.
+var (
+	codes      = []byte{0x00, 0x03, 0x17, 0x20, 0x31, 0x60, 0x62, 0x63}                                                                                                 // DE3, first two digits
+	entryModes = []byte{0x01, 0x02, 0x03, 0x04, 0x05, 0x07, 0x80, 0x90, 0x91, 0x92, 0x95, 0x96, 0x98}                                                                   // DE22, first two digits
+	conditions = []byte{0x00, 0x06, 0x08, 0x18, 0x28, 0x63, 0x64, 0x65, 0x91}                                                                                           // DE25
+	types      = []byte{0x00, 0x01, 0x03, 0x10, 0x11, 0x20, 0x21, 0x22, 0x23, 0x24, 0x25, 0x27, 0x30, 0x32, 0x34, 0x36, 0x45, 0x46, 0x47, 0x48, 0x49, 0x51, 0x53, 0x54} // DE60.1
+)
+
+// wellFormed60 is DE60 of a message that carries a MAC: type, batch, 000, reading ability 0, 2, 5 or 6, condition 0 or 2,
+// partial approval 0 or 1.
+func wellFormed60(place int, b byte) bool {
+	switch place {
+	case 0:
+		return bytes.IndexByte(types, b) >= 0
+	case 4:
+		return b == 0
+	case 5:
+		return b == 0 || b == 2 || b == 5 || b == 6
+	case 6:
+		return b>>4 == 0 || b>>4 == 2
 	}
 	return true
 }

@@ -186,16 +186,16 @@ func (c *Case) Wipe() {
 }
 
 // Format prints the verdict's number for every verb: a case holds a message and a PIN block.
-func (c *Case) Format(w fmt.State, _ rune) { fmt.Fprintf(w, "[case of verdict %d]", c.Verdict) }
+func (c Case) Format(w fmt.State, _ rune) { fmt.Fprintf(w, "[case of verdict %d]", c.Verdict) }
 
 // MarshalJSON refuses.
-func (c *Case) MarshalJSON() ([]byte, error) { return nil, secret.ErrPrinted }
+func (c Case) MarshalJSON() ([]byte, error) { return nil, secret.ErrPrinted }
 
 // Format prints secret.Redacted for every verb.
-func (p *PINCase) Format(w fmt.State, _ rune) { io.WriteString(w, secret.Redacted) }
+func (p PINCase) Format(w fmt.State, _ rune) { io.WriteString(w, secret.Redacted) }
 
 // MarshalJSON refuses.
-func (p *PINCase) MarshalJSON() ([]byte, error) { return nil, secret.ErrPrinted }
+func (p PINCase) MarshalJSON() ([]byte, error) { return nil, secret.ErrPrinted }
 
 // Format prints secret.Redacted for every verb.
 func (c Copy) Format(w fmt.State, _ rune) { io.WriteString(w, secret.Redacted) }

@@ -2,6 +2,7 @@ package diagnosis
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,7 +55,13 @@ func (c *Case) ConcludeMAC(r *MACResult, digest [16]byte) Finding {
 	f := Finding{Certainty: journal.Unproven, Tried: r.Tried, Fit: uint32(len(r.Fits) + len(r.Alters)), OneIn: reading.OneIn(r.Tried), Digest: digest}
 	var list []explanation
 	for i := range r.Fits {
-		list = append(list, c.explain(&r.Fits[i], r))
+		x := c.explain(&r.Fits[i], r)
+		list = append(list, x)
+		if other := c.bit64(&list[len(list)-1], &r.Fits[i].Trial); other != nil {
+			list = append(list, *other)
+			f.Fit++
+			f.Tried++
+		}
 	}
 	for i := range r.Alters {
 		list = append(list, c.alteration(&r.Alters[i]))
@@ -70,8 +77,9 @@ func (c *Case) decide(f Finding, list []explanation) Finding {
 	}
 	x := list[0]
 	names := []string{x.cause.String()}
+	shared, all := x.facts, x.facts
 	for _, other := range list[1:] {
-		x.facts = common(x.facts, other.facts)
+		shared, all = common(shared, other.facts), union(all, other.facts)
 		x.weak, x.barred = x.weak || other.weak, x.barred || other.barred
 		if other.owner == reason.Security {
 			x.owner = reason.Security
@@ -83,11 +91,8 @@ func (c *Case) decide(f Finding, list []explanation) Finding {
 			names = append(names, name)
 		}
 	}
-	f.Facts = x.facts
-	if f.Facts == nil {
-		f.Facts = map[string]string{}
-	}
-	if len(names) > 1 {
+	if f.Facts = shared; len(names) > 1 {
+		f.Facts = all
 		f.Facts[FactLeads] = strings.Join(names, ",")
 		return f
 	}
@@ -123,6 +128,19 @@ func common(a, b map[string]string) map[string]string {
 		}
 	}
 	return same
+}
+
+// union is the facts of both but for those in which they differ.
+func union(a, b map[string]string) map[string]string {
+	all := maps.Clone(a)
+	for name, text := range b {
+		if old, known := a[name]; known && old != text {
+			delete(all, name)
+			continue
+		}
+		all[name] = text
+	}
+	return all
 }
 
 // telling is the facts of a cause that must be the same in two messages for them to agree.
@@ -206,7 +224,6 @@ func (c *Case) explain(fit *Fit, r *MACResult) explanation {
 	case t.Coverage != Right:
 		x.cause = reason.MACWrongCoverage
 		x.facts[FactCoverage] = t.coverage()
-		c.bit64(&x, t)
 	case t.Part != FirstPart:
 		x.cause = reason.MACWrongEncoding
 		x.facts[FactEncoding] = map[Part]string{SecondPart: "second_part", LastPart: "last_part"}[t.Part]
@@ -262,24 +279,28 @@ func (c *Case) method(x *explanation, t *Trial) {
 }
 
 // bit64 looks at the one coverage that a fold cannot tell from an altered byte: bit 64 clear is a difference of 01 in the
-// column of the bitmap's last byte. Where a byte of an element could be the altered one, a terminal that has made right
-// codes is taken to compute them rightly, and its message to be altered, which only indicates; else the coverage is
-// indicated until a second message is computed the same way.
-func (c *Case) bit64(x *explanation, t *Trial) {
+// column of the bitmap's last byte. Where a byte of an element could be the altered one and the terminal has made right
+// codes before, both explanations fit, and the other one is returned. A terminal that never made a right code, and one that
+// does the same to a second, different message, is taken to compute so; that is only indicated, and by a terminal that has
+// made right codes never proven: whoever alters messages may do the same to two.
+func (c *Case) bit64(x *explanation, t *Trial) *explanation {
 	const at, bit = 9, 0x01 // byte 9 of the coverage: message type 2, bitmap 8
 	_, block := c.Folded(t.Key)
-	if t.Coverage != Bit64Clear || !folds(t.Algorithm) || block == 0 {
-		return
+	if x.cause != reason.MACWrongCoverage || t.Coverage != Bit64Clear || !folds(t.Algorithm) || block == 0 {
+		return nil
 	}
 	if len(c.places(at%block, block, bit)) == 0 {
-		return
+		return nil
 	}
-	x.weak = true
-	if c.hasSpoken() {
-		coverage := x.facts[FactCoverage]
-		*x = c.alteration(&Alter{Key: t.Key, Fold: true, Column: at % block, Difference: bit, Block: block})
-		x.facts[FactCoverage], x.barred = coverage, true
+	x.weak, x.barred = true, c.hasSpoken()
+	again := slices.ContainsFunc(c.Earlier, func(e Indication) bool {
+		return e.Verdict != c.Verdict && e.Facts[FactCoverage] == x.facts[FactCoverage]
+	})
+	if !x.barred || again {
+		return nil
 	}
+	other := c.alteration(&Alter{Key: t.Key, Fold: true, Column: at % block, Difference: bit, Block: block})
+	return &other
 }
 
 // hasSpoken tells whether a message of the terminal verified under any of its keys.

@@ -406,6 +406,13 @@ func (c *Correlator) event(e journal.Entry) (found []Detection) {
 		}
 		d := Detection{Rule: *r, At: e.At, Key: r.ID + "|" + event.Name + "|" + event.Model + "|" + event.Parameters["proof"] + "|" + event.Parameters["algorithm"]}
 		h := Hit{Terminal: event.Terminal, Shop: event.Merchant, Model: event.Model, Seq: e.Seq, First: e.At, At: e.At}
+		if since, err := time.Parse(time.RFC3339, event.Parameters["since"]); err == nil {
+			h.First = min(h.First, pos.Instant(since.UnixNano()))
+		}
+		if r.Stem != "" && event.Terminal != "" {
+			d.Key = r.key(event.Terminal)
+			c.complete(&h)
+		}
 		d.Hits = append(d.Hits, h)
 		d.Text = Text{EN: event.Name + " " + event.Parameters["proof"], ZH: event.Name + " " + event.Parameters["proof"]}
 		found = append(found, d)

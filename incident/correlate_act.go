@@ -140,6 +140,9 @@ func (c *Correlator) outside(seq uint64, x *journal.Exchange) (found []Detection
 	return found
 }
 
+// key is that of an incident at one terminal.
+func (r *Rule) key(terminal string) string { return cmp.Or(r.Stem, r.ID) + "|" + terminal }
+
 // alternate finds terminals whose sign-ins come back to an address they had left, again and again.
 func (c *Correlator) alternate(r *Rule) (found []Detection) {
 	since := c.newest - pos.Instant(r.within())
@@ -156,7 +159,7 @@ func (c *Correlator) alternate(r *Rule) (found []Detection) {
 		if !ok {
 			continue
 		}
-		d := Detection{Rule: *r, Key: r.ID + "|" + id.String(), At: recent[len(recent)-1].at}
+		d := Detection{Rule: *r, Key: r.key(id.String()), At: recent[len(recent)-1].at}
 		for _, s := range recent {
 			d.Hits = append(d.Hits, Hit{Terminal: id.String(), Shop: facts.Shop, Serial: facts.Serial, Model: facts.Model, Version: facts.Version, Seq: s.seq, First: s.at, At: s.at})
 		}

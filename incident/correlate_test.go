@@ -205,7 +205,10 @@ func TestRules(t *testing.T) {
 		"a glance":                        {[]said{{other: actEntry(journal.KindFleet, "glance", "GLN-1", `{"terminal":"00001000","alarm":true,"wrong":"loose"}`)}}, "glance-report 00001000 1"},
 		"sign-ins that wander":            {signIns(1, 2, 3, 4, 5, 6), ""},
 		"sign-ins that come back once":    {signIns(1, 2, 1), ""},
-		"sign-ins that go to and fro":     {signIns(1, 2, 1, 2, 1), "sign-in-ping-pong 00001000 1"},
+		"sign-ins that go to and fro":     {signIns(1, 2, 1, 2, 1), "two-devices 00001000 1"},
+		"a clone suspected":               {[]said{{other: cloneEntry("00001000")}}, "two-devices 00001000 1"},
+		"a clone that also signs in":      {slices.Concat([]said{{other: cloneEntry("00001000")}}, signIns(1, 2, 1, 2, 1), []said{{at: 6 * time.Minute, other: cloneEntry("00001000")}}), "two-devices 00001000 1"},
+		"two clones":                      {[]said{{other: cloneEntry("00001000")}, {other: cloneEntry("00001001")}}, "two-devices 00001000 1\ntwo-devices 00001001 1"},
 		"sign-ins of one place":           {signIns(1, 1, 1, 1, 1, 1, 1, 1, 1), ""},
 		"refused far away, again":         {slices.Concat(refused(0, reason.LocationOutside, 1000), refused(time.Minute, reason.LocationOutside, 1000)), "location-drift 00001000 1"},
 		"let pass far away":               {[]said{{n: 1000, flags: journal.FlagOutside}, {n: 1001}}, "location-drift 00001000 1"},
@@ -420,4 +423,12 @@ func TestBounds(t *testing.T) {
 	if n := len(f.state.Incidents()); n == 0 || n > 10 || steps > 200 {
 		t.Errorf("%d incidents of %d steps from one flood", n, steps)
 	}
+}
+
+func cloneEntry(terminal string) *journal.Entry {
+	body, err := json.Marshal(&journal.Event{Name: "clone_suspected", Severity: journal.Alarm, Terminal: terminal})
+	if err != nil {
+		panic(err)
+	}
+	return &journal.Entry{Kind: journal.KindEvent, Body: body}
 }

@@ -18,6 +18,10 @@ type Rule struct {
 	What     Text   `json:"what"`
 	Off      bool   `json:"off,omitempty"`
 
+	// Of an event or alternate rule: what it finds at one terminal belongs to one incident with what every other rule of
+	// the same name finds there.
+	Stem string `json:"stem,omitempty"`
+
 	// spread: messages with one of Answers and one reason, or one of Effects, at Terminals or more in Shops or more
 	// within Window, that share what terminals without them do not: G of the table, or Rate of those that share it.
 	Answers   []string `json:"answers,omitempty"` // DE39
@@ -63,6 +67,9 @@ func (r *Rule) check(d *Data) error {
 		return bad("its severity is none of " + d.severityNames())
 	case !r.Title.whole() || !r.Title.fits(80) || !r.What.whole() || !r.What.fits(400):
 		return bad("title or what is missing in a language, or too long")
+	}
+	if r.Stem != "" && (!isID(r.Stem) || r.Type != typeEvent && r.Type != typeAlternate) {
+		return bad("stem is 1 to 48 of a-z, 0-9, - and _, of an event or alternate rule")
 	}
 	switch r.Type {
 	case typeSpread:

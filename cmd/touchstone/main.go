@@ -46,6 +46,7 @@ type commands struct {
 	Failures      failuresCmd      `cmd:"" help:"What security refused, in figures: by reason, cause, model, shop, hour; how many honest terminals were wrongly refused; sales recovered and lost."`
 	Events        eventsCmd        `cmd:"" help:"What a person should know that no message says: a proof that no longer proves, a terminal that changed."`
 	Canary        canaryCmd        `cmd:"" help:"Send known-bad messages from reserved terminals and see that each is refused for its reason; resume stopped sales."`
+	Clone         cloneCmd         `cmd:"" help:"One identity, two devices: which terminals, the proof in two lanes, and clearing after a visit."`
 	Permit        permitCmd        `cmd:"" help:"What a terminal may do now, why, and what would restore it; how many may do what; the policy."`
 	Grade         gradeCmd         `cmd:"" help:"What the proofs of each terminal are worth, why, and which steps would raise them most."`
 	Policy        policyCmd        `cmd:"" help:"Try another policy on what already happened: who would be newly refused, and why."`

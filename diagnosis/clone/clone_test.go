@@ -166,3 +166,68 @@ func TestOnceAndAgain(t *testing.T) {
 		})
 	}
 }
+
+// TestYoung: a terminal that has sold four times, and a device with its keys alone: their traces are near each other.
+func TestYoung(t *testing.T) {
+	for _, from := range []pos.Address{shopAddress, elsewhere} {
+		w := newWorld()
+		h := &box{id: theTerminal, from: shopAddress, amounts: 500}
+		w.signIn(h, false)
+		for range 4 {
+			w.sell(h)
+			w.pass(time.Minute)
+		}
+		c := box{id: h.id, from: from}
+		if spoke := takeTurns(w, h, &c); spoke > 3 {
+			t.Errorf("told of after %d messages of the clone", spoke)
+		}
+	}
+}
+
+// TestOtherOrders: the clone does all it wants before the honest device speaks. How many messages of the honest device it
+// then takes is at most three.
+func TestOtherOrders(t *testing.T) {
+	for _, c := range clones[:10] {
+		for burst := 1; burst <= 6; burst++ {
+			w := newWorld()
+			h := honest(w)
+			copied := c.make(*h)
+			copied.amounts += 500
+			if copied.set == 0 {
+				w.signIn(&copied, false)
+			}
+			answers := 0
+			for len(w.found) == 0 && answers < 20 {
+				for range burst {
+					w.sell(&copied)
+					w.pass(time.Minute)
+				}
+				w.sell(h)
+				w.pass(time.Minute)
+				answers++
+			}
+			t.Logf("%s, %d at a time: told of after %d turns of the honest device", c.name, burst, answers)
+			if answers > 3 {
+				t.Errorf("%s, %d at a time: told of after %d turns of the honest device", c.name, burst, answers)
+			}
+		}
+	}
+}
+
+// TestWithoutCauses: where nothing is found behind failed MACs (diagnosis is off, or over its budget), the traces and addresses
+// must do; a copy of the file that signs in, and does so once, is then not told of at all: nothing authenticated says that it speaks.
+func TestWithoutCauses(t *testing.T) {
+	most := map[string]int{"its file too, and it signs in, another address": 20, "its file too, and it signs in, the same address": 20}
+	for _, c := range clones[:10] {
+		w := newWorld()
+		w.noCauses = true
+		h := honest(w)
+		copied := c.make(*h)
+		copied.amounts += 500
+		spoke := takeTurns(w, h, &copied)
+		t.Logf("%s: told of after %d messages of the clone: %t", c.name, spoke, len(w.found) > 0)
+		if spoke > max(most[c.name], 3) {
+			t.Errorf("%s: told of after %d messages of the clone", c.name, spoke)
+		}
+	}
+}

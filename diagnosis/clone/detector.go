@@ -42,7 +42,7 @@ type Step struct {
 	Lane     int               // 0 and 1; -1: not known
 	Keys     bool              // it came under the terminal's own keys
 	Late     bool              // overtaken, or the same bytes again: it changes nothing
-	Verdict  uint64            // of a cause: the message it is about
+	Cause    uint64            // the entry of the cause that said so of an earlier message, 0 none; Seq is that message's
 	Events   []Event           // not to be kept
 	Total    int               // weight so far
 }
@@ -55,7 +55,7 @@ type Detector struct {
 	newest   pos.Instant
 	swept    pos.Instant
 	exchange journal.Exchange // scratch
-	found    [4]Event         // scratch
+	found    [8]Event         // scratch
 }
 
 // New is a Detector before any entry.
@@ -222,12 +222,14 @@ func (d *Detector) take(id pos.TerminalID, o *one, m *message, x *journal.Exchan
 		o.stale = m.newer
 		say(StaleKey, w.rows[StaleKey].Weight, true)
 	}
-	habit, moved := o.habit(w), o.address.now != 0 && o.address.now != addressOf(m.source)
-	newKeys := m.set > o.set && o.set != 0
-	if back, _ := o.address.see(addressOf(m.source), m.at, w.atOnce, false); back && habit > 0 {
-		say(AddressReturn, habit, true)
-		if newKeys && habit == w.rows[AddressReturn].Weight {
-			say(PingPong, w.rows[PingPong].Weight, true)
+	from := addressOf(m.source)
+	moved, newKeys := o.address.now != 0 && o.address.now != from, m.set > o.set && o.set != 0
+	if back, _ := o.address.see(from, m.at, w.atOnce, false); back {
+		if habit := o.habit(w); habit > 0 {
+			say(AddressReturn, habit, true)
+			if newKeys && habit == w.rows[AddressReturn].Weight {
+				say(PingPong, w.rows[PingPong].Weight, true)
+			}
 		}
 	}
 	o.heard(moved)
@@ -244,7 +246,7 @@ func (d *Detector) take(id pos.TerminalID, o *one, m *message, x *journal.Exchan
 		say(Travel, w.rows[Travel].Weight, true)
 	}
 	o.keep(l, kind == TraceBack || kind == SameTraceFirst, late, m)
-	return d.conclude(id, o, events, Step{Seq: m.seq, Exchange: x, Lane: int(l), Keys: true, Late: late})
+	return d.conclude(id, o, events, Step{Seq: m.seq, Exchange: x, Lane: int(l), Keys: true, Late: late, Cause: m.cause})
 }
 
 // keep takes the message into its lane.
@@ -291,7 +293,10 @@ func (d *Detector) unkeyed(seq uint64, x *journal.Exchange, o *one) (s Suspicion
 // guess is the lane that a message without keys looks like, for a reader's eye: by its address, else by its trace.
 func (o *one) guess(x *journal.Exchange) int {
 	if o.n < 2 {
-		return 0
+		if x.Source == o.lanes[0].source {
+			return 0
+		}
+		return -1
 	}
 	a, b := &o.lanes[0], &o.lanes[1]
 	switch {
@@ -338,7 +343,7 @@ func (d *Detector) cause(seq uint64, at pos.Instant, c *journal.Cause) (s Suspic
 		if d.recording(o, &m) {
 			return Suspicion{}, false
 		}
-		m.stale = true
+		m.stale, m.cause = true, seq
 		if n, err := strconv.ParseUint(c.Facts["key_set"], 10, 32); err == nil {
 			m.set = min(uint32(n), m.newer)
 		}

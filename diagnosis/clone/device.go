@@ -25,7 +25,8 @@ type message struct {
 	placed bool
 	lat    int32 // micro-degrees
 	lon    int32
-	stale  bool // right under an earlier key set although a newer one had been used
+	cause  uint64 // of a stale one: the entry that says so
+	stale  bool   // right under an earlier key set although a newer one had been used
 }
 
 // lane is one of the two sequences.
@@ -122,6 +123,9 @@ func (o *one) follow(w *Weights, m *message) (l uint8, kind Kind, late bool) {
 	fits := toLast >= 1 && toLast <= gap
 	if o.n == 2 {
 		toOther := ahead(o.lanes[other].top, m.stan)
+		if behind := ahead(m.stan, o.lanes[last].top); behind >= 1 && behind <= overtakers && !o.usedBefore(m) {
+			return last, Follows, true
+		}
 		if toOther >= 1 && toOther <= gap && (!fits || toOther < toLast || toOther == toLast && o.resembles(m, other)) {
 			return other, o.returned(w, m, fits && toOther == toLast), false
 		}
@@ -205,12 +209,15 @@ func (o *one) usedBefore(m *message) bool {
 // overtaken tells whether the trace is just behind a lane's newest and not among the used ones.
 func (o *one) overtaken(m *message) bool {
 	for i := range o.n {
-		if d := ahead(m.stan, o.lanes[i].top); d >= 1 && d < marks {
+		if d := ahead(m.stan, o.lanes[i].top); d >= 1 && d <= overtakers {
 			return !o.usedBefore(m)
 		}
 	}
 	return false
 }
+
+// overtakers is how many messages of the same device may arrive before one that was sent first.
+const overtakers = 3
 
 // see takes a value of a trait; back tells that it is the one before, left within d.
 func (t *trait) see(v uint64, at pos.Instant, d time.Duration, loose bool) (back, keyed bool) {

@@ -390,7 +390,7 @@ func manyDays(t *testing.T, days int, seed uint64) (flagged, messages int) {
 			for i := range min(portion, days-first) {
 				w.now = newWorld().now
 				w.d = clone.New(clone.Options{Serial: func(x *journal.Exchange) ([]byte, bool) { return x.Details, false }, Weights: builtin})
-				cleanDay(w, r, pos.TerminalID([]byte(strconv.Itoa(10_000_000 + first + i))))
+				cleanDay(w, r, pos.TerminalID([]byte(strconv.Itoa(10_000_000+first+i))))
 				clear(w.inForce)
 			}
 			mu.Lock()

@@ -153,6 +153,9 @@ func kindOf(name string) Kind {
 // Of is the row of a kind.
 func (w *Weights) Of(k Kind) Weight { return w.rows[min(k, kinds-1)] }
 
+// Row is the row of a kind by its name; the zero Weight where there is none.
+func (w *Weights) Row(name string) Weight { return w.rows[kindOf(name)] }
+
 // OneIn is a sum of weights as "one device does this once in so many", to two digits, at most 10^15.
 func OneIn(weight int) uint64 {
 	v := math.Pow(10, math.Min(15, float64(weight)/10))

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"touchstone/diagnosis"
+	"touchstone/iso8583"
 	"touchstone/keys"
 	"touchstone/paycrypto"
 	"touchstone/pos"
@@ -28,7 +29,7 @@ func (m *Module) Diagnose(c *diagnosis.Case) diagnosis.Finding {
 	if !sane(c) {
 		return diagnosis.NotTried("case")
 	}
-	x := &experiment{m: m, c: c, at: c.Terminal[len(c.Terminal)-1], sets: map[int]*opened{}}
+	x := &experiment{m: m, c: c, at: c.Terminal[len(c.Terminal)-1], sets: map[int]*opened{}, codes: map[int][16]byte{}}
 	defer x.wipe()
 	f := x.run()
 	if x.lost {
@@ -38,9 +39,16 @@ func (m *Module) Diagnose(c *diagnosis.Case) diagnosis.Finding {
 	return f
 }
 
+// maxCopies bounds Case.Copies.
+const maxCopies = 16
+
 // sane tells whether a case keeps the bounds that its offsets promise.
 func sane(c *diagnosis.Case) bool {
-	if len(c.Frame) > diagnosis.MaxFrame || len(c.Keys) > diagnosis.MaxCandidates || c.Message < 0 || c.End < c.Message || c.End > len(c.Frame) {
+	const head = 2 + 8 // message type and bitmap
+	if len(c.Frame) > diagnosis.MaxFrame || len(c.Keys) > diagnosis.MaxCandidates || len(c.Spans) > iso8583.MaxElement+2 || len(c.Copies) > maxCopies {
+		return false
+	}
+	if c.Message < 0 || c.Message > len(c.Frame) || c.End < c.Message+head || c.End > len(c.Frame) {
 		return false
 	}
 	for _, s := range c.Spans {
@@ -60,13 +68,16 @@ type experiment struct {
 	live *live // the open module that the experiment began with
 	lost bool  // it is open no more
 	sets map[int]*opened
-	room [diagnosis.MaxFrame + 16]byte // covered bytes
+	// codes are the right codes over the right bytes, by index of Case.Keys.
+	codes map[int][16]byte
+	room  [diagnosis.MaxFrame + 16]byte // covered bytes
 }
 
 func (x *experiment) wipe() {
 	for _, o := range x.sets {
 		o.wipe()
 	}
+	clear(x.codes)
 	clear(x.room[:])
 }
 

@@ -166,12 +166,10 @@ func shape(room *[pos.MaxPAN]byte, pan []byte, which diagnosis.PINDigits) []byte
 	return pan
 }
 
-// track tries former track keys on a sealed track.
+// track tries former track keys on a sealed track. Where there are none, or the track is clear, there is nothing that the
+// rules allow to be tried: it is unproven, with nothing tried.
 func (x *experiment) track(digest [16]byte) diagnosis.Finding {
 	c := x.c
-	if c.Track == (diagnosis.Track{}) {
-		return diagnosis.NotTried("no_track")
-	}
 	var fits []diagnosis.TrackTrial
 	tried := uint32(0)
 	if !x.step(func(s *live) {
@@ -187,9 +185,6 @@ func (x *experiment) track(digest [16]byte) diagnosis.Finding {
 		}
 	}) {
 		return diagnosis.NotTried("sealed")
-	}
-	if tried == 0 {
-		return diagnosis.NotTried("no_keys")
 	}
 	return c.ConcludeTrack(tried, fits, digest)
 }

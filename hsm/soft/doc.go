@@ -26,6 +26,9 @@
 // its owner are the ones that were opened. What Prove, Seal, VerifyPIN, HashPAN and
 // Fingerprint do with cached keys allocates nothing and waits for nobody but Wipe.
 //
+// Diagnose tries, after the answer, what may be behind a refusal; docs/design/024-diagnosis.md. What to try and what
+// it means is package diagnosis'; here keys are opened for the experiment alone, outside the cache, and wiped after it.
+//
 // Wiping. Working keys, DES schedules and keyring bytes are zeroed. Schedules of
 // AES, SM4 and HMAC belong to other packages and are let go, a passphrase is a
 // string inside age, and Go may have copied any of them; Harden keeps core dumps
