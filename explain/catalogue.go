@@ -86,7 +86,7 @@ type Catalogue struct {
 	cured    map[pos.ResponseCode]bool // by a sign-in
 	asks     Text                      // that the screen asks for a sign-in all the same
 
-	checks, outcomes, owners, families, models map[string]Text
+	checks, outcomes, owners, families, certainties, facts, values, models map[string]Text
 
 	// What free text is searched by.
 	kinds       []KindEntry

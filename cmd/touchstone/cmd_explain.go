@@ -65,6 +65,10 @@ offline.
   touchstone explain 显示安全认证失败                what the screen says, in words
   touchstone explain list                          every reason and every cause
   touchstone explain last --data shop              the newest refusal and what was proven
+  touchstone explain --terminal 00000023 --trace 42 --data shop
+  touchstone explain --rrn 9001 --for support      what the merchant's support says and does
+  touchstone explain sale.hex --data shop          a message (digits, a file, or -), field by field, and judged by a test host
+  touchstone explain sale.hex --mac                its MAC step by step, and OpenSSL lines that recompute it
   touchstone explain fold                          why a folding MAC is weak, shown`
 }
 
