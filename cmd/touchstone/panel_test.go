@@ -226,7 +226,7 @@ func each(cases []*panelCase, do func(*panelCase)) {
 }
 
 // panelDiagnosed is how long the causes of the last messages are waited for.
-const panelDiagnosed = 20 * time.Second
+const panelDiagnosed = 8 * time.Second
 
 // settledJournal reads the journal until every verdict of which a cause is sought has one.
 func settledJournal(ctx context.Context, data string, cases []*panelCase) (found *panelJournal, err error) {
