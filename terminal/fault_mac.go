@@ -17,7 +17,6 @@ const (
 	unproven  = "unproven"
 	indicated = "indicated"
 	proven    = "proven"
-	untried   = "untried"
 )
 
 // sought is a MAC fault of which diagnosis must find cause: a certainty after one message and one after two.

@@ -197,6 +197,9 @@ func (e *engine) seedShop(ctx context.Context, s *panelShop) (first, then []any,
 		then = append(then, &journal.Event{Name: proof.EventStopped, Severity: journal.Alarm,
 			Parameters: map[string]string{proof.StopCheck: proof.MAC.String(), proof.StopAlgorithm: mac.CBCMACTDES.String()}})
 	}
+	if s.takes(terminal.NeedCloned) {
+		then = append(then, &journal.Event{Name: proof.EventCloneSuspected, Severity: journal.Alarm, Terminal: s.own.id.String(), Parameters: map[string]string{proof.SuspectKeys: "yes"}})
+	}
 	if s.takes(terminal.NeedUnknown) {
 		return first, then, nil
 	}
