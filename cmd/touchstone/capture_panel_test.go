@@ -79,8 +79,8 @@ func TestCaptureOfEveryFault(t *testing.T) {
 	if report.Keys != "past" || report.Seen.Gaps+report.Seen.Unread != 0 {
 		t.Errorf("%+v", report.Seen)
 	}
-	written, err := readPanelJournal(t.Context(), data)
-	if err != nil {
+	written := openPanelJournal(t, data)
+	if err := written.read(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range cases {

@@ -50,7 +50,7 @@ func (p *frameTap) last() []byte {
 }
 
 // asked runs touchstone in this process.
-func asked(t *testing.T, stdin string, args ...string) (stdout, stderr string, code int) {
+func askedCode(t *testing.T, stdin string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	code = run(&app{ctx: t.Context(), stdin: strings.NewReader(stdin), stdout: &out, stderr: &errs, getenv: func(string) string { return "" }}, args)
@@ -108,11 +108,11 @@ func TestExplainMessageOfAHost(t *testing.T) {
 		if err := os.WriteFile(file, frame, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		out, _, code := asked(t, "", "explain", file, "--data", r.dir)
+		out, _, code := askedCode(t, "", "explain", file, "--data", r.dir)
 		if code != 0 || !strings.Contains(out, "would give the same answer again") || !strings.Contains(out, s.id.String()) {
 			t.Errorf("%s: %d\n%s", kind, code, out)
 		}
-		out, _, code = asked(t, hex.EncodeToString(frame), "explain", "-", "--mac", "--data", r.dir)
+		out, _, code = askedCode(t, hex.EncodeToString(frame), "explain", "-", "--mac", "--data", r.dir)
 		if code != 0 || !strings.Contains(out, "✓") {
 			t.Fatalf("%s: %d\n%s", kind, code, out)
 		}
@@ -160,7 +160,7 @@ func TestJudgedWithoutEffect(t *testing.T) {
 	}
 	before := head()
 	judged := func(frame []byte) *judgeAnswer {
-		out, errs, code := asked(t, hex.EncodeToString(frame), "explain", "-", "--json", "--data", r.dir)
+		out, errs, code := askedCode(t, hex.EncodeToString(frame), "explain", "-", "--json", "--data", r.dir)
 		var shown shownMessage
 		if code != 0 || json.Unmarshal([]byte(out), &shown) != nil || shown.Judged == nil {
 			t.Fatalf("%d %s %s", code, out, errs)
@@ -184,7 +184,7 @@ func TestJudgedWithoutEffect(t *testing.T) {
 	if res, err := term.Sale(t.Context(), card, 700); err != nil || !res.Approved {
 		t.Errorf("the next sale: %+v, %v", res, err)
 	}
-	out, _, code := asked(t, "", "explain", hex.EncodeToString(wrong), "--data", r.dir, "--lang", "zh")
+	out, _, code := askedCode(t, "", "explain", hex.EncodeToString(wrong), "--data", r.dir, "--lang", "zh")
 	if code != 0 || !strings.Contains(out, "报文校验码") || !strings.Contains(out, "✗") {
 		t.Errorf("%d\n%s", code, out)
 	}
@@ -193,7 +193,7 @@ func TestJudgedWithoutEffect(t *testing.T) {
 // TestMACOnlyOfPublishedKeys: no key leaves a data directory of its own.
 func TestMACOnlyOfPublishedKeys(t *testing.T) {
 	dir := t.TempDir()
-	_, errs, code := asked(t, "", "explain", "0200302404C030C09815", "--mac", "--data", dir)
+	_, errs, code := askedCode(t, "", "explain", "0200302404C030C09815", "--mac", "--data", dir)
 	if code != 1 || !strings.Contains(errs, "only where keys are published") {
 		t.Errorf("%d: %s", code, errs)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,8 +15,6 @@ import (
 	"touchstone/reason"
 	"touchstone/registry"
 )
-
-var updateExplain = flag.Bool("update-explain", false, "write testdata/explain anew")
 
 // panelAt is when the messages of these tests came.
 var panelAt = pos.Instant(time.Date(2026, 3, 2, 10, 41, 25, 0, time.UTC).UnixNano())

@@ -71,6 +71,7 @@ type commands struct {
 	Shadow        shadowCmd        `cmd:"" help:"Mirrored traffic: what this host would have refused. It answers nothing."`
 	Journal       journalCmd       `cmd:"" help:"Read the journal: its tail, one message's whole verdict, or verify its chain."`
 	Explain       explainCmd       `cmd:"" help:"What an answer code or a reason means, and what each person does."`
+	Panel         panelCmd         `cmd:"" help:"Examine the diagnosis: a made-up day of faults by a seed of yours, sealed answers, and marks."`
 	Calc          calcCmd          `cmd:"" help:"Compute MACs, check values, PIN blocks and SM2/SM3/SM4: JSON Lines in, JSON Lines out."`
 }
 
