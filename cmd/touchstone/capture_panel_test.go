@@ -124,7 +124,7 @@ func (c *panelCase) judgeFinding(t *testing.T, i int, r *captureReport, written 
 		raw, _ := json.Marshal(f)
 		t.Errorf("message %d: reason %q (%s %s, here %s), want %q: %s", i+1, f.Reason, f.Judged, f.Blind, f.verdict.reason, c.row.Reason, raw)
 	}
-	if e, there := written.find(w); there && f.Reason != e.x.Reason.String() {
+	if e := written.find(w); e != nil && f.Reason != e.x.Reason.String() {
 		t.Errorf("message %d: the host wrote down %s", i+1, e.x.Reason)
 	}
 	if c.row.Cause == "" {
