@@ -12,19 +12,28 @@ import (
 	"touchstone/reason"
 )
 
+// fen is an amount that JSON has as yuan and fen, such as "18.50", as the journal's lines have it.
+type fen pos.Amount
+
+// String is yuan and fen.
+func (f fen) String() string { return pos.Amount(f).String() }
+
+// MarshalText is String.
+func (f fen) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
+
 // tryCount is messages of one kind, and the sales among them that were approved.
 type tryCount struct {
-	Messages int        `json:"messages"`
-	Sales    int        `json:"sales"`
-	Amount   pos.Amount `json:"amount"`
-	Follows  int        `json:"follows"` // only because an earlier message would have been refused
+	Messages int `json:"messages"`
+	Sales    int `json:"sales"`
+	Amount   fen `json:"amount"`
+	Follows  int `json:"follows"` // only because an earlier message would have been refused
 }
 
 func (c *tryCount) add(x *journal.Exchange, follows bool) {
 	c.Messages++
 	if x.Effect == journal.Sold {
 		c.Sales++
-		c.Amount += x.Amount
+		c.Amount += fen(x.Amount)
 	}
 	if follows {
 		c.Follows++
@@ -40,18 +49,18 @@ type tryGroup struct {
 
 // tryLine is one message that comes out otherwise.
 type tryLine struct {
-	Seq      uint64     `json:"entry"`
-	At       time.Time  `json:"at"`
-	Terminal string     `json:"terminal"`
-	Merchant string     `json:"merchant"`
-	MTI      string     `json:"mti"`
-	Amount   pos.Amount `json:"amount"`
-	Finding  string     `json:"finding"`
-	Check    string     `json:"check,omitempty"`
-	Was      string     `json:"was"`
-	Is       string     `json:"is,omitempty"`
-	Follows  bool       `json:"follows,omitempty"`
-	Untold   string     `json:"cannot_be_told,omitempty"`
+	Seq      uint64    `json:"entry"`
+	At       time.Time `json:"at"`
+	Terminal string    `json:"terminal"`
+	Merchant string    `json:"merchant"`
+	MTI      string    `json:"mti"`
+	Amount   fen       `json:"amount"`
+	Finding  string    `json:"finding"`
+	Check    string    `json:"check,omitempty"`
+	Was      string    `json:"was"`
+	Is       string    `json:"is,omitempty"`
+	Follows  bool      `json:"follows,omitempty"`
+	Untold   string    `json:"cannot_be_told,omitempty"`
 }
 
 // tryTally adds up what a trial finds.
@@ -122,7 +131,7 @@ func (t *tryTally) take(x *journal.Exchange, seq uint64, a *proof.Again) {
 }
 
 func lineOf(x *journal.Exchange, seq uint64, a *proof.Again) tryLine {
-	l := tryLine{Seq: seq, At: x.At.Time(), Terminal: printableID(x.Terminal[:]), Merchant: printableID(x.Merchant[:]), MTI: x.MTI.String(), Amount: x.Amount,
+	l := tryLine{Seq: seq, At: x.At.Time(), Terminal: printableID(x.Terminal[:]), Merchant: printableID(x.Merchant[:]), MTI: x.MTI.String(), Amount: fen(x.Amount),
 		Finding: a.Finding.String(), Was: x.Reason.String(), Follows: a.Follows, Untold: a.What}
 	switch a.Finding {
 	case proof.NewlyRefused, proof.OtherReason:
