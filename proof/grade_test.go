@@ -3,6 +3,7 @@ package proof_test
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"touchstone/paycrypto/mac"
@@ -44,4 +45,24 @@ func TestMACRefusalWords(t *testing.T) {
 			t.Errorf("%q: %v", word, err)
 		}
 	}
+}
+
+// FuzzMACRefusal: whatever words are taken are written as words that mean the same.
+func FuzzMACRefusal(f *testing.F) {
+	for _, s := range []string{"weak", "xor-fold", "single DES,open chain", "UnionPay ECB SM4", "", "none", "x9.19,X9-19"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		m, err := proof.ParseMACRefusal(strings.Split(text, ","))
+		if err != nil {
+			if m.Any() {
+				t.Fatal("a value came with the error")
+			}
+			return
+		}
+		again, err := proof.ParseMACRefusal(m.Words())
+		if err != nil || again != m {
+			t.Fatalf("%q is written as %q, which is %q: %v", text, m, again, err)
+		}
+	})
 }

@@ -106,7 +106,7 @@ func (c *policyTry) Run(a *app) error {
 	if err := tryPolicy(a.ctx, r, &tried, isTestDirectory(c.Data), d, tally, c.progress(a, show, r)); err != nil {
 		return err
 	}
-	answer := tally.answer(&tried, d, c.Files)
+	answer := tally.answer(&tried, c.Files)
 	if c.JSON {
 		return json.NewEncoder(a.stdout).Encode(answer)
 	}

@@ -172,7 +172,7 @@ type tryAnswer struct {
 // maxTryGroups is how many terminals and shops an answer names.
 const maxTryGroups = 1000
 
-func (t *tryTally) answer(p *triedPolicy, _ period, files []string) *tryAnswer {
+func (t *tryTally) answer(p *triedPolicy, files []string) *tryAnswer {
 	a := &tryAnswer{Files: files, Host: p.host != nil, Counted: p.counted, Passed: p.passed, Standing: p.standing, Judged: t.judged, Approved: t.approved,
 		Newly: *of(t.findings, proof.NewlyRefused), NoLonger: *of(t.findings, proof.NoLonger), Other: *of(t.findings, proof.OtherReason),
 		Untold: *of(t.findings, proof.CannotTell), Whole: t.whole, Touched: len(t.terminals)}

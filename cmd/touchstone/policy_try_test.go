@@ -1,6 +1,10 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"net"
 	"os"
@@ -14,6 +18,7 @@ import (
 	"touchstone/fleet"
 	"touchstone/iso8583"
 	"touchstone/journal"
+	"touchstone/keys"
 	"touchstone/pos"
 	"touchstone/proof"
 	"touchstone/reason"
@@ -385,5 +390,130 @@ func TestTriedFiles(t *testing.T) {
 				t.Errorf("%v, want %s", err, c.want)
 			}
 		})
+	}
+}
+
+// tryJournal is a journal of n sales of a few terminals in blocks, with its register.
+func tryJournal(tb testing.TB, n int) (blocks []journal.Block) {
+	tb.Helper()
+	var at pos.Instant = 1_800_000_000_000_000_000
+	var body []byte
+	first, seq := uint64(1), uint64(0)
+	push := func(e interface {
+		AppendEntry([]byte, uint64) ([]byte, journal.Kind)
+	}) {
+		seq++
+		raw, _ := e.AppendEntry(nil, seq)
+		body = binary.BigEndian.AppendUint32(body, uint32(len(raw)))
+		body = append(append(body, raw...), 0, 0, 0, 0)
+		if seq-first == 199 {
+			blocks = append(blocks, journal.Block{First: first, N: 200, Body: bytes.Clone(body)})
+			body, first = body[:0], seq+1
+		}
+	}
+	cold := func(kind journal.Kind, record any) {
+		raw, err := json.Marshal(record)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		push(journal.Raw{Entry: journal.Entry{Kind: kind, At: at, Body: raw}})
+	}
+	shop := &registry.Merchant{ID: sampleMerchant(1), Name: "shop"}
+	cold(journal.KindMerchant, shop)
+	const terminals = 100
+	for i := range terminals {
+		d := &registry.Device{Serial: sampleSerial(i), State: registry.Active, Key: keys.Wrapped{1}, Model: "M"}
+		cold(journal.KindDevice, d)
+		cold(journal.KindTerminal, &registry.Terminal{ID: sampleID(i), Merchant: shop.ID, Serial: d.Serial, Permit: registry.FullPermit, AnyNetwork: true,
+			Profile: registry.Profile{SignInCode: keys.SignInTDES}})
+		push(&journal.Exchange{At: at, Terminal: sampleID(i), Merchant: shop.ID, MTI: 0x0800, Network: 3, DE39: pos.Approved, Effect: journal.KeysIssued, KeyCode: 3, Wrapped: make([]byte, keys.SetSize)})
+	}
+	var states proof.States
+	for c := proof.Frame; c <= proof.Serial; c++ {
+		states.Set(c, proof.Passed)
+	}
+	for i := range n {
+		at += pos.Instant(time.Millisecond)
+		x := &journal.Exchange{At: at, Terminal: sampleID(i % terminals), Merchant: shop.ID, MTI: 0x0200, Type: pos.Sale, STAN: pos.STAN(i), Amount: 1234, EntryMode: 21,
+			Flags: journal.FlagMACVerified | journal.FlagPIN | journal.FlagNoFallback, DE39: pos.Approved, Effect: journal.Sold, Delta: -1234, KeySet: 1, Checks: uint64(states)}
+		if i < terminals {
+			x.Flags |= journal.FlagPromoted
+		}
+		push(x)
+	}
+	return blocks
+}
+
+// BenchmarkPolicyTry folds and judges again, permit policy and host policy at once; 100,000 entries a second are wanted.
+// The reading of the disk is not in it.
+func BenchmarkPolicyTry(b *testing.B) {
+	blocks := tryJournal(b, 200_000)
+	standard, err := fleet.StandardPolicy()
+	if err != nil {
+		b.Fatal(err)
+	}
+	policy := proof.DefaultPolicy()
+	policy.RequireTLS = true
+	entries := 0
+	for b.Loop() {
+		tally := newTryTally(20)
+		p := newHindsight(proof.Trial{Policy: &policy}, standard, 1)
+		tally.place, p.found = p, tally.take
+		err := p.read(b.Context(), func(_ context.Context, _ uint64, f func(journal.Block) error) error {
+			for _, block := range blocks {
+				entries += block.N
+				if err := f(block); err != nil {
+					return err
+				}
+			}
+			return nil
+		}, period{}, func(uint64) {})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if tally.findings[proof.NewlyRefused].Messages == 0 {
+			b.Fatal("nothing was refused")
+		}
+	}
+	b.ReportMetric(float64(entries)/b.Elapsed().Seconds(), "entries/s")
+}
+
+// TestTryGolden: the screen in both languages, of a journal whose instants are fixed.
+func TestTryGolden(t *testing.T) {
+	blocks := tryJournal(t, 400)
+	standard, err := fleet.StandardPolicy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy := proof.DefaultPolicy()
+	policy.RequireTLS = true
+	tally := newTryTally(3)
+	p := newHindsight(proof.Trial{Policy: &policy}, standard, 1)
+	tally.place, p.found = p, tally.take
+	err = p.read(t.Context(), func(_ context.Context, _ uint64, f func(journal.Block) error) error {
+		for _, block := range blocks {
+			if err := f(block); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, period{}, func(uint64) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tried := &triedPolicy{permit: standard, host: new(hostFlags), counted: []string{"require-tls"}, passed: []string{"log-level"}, standing: []string{"refuse-mac"}}
+	for _, lang := range []string{"en", "zh"} {
+		var b bytes.Buffer
+		l, err := newLines(&b, lang, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.zone = time.UTC
+		s := &screen{l: l}
+		s.tried(tally.answer(tried, []string{"serve.toml", "standard.toml"}))
+		if err := s.flush(&b); err != nil {
+			t.Fatal(err)
+		}
+		golden(t, "try-"+lang, b.String())
 	}
 }
