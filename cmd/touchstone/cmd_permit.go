@@ -27,6 +27,7 @@ policy says what each state of each fact permits. See docs/operating/permit.md.
   touchstone permit 00000023 --data shop
   touchstone permit list --data shop --fact advisory
   touchstone permit policy check strict.toml
+  touchstone policy try strict.toml --data shop --from 2026-11-27
   touchstone permit policy set strict.toml --data shop --as qian --with sun`
 }
 
