@@ -215,7 +215,10 @@ func (m *mirror) candidates(k *mirrored, t *registry.Terminal) []diagnosis.Candi
 }
 
 func (m *mirror) own(k *mirrored, t *registry.Terminal) (list []diagnosis.Candidate) {
-	session := &m.x.Snapshot.Session
+	session := m.x.Snapshot.Session
+	if m.recorded && m.entry.Flags&journal.FlagPromoted != 0 { // the snapshot is from before: what was in force is a former set now
+		session.InForce, session.Pending = session.Pending, keys.Set{}
+	}
 	later := false
 	for i := len(k.sets) - 1; i >= 0; i-- {
 		s := k.sets[i]
