@@ -213,10 +213,10 @@ func elementOf(frame []byte, n int) (from, to int, ok bool) {
 	return from, from + len(m.Raw(n)), true
 }
 
-// twoBytes changes two bytes of DE4 in different columns of a block, whatever its size.
+// twoBytes changes two bytes of DE4 in different columns of a block, whatever its size: both are zeros in any usual price.
 func twoBytes(frame []byte) []byte {
 	if from, _, ok := elementOf(frame, 4); ok {
-		frame[from+3] ^= 0x05
+		frame[from+1] ^= 0x05
 		frame[from+2] ^= 0x02
 	}
 	return frame

@@ -155,6 +155,7 @@ type panelScore struct {
 	Right    int      `json:"right_cause"`
 	Unproven int      `json:"right_unproven"` // nothing was named where nothing can be proven
 	Missed   int      `json:"missed"`         // unproven, though the rules of proof reach it
+	Alike    int      `json:"alike"`          // indicated, not proven: a cause that no experiment on one message can tell from the true one
 	Wrong    int      `json:"wrong"`          // a false cause
 	Unseen   int      `json:"unseen"`         // the message was not found in the capture
 	Honest   int      `json:"honest"`         // messages of which nothing was wrong
@@ -261,8 +262,11 @@ func (s *panelScore) mark(f *captureFinding, w *panelAnswer) {
 	case named == "":
 		count(func(s *panelScore) *int { return &s.Missed })
 		s.Mistakes = append(s.Mistakes, fmt.Sprintf("terminal %s trace %s: %s: missed", f.Terminal, f.Trace, w.What))
-	case slices.Contains(w.Causes, named) || slices.Contains(w.With, named):
+	case slices.Contains(w.Causes, named):
 		count(func(s *panelScore) *int { return &s.Right })
+	case slices.Contains(w.Alike, named) && f.Certainty == journal.Indicated:
+		count(func(s *panelScore) *int { return &s.Alike })
+		s.Mistakes = append(s.Mistakes, fmt.Sprintf("terminal %s trace %s: %s: indicated %s, which looks alike", f.Terminal, f.Trace, w.What, named))
 	default:
 		count(func(s *panelScore) *int { return &s.Wrong })
 		s.Mistakes = append(s.Mistakes, fmt.Sprintf("terminal %s trace %s: %s: %s %s is FALSE, %v is true", f.Terminal, f.Trace, w.What, f.Certainty, named, w.Causes))
@@ -274,9 +278,9 @@ func (s *panelScore) write(w io.Writer, lang explain.Language, digest string) er
 	var out strings.Builder
 	fmt.Fprintf(&out, "%s sha256 %s\n", two(lang, "answers", "答案"), digest)
 	row := func(name string, m *panelScore) {
-		fmt.Fprintf(&out, "%s %10d %10d %10d %10d\n", pad(name, 12), m.Right, m.Unproven, m.Missed, m.Wrong)
+		fmt.Fprintf(&out, "%s %10d %10d %10d %10d %10d\n", pad(name, 12), m.Right, m.Unproven, m.Missed, m.Alike, m.Wrong)
 	}
-	fmt.Fprintf(&out, "%s %s %s %s %s\n", pad("", 12), padLeft(two(lang, "right", "正确"), 10), padLeft(two(lang, "unproven", "应无结论"), 10), padLeft(two(lang, "missed", "漏判"), 10), padLeft(two(lang, "WRONG", "误判"), 10))
+	fmt.Fprintf(&out, "%s %s %s %s %s %s\n", pad("", 12), padLeft(two(lang, "right", "正确"), 10), padLeft(two(lang, "unproven", "应无结论"), 10), padLeft(two(lang, "missed", "漏判"), 10), padLeft(two(lang, "alike", "近似"), 10), padLeft(two(lang, "WRONG", "误判"), 10))
 	for _, kind := range []string{"listed", "unlisted", "composed"} {
 		if m := s.byKind[kind]; m != nil {
 			row(two(lang, kind, map[string]string{"listed": "在册故障", "unlisted": "未列故障", "composed": "复合故障"}[kind]), m)

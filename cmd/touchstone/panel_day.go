@@ -24,7 +24,7 @@ type panelAnswer struct {
 	Code     string   `json:"de39"`            // what the host answered
 	Causes   []string `json:"causes"`          // what is true; none: nothing may be named
 	Provable bool     `json:"provable"`        // the rules of proof reach it
-	With     []string `json:"alike,omitempty"` // causes that no experiment can tell from it
+	Alike    []string `json:"alike,omitempty"` // causes that no experiment on one message can tell from it
 }
 
 // panelAnswers is the sealed file: its SHA-256 is told before anything is analysed.
@@ -172,7 +172,7 @@ func (d *panelDay) listed(ctx context.Context, t *terminal.Terminal, s *panelSho
 			a.Causes = []string{c.String()}
 		}
 		if row.Fault == "bit-64-clear-folded" {
-			a.With = []string{reason.MessageAltered.String()}
+			a.Alike = []string{reason.MessageAltered.String()}
 		}
 		d.note(s, res, a)
 	}
@@ -198,7 +198,8 @@ func (d *panelDay) unlisted(ctx context.Context, t *terminal.Terminal, s *panelS
 	case 0, 1: // any bits of the amount, currency or terminal's abilities
 		n := 1 + r.IntN(3)
 		// Where two bytes fall into one column of a fold they are one difference, which is a right finding too.
-		return d.odd(ctx, t, s, card, terminal.Oddity{Spoil: d.flips(n)}, panelAnswer{Kind: "unlisted", What: fmt.Sprintf("%d bytes altered", n), Causes: truth(reason.MessageAltered)})
+		return d.odd(ctx, t, s, card, terminal.Oddity{Spoil: d.flips(n)}, panelAnswer{Kind: "unlisted", What: fmt.Sprintf("%d bytes altered", n),
+			Causes: truth(reason.MessageAltered), Alike: truth(reason.MACWrongCoverage)}) // a difference of 01 in the bitmap's column is bit 64 clear as well
 	case 2: // any bytes of the key but the parity bits
 		n := 1 + r.IntN(4)
 		bytes := make([]byte, 16)
@@ -214,7 +215,7 @@ func (d *panelDay) unlisted(ctx context.Context, t *terminal.Terminal, s *panelS
 	case 3: // any stretch of the message
 		from, less := r.IntN(12), 1+r.IntN(20)
 		return d.odd(ctx, t, s, card, terminal.Oddity{Cover: func(mab []byte) []byte { return mab[from : len(mab)-less] }},
-			panelAnswer{Kind: "unlisted", What: "a stretch of the message in the MAC", Causes: truth(reason.MACWrongCoverage), With: truth(reason.MessageAltered)})
+			panelAnswer{Kind: "unlisted", What: "a stretch of the message in the MAC", Causes: truth(reason.MACWrongCoverage), Alike: truth(reason.MessageAltered)})
 	case 4: // a writing that nobody has
 		turn := 1 + r.IntN(7)
 		return d.odd(ctx, t, s, card, terminal.Oddity{Write: func(de64 [8]byte, _ []byte) (out [8]byte) {
@@ -234,7 +235,7 @@ func (d *panelDay) flips(n int) func([]byte) []byte {
 	r := d.stage.chance
 	var places []int
 	for len(places) < n {
-		if at := r.IntN(4); !slices.Contains(places, at) { // the first bytes: zeros, so that any digit is another
+		if at := r.IntN(3); !slices.Contains(places, at) { // the first bytes: zeros, so that any digit is another
 			places = append(places, at)
 		}
 	}

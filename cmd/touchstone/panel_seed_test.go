@@ -1,0 +1,65 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestPanelSeeds: made-up days of several seeds are analysed without one false cause, and a seed makes the same bytes
+// each time.
+func TestPanelSeeds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left out of -short: it seals many keys")
+	}
+	seeds, cases := 5, 40
+	if inLongForm() {
+		seeds, cases = 100, 100
+	}
+	var sum panelScore
+	for seed := range seeds {
+		dir := filepath.Join(t.TempDir(), fmt.Sprint(seed))
+		digest, answers, err := makePanel(t.Context(), dir, uint64(seed+1), cases)
+		if err != nil {
+			t.Fatalf("seed %d: %v", seed+1, err)
+		}
+		score, err := scorePanel(t.Context(), filepath.Join(dir, panelCapture), filepath.Join(dir, panelRegister), answers)
+		if err != nil {
+			t.Fatalf("seed %d: %v", seed+1, err)
+		}
+		if score.Wrong != 0 || score.Unseen != 0 {
+			t.Errorf("seed %d: %d false causes, %d messages not seen:\n%v", seed+1, score.Wrong, score.Unseen, score.Mistakes)
+		}
+		sum.Right, sum.Unproven, sum.Missed, sum.Alike, sum.Honest = sum.Right+score.Right, sum.Unproven+score.Unproven, sum.Missed+score.Missed, sum.Alike+score.Alike, sum.Honest+score.Honest
+		if seed == 0 {
+			sameAgain(t, dir, digest, cases)
+		}
+	}
+	t.Logf("%d seeds: %d right, %d rightly unproven, %d missed, %d alike, 0 wrong; %d honest messages", seeds, sum.Right, sum.Unproven, sum.Missed, sum.Alike, sum.Honest)
+	if sum.Right == 0 || sum.Unproven == 0 || sum.Missed > sum.Right/10 {
+		t.Errorf("the days hold too little, or too much is missed: %+v", sum)
+	}
+}
+
+// sameAgain makes the day of the first seed once more.
+func sameAgain(t *testing.T, dir, digest string, cases int) {
+	t.Helper()
+	other := filepath.Join(t.TempDir(), "again")
+	again, _, err := makePanel(t.Context(), other, 1, cases)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := os.ReadFile(filepath.Join(dir, panelCapture))
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := os.ReadFile(filepath.Join(other, panelCapture))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again != digest || !bytes.Equal(first, second) {
+		t.Errorf("a seed makes other bytes the second time: answers %s and %s, captures of %d and %d bytes", digest, again, len(first), len(second))
+	}
+}
