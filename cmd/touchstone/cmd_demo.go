@@ -165,7 +165,7 @@ func (c *demoCmd) play(a *app, e *engine, show *lines) error {
 	go func() {
 		defer close(crowd)
 		if !c.Quiet {
-			(&crowdOf{host: ln.Addr().String(), tls: secure.Addr().String(), https: "https://" + c.HTTPS, state: filepath.Join(c.Data, "terminals"), log: e.log}).play(players)
+			(&crowdOf{host: ln.Addr().String(), tls: secure.Addr().String(), https: "https://" + c.HTTPS, state: filepath.Join(c.Data, "terminals"), log: e.log, copyPause: copyPause}).play(players)
 		}
 	}()
 	waitCanary, err := c.canaryFlags.start(players, a, e, ln, secure, !c.Quiet, s.canaryRound)

@@ -23,6 +23,8 @@ type crowdOf struct {
 	https string // where health reports go, https://HOST:PORT; "": nowhere
 	state string
 	log   *slog.Logger
+
+	copyPause time.Duration // between the sales of a terminal and its copy
 }
 
 // The pace of the demonstration.

@@ -115,7 +115,7 @@ func (c *crowdOf) act(ctx context.Context, t *terminal.Terminal, fault terminal.
 const (
 	copyFrom  = "127.0.0.66"
 	copyTurns = 3
-	copyPause = 1500 * time.Millisecond
+	copyPause = 1500 * time.Millisecond // between a device's sale and the other's
 )
 
 // copied plays a terminal and its copy, who both have everything the terminal had: they sell in turn, and each signs in
@@ -135,7 +135,7 @@ func (c *crowdOf) copied(ctx context.Context, t *terminal.Terminal, card termina
 	defer second.Close()
 	for range copyTurns {
 		for _, device := range []*terminal.Terminal{second, t} {
-			if !pause(ctx, copyPause) {
+			if !pause(ctx, c.copyPause) {
 				return nil
 			}
 			if err := sell(device); err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net"
 	"path/filepath"
 	"slices"
@@ -104,8 +105,8 @@ func TestOperationsOneByOne(t *testing.T) {
 	d.teachEverybody(t)
 	d.reportHealth(t)
 	d.carryAway(t)
-	for i, model := range []string{"Sample S10", "Sample S15", "Sample S20", "Sample S30", "Sample V1"} {
-		d.examine(t, labSample{Model: model, Application: sampleApp}, []string{"SCP-1", "SCP-2", "SCP-3", "SCP-4", "SCP-5"}[i])
+	for i, model := range []string{"Sample S10", "Sample S15", "Sample S20", badModel, "Sample S30", "Sample V1"} {
+		d.examine(t, labSample{Model: model, Application: sampleApp}, fmt.Sprintf("SCP-%d", i+1))
 	}
 	d.do(t, &scIssue{actFlags: d.as("wu", "zheng"), Run_: "RUN-1"})
 	look(1, "after the acts")
