@@ -332,3 +332,56 @@ func FuzzParseLanguage(f *testing.F) {
 		}
 	})
 }
+
+// TestCausesAgreeWithDocument compares each cause's reasons, family, owners and cases with the table of causes in
+// docs/protocol/failures.md.
+func TestCausesAgreeWithDocument(t *testing.T) {
+	f, err := os.Open("../docs/protocol/failures.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	c, rows, inside := load(t), 0, false
+	quoted := regexp.MustCompile("`([a-z_]+)`")
+	for s := bufio.NewScanner(f); s.Scan(); {
+		if line := s.Text(); strings.HasPrefix(line, "## ") {
+			inside = line == "## Causes"
+		}
+		cells := strings.Split(s.Text(), "|")
+		if !inside || len(cells) != 7 || !strings.HasPrefix(cells[1], " `") {
+			continue
+		}
+		rows++
+		cause, err := reason.ParseCause(strings.Trim(cells[1], " `"))
+		if err != nil {
+			t.Errorf("%s: %v", cells[1], err)
+			continue
+		}
+		e := c.Cause(cause)
+		var behind []string
+		for _, m := range quoted.FindAllStringSubmatch(cells[2], -1) {
+			behind = append(behind, m[1])
+		}
+		if len(behind) == 0 {
+			behind = []string{"none"}
+		}
+		for i, r := range e.Behind {
+			if len(behind) != len(e.Behind) || behind[i] != r.String() {
+				t.Errorf("%s is behind %v, the document says %v", cause, e.Behind, behind)
+				break
+			}
+		}
+		letter := map[reason.Owner]string{reason.Terminal: "T", reason.Acquirer: "A", reason.Security: "S"}
+		if strings.TrimSpace(cells[3]) != cause.Family().String() || !strings.HasPrefix(strings.TrimSpace(cells[4]), letter[cause.Owner()]) {
+			t.Errorf("%s: family %s, owner %s; the document says%s,%s", cause, cause.Family(), cause.Owner(), cells[3], cells[4])
+		}
+		for _, v := range e.Variants {
+			if !strings.Contains(cells[5], "`"+v.Name+"`") || !strings.Contains(cells[4], letter[v.Owner]) {
+				t.Errorf("%s %s, owner %s, is not in the document", cause, v.Name, v.Owner)
+			}
+		}
+	}
+	if rows != len(reason.Causes()) {
+		t.Errorf("%d causes in the document, %d in the table", rows, len(reason.Causes()))
+	}
+}
