@@ -141,18 +141,18 @@ func (c *panelCase) judgeFinding(t *testing.T, i int, r *captureReport, written 
 	if i > 0 {
 		want = c.row.Second
 	}
-	if e, there := written.find(w); there {
+	if e := written.find(w); e != nil {
 		if host := written.causes[e.seq]; host != nil && host.Cause == f.Cause && host.Certainty == f.Certainty {
 			return // the host on which it happened found the same; whether that is right its own panel judges
 		}
 	}
-	if f.Cause != c.row.Cause || f.Variant != c.row.Variant && c.row.Variant != "" || found(f.Certainty) != found(journal.Certainty(want)) {
+	if f.Cause != c.row.Cause || f.Variant != c.row.Variant && c.row.Variant != "" || wasFound(f.Certainty) != wasFound(journal.Certainty(want)) {
 		t.Errorf("message %d: %s %s %q (%v), want %s %s %q", i+1, f.Certainty, f.Cause, f.Variant, f.Facts, want, c.row.Cause, c.row.Variant)
 	}
-	if found(f.Certainty) && f.Fit == 0 {
+	if wasFound(f.Certainty) && f.Fit == 0 {
 		t.Errorf("message %d: %s, and nothing fits", i+1, f.Certainty)
 	}
 }
 
-// found tells whether a certainty is of a cause that was found.
-func found(c journal.Certainty) bool { return c == journal.Proven || c == journal.Indicated }
+// wasFound tells whether a certainty is of a cause that was found.
+func wasFound(c journal.Certainty) bool { return c == journal.Proven || c == journal.Indicated }
