@@ -144,7 +144,7 @@ type (
 )
 
 // startTap is a tap of a test's own.
-func startTap(t *testing.T, host, file string) *tap {
+func startTap(t testing.TB, host, file string) *tap {
 	t.Helper()
 	p, err := newTap(host, file)
 	if err != nil {
