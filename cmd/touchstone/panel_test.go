@@ -168,8 +168,7 @@ func newPanelHost(t *testing.T, shops []*panelShop) (data string, place *panelPl
 		t.Fatal(err)
 	}
 	t.Logf("%d shops registered in %s", len(shops), time.Since(start).Round(time.Millisecond))
-	h, err := b.serve(data, nil, "--tls", "127.0.0.1:0", "--refusal-burst", "100000", "--refusal-every", "1ms",
-		"--diagnose-second", "10000", "--diagnose-share", "100")
+	h, err := b.serve(data, nil, "--tls", "127.0.0.1:0", "--refusal-burst", "100000", "--refusal-every", "1ms")
 	if err != nil {
 		t.Fatal(err)
 	}
