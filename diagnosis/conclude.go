@@ -23,8 +23,8 @@ type MACResult struct {
 	Tried  uint32
 	Fits   []Fit
 	Alters []Alter
-	// Of the one key of another terminal that fits: whose serial-number key made the ciphertext presented, and whether
-	// the PIN block of the same message reads under the PIN key of the same set.
+	// Of the one key that fits, where it is another terminal's: whose serial-number key made the ciphertext presented; and
+	// where it is a former one too, whether the PIN block of the same message reads under the PIN key of the same set.
 	CipherOf  Device
 	PINAgrees bool
 }
@@ -208,6 +208,9 @@ func (c *Case) explain(fit *Fit, r *MACResult) explanation {
 		x.cause, x.variant = reason.MACStaleKey, "sign_in_answer_lost"
 		if k.Later {
 			x.variant = "used_newer"
+		}
+		if r.PINAgrees {
+			x.facts[FactAgrees] = "pin"
 		}
 	case k.Source == Sibling || k.Source == Neighbour:
 		x.cause = reason.MACOtherTerminalKey

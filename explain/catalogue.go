@@ -1,8 +1,6 @@
 package explain
 
 import (
-	"strings"
-
 	"touchstone/pos"
 	"touchstone/reason"
 )
@@ -86,8 +84,18 @@ type Catalogue struct {
 	causes   []CauseEntry              // by reason.Cause
 	counters map[string]Counter        // by name
 	cured    map[pos.ResponseCode]bool // by a sign-in
+	asks     Text                      // that the screen asks for a sign-in all the same
 
 	checks, outcomes, owners, families, certainties, facts, values, models map[string]Text
+
+	// What free text is searched by.
+	kinds       []KindEntry
+	screens     []ScreenEntry
+	suggestions []Suggestion
+	phrases     map[string][]string // by kind and name of a hit
+	which       []string
+	stop        stopWords
+	index       func() *index // made at the first search
 }
 
 // Reason is r in words; reason.None is the approval. A reason outside the table gives the words for
@@ -139,29 +147,6 @@ func (c *Catalogue) Owner(o reason.Owner) Text {
 
 // Family is a kind of cause in words.
 func (c *Catalogue) Family(f reason.Family) Text { return c.families[f.String()] }
-
-// Certainty is how well a cause is known, in words: "proven", "indicated", "unproven", "untried".
-func (c *Catalogue) Certainty(name string) (Text, bool) {
-	t, ok := c.certainties[plain(name)]
-	return t, ok
-}
-
-// Fact is a fact of a cause in words: its name and its value, both of which a cause keeps as stable words. A value
-// that is a number, a time or an identifier is itself in both languages, and so is a fact without words.
-func (c *Catalogue) Fact(name, value string) (what, said Text) {
-	what, said = Text{name, name}, Text{value, value}
-	if t, ok := c.facts[plain(name)]; ok {
-		what = t
-	}
-	word, of, numbered := strings.Cut(value, ":")
-	if t, ok := c.values[plain(name+" "+word)]; ok {
-		said = t
-		if numbered {
-			said = Text{t.EN + " " + of, t.ZH + " " + of}
-		}
-	}
-	return what, said
-}
 
 // Model is what is said outside of a name that is taken for a terminal model; letter case does not matter.
 func (c *Catalogue) Model(name string) (Text, bool) {

@@ -147,6 +147,9 @@ func (c *Catalogue) Guide(r reason.Reason, cause reason.Cause, variant string) G
 	g.Screen, g.Folk = counter.Screen, slices.Clone(counter.Folk)
 	g.Never = slices.Concat(counter.Never, a.never)
 	g.SignIn = c.signIn(r, a)
+	if cause != reason.NoCause && !g.SignIn.Do && c.cured[r.DE39()] {
+		g.SignIn.Text = join([]Text{g.SignIn.Text, c.asks})
+	}
 	g.Reboot, g.Courier, g.NotProven = a.reboot, a.courier, a.notProven
 	g.Owner, g.Family = c.Owner(g.OwnerIs), c.Family(g.FamilyIs)
 	return g

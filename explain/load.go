@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 
 	"touchstone/pos"
 	"touchstone/reason"
@@ -21,7 +22,7 @@ type files map[string]string
 
 // The data files. Rows of one kind may stand in several; sayings and counters are named by the others.
 var (
-	fileNames    = []string{"sayings", "counters", "codes", "reasons_line", "reasons_proof", "reasons_sale", "causes_mac", "causes_other", "words"}
+	fileNames    = []string{"sayings", "counters", "codes", "reasons_line", "reasons_proof", "reasons_sale", "causes_mac", "causes_other", "words", "search"}
 	reasonsFiles = []string{"reasons_line", "reasons_proof", "reasons_sale"}
 	causesFiles  = []string{"causes_mac", "causes_other"}
 )
@@ -58,11 +59,13 @@ func load(f files) (*Catalogue, error) {
 		func() error { return c.loadReasons(f, &s) },
 		func() error { return c.loadCauses(f, &s) },
 		func() error { return c.loadWords(f["words"]) },
+		func() error { return c.loadSearch(f["search"], &s) },
 	} {
 		if err := step(); err != nil {
 			return nil, err
 		}
 	}
+	c.index = sync.OnceValue(c.makeIndex)
 	return c, nil
 }
 
@@ -93,9 +96,10 @@ type (
 	codeFile struct {
 		Classes  []wordRow `json:"classes"`
 		Learn    Text      `json:"learn"`
-		Cured    []string  `json:"cured"`      // the codes that a sign-in cures
-		NoSignIn Text      `json:"no_sign_in"` // for every other; {code}, {class} and {text} are put in
-		NoClass  Text      `json:"no_class"`   // for one without a class
+		Cured    []string  `json:"cured"`       // the codes that a sign-in cures
+		NoSignIn Text      `json:"no_sign_in"`  // for every other; {code}, {class} and {text} are put in
+		NoClass  Text      `json:"no_class"`    // for one without a class
+		Asks     Text      `json:"screen_asks"` // beside a cause that a sign-in does not cure, where the code's words ask for one
 		Codes    []codeRow `json:"codes"`
 		Fallback codeRow   `json:"fallback"` // for a code outside the table
 	}
@@ -110,10 +114,10 @@ func (c *Catalogue) loadCodes(data string) error {
 	if err != nil {
 		return err
 	}
-	if !f.Learn.whole() || !f.NoSignIn.whole() || !f.NoClass.whole() {
-		return bad("codes: learn, no_sign_in or no_class")
+	if !f.Learn.whole() || !f.NoSignIn.whole() || !f.NoClass.whole() || !f.Asks.whole() {
+		return bad("codes: learn, no_sign_in, no_class or screen_asks")
 	}
-	c.cured = map[pos.ResponseCode]bool{}
+	c.asks, c.cured = f.Asks, map[pos.ResponseCode]bool{}
 	for _, code := range f.Cured {
 		c.cured[pos.Code(code)] = true
 	}

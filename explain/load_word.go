@@ -9,14 +9,11 @@ type wordRow struct {
 
 func (c *Catalogue) loadWords(data string) error {
 	var f struct {
-		Checks      []wordRow `json:"checks"`
-		Outcomes    []wordRow `json:"outcomes"`
-		Owners      []wordRow `json:"owners"`
-		Families    []wordRow `json:"families"`
-		Certainties []wordRow `json:"certainties"`
-		Facts       []wordRow `json:"facts"`
-		Values      []wordRow `json:"values"`
-		Models      []wordRow `json:"models"`
+		Checks   []wordRow `json:"checks"`
+		Outcomes []wordRow `json:"outcomes"`
+		Owners   []wordRow `json:"owners"`
+		Families []wordRow `json:"families"`
+		Models   []wordRow `json:"models"`
 	}
 	if err := read("words", data, &f); err != nil {
 		return err
@@ -25,8 +22,7 @@ func (c *Catalogue) loadWords(data string) error {
 		name string
 		rows []wordRow
 		into *map[string]Text
-	}{{"check", f.Checks, &c.checks}, {"outcome", f.Outcomes, &c.outcomes}, {"owner", f.Owners, &c.owners}, {"family", f.Families, &c.families},
-		{"certainty", f.Certainties, &c.certainties}, {"fact", f.Facts, &c.facts}, {"value", f.Values, &c.values}, {"model", f.Models, &c.models}} {
+	}{{"check", f.Checks, &c.checks}, {"outcome", f.Outcomes, &c.outcomes}, {"owner", f.Owners, &c.owners}, {"family", f.Families, &c.families}, {"model", f.Models, &c.models}} {
 		words, err := wordMap(group.name, group.rows)
 		if err != nil {
 			return err

@@ -51,7 +51,7 @@ type Needs struct {
 }
 
 var stepNeeds = [Steps]Needs{
-	PINBound:    {Register: true},
+	PINBound:    {Register: true, After: []Step{DoubleKey}},
 	DoubleKey:   {Register: true, Download: true, Visit: true, Two: true},
 	RetailMAC:   {Register: true, Download: true, After: []Step{DoubleKey}},
 	TrackKey:    {Register: true, Download: true, After: []Step{DoubleKey}},
@@ -191,6 +191,7 @@ type Task struct {
 	Axes      [Axes][Levels][Levels]int // terminals by axis, level before, level after; only where it rises
 	Overall   [Levels][Levels]int       // likewise over all
 	After     []Step                    // steps of this plan that some of these terminals need first
+	First     []int                     // how many of them, for each of After
 	Models    map[string]int
 }
 
@@ -264,10 +265,10 @@ func (p *Plan) Tasks() (list []*Task) {
 	for s := range Steps {
 		if t := &p.tasks[s]; len(t.Terminals) > 0 {
 			left |= 1 << s
-			t.After = nil
+			t.After, t.First = nil, nil
 			for need, n := range p.order[s] {
 				if n > 0 {
-					t.After = append(t.After, Step(need))
+					t.After, t.First = append(t.After, Step(need)), append(t.First, n)
 				}
 			}
 		}

@@ -73,6 +73,7 @@ const (
 
 // Flags told apart from those above so that neither row moves the other.
 const (
+	FlagNoFallback  uint16 = 1 << 10 // of a financial message: the card was not read by falling back from its chip; absent in entries from before this was kept
 	FlagTLS13       uint16 = 1 << 11 // it came over TLS 1.3; never without FlagTLS
 	FlagTLS         uint16 = 1 << 13 // it came over TLS
 	FlagTrackSealed uint16 = 1 << 14 // track 2 came enciphered under the track key

@@ -368,6 +368,7 @@ func (d *decision) serial() bool {
 	case !r.HasCipher || !r.HasFactor:
 		return v.fail(Serial, reason.SerialMissing)
 	case d.e.Serial == Failed:
+		v.details.note(Serial, textOf(withCipher(r)), value{})
 		return v.fail(Serial, reason.SerialProofFailed)
 	case d.e.Serial != Passed:
 		return v.fail(Serial, keyTrouble(d.e.Err))
@@ -380,6 +381,23 @@ func (d *decision) serial() bool {
 	}
 	v.pass(Serial)
 	return true
+}
+
+// withCipher is the serial number as presented and the start of its ciphertext, which was wrong: enough to find it in a
+// capture by. A ciphertext that is no text, or a number that leaves no room, is left out.
+func withCipher(r *Request) []byte {
+	const word, shown, more = " cipher ", 4, "..."
+	serial := r.SerialText()
+	for _, c := range r.Cipher[:shown] {
+		if c <= ' ' || c > '~' {
+			return serial
+		}
+	}
+	if len(serial)+len(word)+shown+len(more) > maxText {
+		return serial
+	}
+	text := append(append(make([]byte, 0, maxText), serial...), word...)
+	return append(append(text, r.Cipher[:shown]...), more...)
 }
 
 // KnownApp tells whether a device may present the application version of A2: one that it was registered with,

@@ -73,15 +73,20 @@ func against(r *Request, may registry.Permit) string {
 // offline names what of a request was decided at the terminal alone and not proven online; "" when nothing.
 // docs/design/015-permit.md, "Online only".
 func offline(r *Request) string {
-	chip := r.Service[0] == '2' || r.Service[0] == '6' // ISO/IEC 7813: the card has a chip
-	entry := r.entry()
 	switch {
-	case r.Fallback, r.HasEntry && (entry == 80 || entry == 90), r.Swiped() && chip:
+	case fellBack(r):
 		return "online_only: fallback from chip to stripe"
 	case r.Op == transaction.Sale && !r.HasPIN():
 		return "online_only: no PIN for the issuer to verify"
 	}
 	return ""
+}
+
+// fellBack tells whether the card was read from its stripe although it has a chip, as far as terminal and track say.
+func fellBack(r *Request) bool {
+	chip := r.Service[0] == '2' || r.Service[0] == '6' // ISO/IEC 7813: the card has a chip
+	entry := r.entry()
+	return r.Fallback || r.HasEntry && (entry == 80 || entry == 90) || r.Swiped() && chip
 }
 
 // forbidden refuses a request for a permit: presented is the request, expected what it went against, then the facts

@@ -141,7 +141,7 @@ func (v *Verdict) Record(r *Request, x *journal.Exchange) {
 		{v.MACVerified, journal.FlagMACVerified}, {r.HasPIN(), journal.FlagPIN}, {r.HasTrack2, journal.FlagTrack2},
 		{r.HasTrack3, journal.FlagTrack3}, {r.HasChipData, journal.FlagChip}, {v.Promote, journal.FlagPromoted},
 		{v.Repeat, journal.FlagRepeat}, {r.HasPlace, journal.FlagPlace}, {v.Outside, journal.FlagOutside},
-		{r.TrackSealed, journal.FlagTrackSealed}, {r.Secure, journal.FlagTLS}, {r.Secure && r.TLS13, journal.FlagTLS13},
+		{r.TrackSealed, journal.FlagTrackSealed}, {r.Secure, journal.FlagTLS}, {r.Secure && r.TLS13, journal.FlagTLS13}, {r.Need == Financial && !fellBack(r), journal.FlagNoFallback},
 	} {
 		if f.on {
 			x.Flags |= f.flag

@@ -35,8 +35,9 @@ if [ "$1" = --one ]; then # TIME WORK DIRECTORY/TARGET
 fi
 
 time=$1 set=${2:-all}
-short="iso8583/FuzzFrame iso8583/FuzzParse iso8583/FuzzDE59 iso8583/FuzzTLV journal/FuzzBlock journal/FuzzExchange
+short="explain/anatomy/FuzzAnatomy iso8583/FuzzFrame iso8583/FuzzParse iso8583/FuzzDE59 iso8583/FuzzTLV journal/FuzzBlock journal/FuzzExchange
 ledger/FuzzSlab ledger/FuzzLine cmd/touchstone/FuzzTerminalFixture cmd/touchstone/FuzzConfiguration
+capture/FuzzRead
 fleet/FuzzPolicy fleet/FuzzAdvisory fleet/FuzzRange fleet/FuzzReport"
 all=$(grep -rn --include='*_test.go' '^func Fuzz' . | sed 's|^\./\(.*\)/[^/]*:[0-9]*:func \(Fuzz[A-Za-z0-9]*\).*|\1/\2|' | sort)
 case $set in

@@ -330,9 +330,9 @@ func (t *Terminal) authenticate(r *request) ([]byte, error) {
 		return b.Frame() // which says why
 	}
 	de64 := t.twist.mak(t.keys.mak).Sum8(mab)
-	if t.twist.seal != nil {
+	if seal := t.twist.sealOr(t.habit); seal != nil {
 		var err error
-		if de64, err = t.twist.seal(t, mab); err != nil {
+		if de64, err = seal(t, mab); err != nil {
 			return nil, err
 		}
 	}

@@ -25,11 +25,8 @@ var coverageFaults = []FaultRow{
 	coverage("bitmap-out-of-mac", "the bitmap is not in the MAC", func(_ *Terminal, mab []byte) ([]byte, error) {
 		return join(mab[:mtiBytes], mab[mtiBytes+bitmapBytes:]), nil
 	}),
-	coverage("bit-64-clear", "bit 64 of the bitmap was clear when the MAC was made", func(_ *Terminal, mab []byte) ([]byte, error) {
-		other := join(mab)
-		other[mtiBytes+bitmapBytes-1] &^= 1
-		return other, nil
-	}),
+	coverage("bit-64-clear", "bit 64 of the bitmap was clear when the MAC was made", bit64Clear, NeedX919),
+	sought("bit-64-clear-folded", "the same in every message under a folding MAC, where one altered byte looks alike", "mac_wrong_coverage", "", indicated, proven, asHabit(over(bit64Clear)), NeedFold),
 	coverage("last-element-out-of-mac", "the last element, DE60, is not in the MAC", withoutElement(60)),
 	coverage("serial-out-of-mac", "DE59 is not in the MAC: an older application added it after", withoutElement(59), NeedSerialKey),
 	coverage("currency-out-of-mac", "DE49 is not in the MAC", withoutElement(49)),
@@ -44,11 +41,13 @@ var coverageFaults = []FaultRow{
 		copy(de64[:], t.keys.mak.AppendSum(nil, mab))
 		return de64
 	}),
-	encoding("mac-lower-case", "DE64 is in lower case", func(t *Terminal, mab []byte) (de64 [8]byte) {
-		sum := t.keys.mak.Sum8(mab)
-		copy(de64[:], strings.ToLower(string(sum[:])))
-		return de64
-	}),
+	sought("mac-lower-case", "DE64 is in lower case", "mac_wrong_encoding", "", proven, proven, untilLetters(func(letters *bool) twist {
+		return twist{seal: formed(func(t *Terminal, mab []byte) (de64 [8]byte) {
+			sum := t.keys.mak.Sum8(mab)
+			*letters = copy(de64[:], strings.ToLower(string(sum[:]))) > 0 && de64 != sum
+			return de64
+		})}
+	})),
 	encoding("mac-four-bytes", "DE64 is 4 bytes of the code and 4 zeros", func(t *Terminal, mab []byte) (de64 [8]byte) {
 		copy(de64[:4], t.keys.mak.AppendSum(nil, mab))
 		return de64
@@ -72,6 +71,28 @@ var coverageFaults = []FaultRow{
 	}),
 }
 
+// asHabit is a sale whose DE64, like that of every message after it, is made by seal: the terminal knows no better.
+func asHabit(seal func(*Terminal, []byte) ([8]byte, error)) action {
+	return func(t *Terminal, ctx context.Context, card Card, amount pos.Amount) (Result, error) {
+		t.habit = seal
+		return t.twisted(ctx, twist{}, card, amount)
+	}
+}
+
+// sealOr is how DE64 is made, by habit where the message has no way of its own.
+func (w *twist) sealOr(habit func(*Terminal, []byte) ([8]byte, error)) func(*Terminal, []byte) ([8]byte, error) {
+	if w.seal != nil {
+		return w.seal
+	}
+	return habit
+}
+
+func bit64Clear(_ *Terminal, mab []byte) ([]byte, error) {
+	other := join(mab)
+	other[mtiBytes+bitmapBytes-1] &^= 1
+	return other, nil
+}
+
 func coverage(f Fault, what string, bytes func(*Terminal, []byte) ([]byte, error), needs ...Need) FaultRow {
 	return sought(f, what, "mac_wrong_coverage", "", proven, proven, asSale(twist{seal: over(bytes)}), needs...)
 }
@@ -93,6 +114,19 @@ func over(bytes func(*Terminal, []byte) ([]byte, error)) func(*Terminal, []byte)
 
 func formed(form func(*Terminal, []byte) [8]byte) func(*Terminal, []byte) ([8]byte, error) {
 	return func(t *Terminal, mab []byte) ([8]byte, error) { return form(t, mab), nil }
+}
+
+// untilLetters sells until the code that is written in lower case has a letter in it: some have none.
+func untilLetters(lower func(letters *bool) twist) action {
+	return func(t *Terminal, ctx context.Context, card Card, amount pos.Amount) (res Result, err error) {
+		for range 8 {
+			letters := false
+			if res, err = t.twisted(ctx, lower(&letters), card, amount); err != nil || letters {
+				return res, err
+			}
+		}
+		return res, nil
+	}
 }
 
 func join(parts ...[]byte) (all []byte) {

@@ -66,8 +66,8 @@ var keyFaults = []FaultRow{
 	sought("key-halves-swapped", "the halves in the other order", "mac_key_half_loaded", "", proven, proven, asSale(twist{seal: badlyLoaded(swappedHalves)}), NeedLongMAK),
 	sought("key-undecrypted", "the MAK as it came, still under the master key", "mac_key_half_loaded", "", proven, proven, asSale(twist{seal: badlyLoaded(undecrypted)})),
 	sought("key-wrong-cipher", "the MAK unwrapped by another cipher than the master key's", "mac_key_half_loaded", "", proven, proven, asSale(twist{seal: badlyLoaded(wrongCipher)})),
-	sought("key-offset-4", "the MAK read 4 bytes off in DE62", "mac_key_half_loaded", "", proven, proven, asSale(twist{seal: badlyLoaded(offsetBy(4))}), NeedLongMAK),
-	sought("key-offset-8", "the MAK read 8 bytes off in DE62", "mac_key_half_loaded", "", proven, proven, asSale(twist{seal: badlyLoaded(offsetBy(8))}), NeedLongMAK),
+	sought("key-offset-4", "the MAK read 4 bytes after its place in DE62", "mac_key_half_loaded", "", proven, proven, asSale(twist{seal: badlyLoaded(offsetBy(4))}), NeedLongMAK),
+	sought("key-offset-8", "the MAK read 8 bytes before its place in DE62", "mac_key_half_loaded", "", proven, proven, asSale(twist{seal: badlyLoaded(offsetBy(-8))}), NeedLongMAK),
 	sought("former-master-key", "the MAK unwrapped under the master key before this one", "mac_master_key_mismatch", "", proven, proven, asSale(twist{seal: badlyLoaded(formerMaster)}), NeedFormerTMK),
 	sought("key-of-pin", "the PIK in the MAK's place", "mac_key_half_loaded", "", proven, proven, asSale(twist{seal: badlyLoaded(pinKeyForm)})),
 	hidden("key-bytes-reversed", "the MAK's bytes in the reverse order", asSale(twist{seal: badlyLoaded(reversedBytes)})),
@@ -264,7 +264,7 @@ func wrongCipher(t *Terminal, key, de62 []byte, at int) (out []byte, err error) 
 	return out, err
 }
 
-// offsetBy reads the wrapped MAK n bytes too late.
+// offsetBy reads the wrapped MAK n bytes after its place, of a negative n before it.
 func offsetBy(n int) keyForm {
 	return func(t *Terminal, key, de62 []byte, at int) (out []byte, err error) {
 		t.cfg.TMK.Use(func(tmk []byte) {

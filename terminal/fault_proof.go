@@ -30,12 +30,18 @@ var serialFaults = []FaultRow{
 	serialProof("serial-factor-first", "factor and serial number in the other order", "serial_other_form", proven, proven, asSale(twist{a2: func(t *Terminal, v *iso8583.A2Values) error {
 		return t.cipherOver(v, v[iso8583.A2Factor], v[iso8583.A2Serial])
 	}})),
-	serialProof("serial-lower-case", "the ciphertext is in lower case", "serial_other_form", proven, proven, asSale(twist{a2: func(_ *Terminal, v *iso8583.A2Values) error {
-		v[iso8583.A2Cipher] = bytes.ToLower(v[iso8583.A2Cipher])
-		return nil
-	}})),
-	{Fault: "serial-previous-card", Group: GroupSerial, What: "factor and ciphertext of the card before", DE39: "A7", Reason: "serial_factor_mismatch",
-		Cause: "serial_other_factor", First: indicated, Second: proven, Needs: []Need{NeedSerialKey}, do: previousCard},
+	serialProof("serial-lower-case", "the ciphertext is in lower case", "serial_other_form", proven, proven, untilLetters(func(letters *bool) twist {
+		return twist{a2: func(_ *Terminal, v *iso8583.A2Values) error {
+			lower := bytes.ToLower(v[iso8583.A2Cipher])
+			*letters = !bytes.Equal(lower, v[iso8583.A2Cipher])
+			v[iso8583.A2Cipher] = lower
+			return nil
+		}}
+	})),
+	{Fault: "serial-without-check-digit", Group: GroupSerial, What: "the factor is the six digits before the check digit", DE39: "A7", Reason: "serial_factor_mismatch",
+		Cause: "serial_other_factor", First: indicated, Second: proven, Needs: []Need{NeedSerialKey}, do: beforeCheckDigit},
+	{Fault: "serial-previous-card", Group: GroupSerial, What: "factor and ciphertext of the card before, whose number no host keeps", DE39: "A7", Reason: "serial_factor_mismatch",
+		Cause: unproven, First: unproven, Second: unproven, Needs: []Need{NeedSerialKey}, do: previousCard},
 	{Fault: "device-type", Group: GroupSerial, What: "another device type in A2", DE39: "A7", Reason: "device_type_mismatch", Needs: []Need{NeedSerialKey}, do: asSale(twist{a2: func(_ *Terminal, v *iso8583.A2Values) error {
 		v[iso8583.A2DeviceType] = []byte("09")
 		return nil
@@ -77,6 +83,15 @@ func otherDevice(t *Terminal, ctx context.Context, card Card, amount pos.Amount)
 	return t.twisted(ctx, twist{a2: func(_ *Terminal, v *iso8583.A2Values) (err error) {
 		other.SerialKey.Use(func(key []byte) { err = cipherUnder(v, key, v[iso8583.A2Serial], v[iso8583.A2Factor]) })
 		return err
+	}}, card, amount)
+}
+
+func beforeCheckDigit(t *Terminal, ctx context.Context, card Card, amount pos.Amount) (Result, error) {
+	return t.twisted(ctx, twist{a2: func(t *Terminal, v *iso8583.A2Values) error {
+		var factor []byte
+		card.PAN.Use(func(digits []byte) { factor = bytes.Clone(digits[len(digits)-1-factorDigits : len(digits)-1]) })
+		v[iso8583.A2Factor] = factor
+		return t.cipherOver(v, v[iso8583.A2Serial], factor)
 	}}, card, amount)
 }
 

@@ -140,6 +140,7 @@ var standingFaults = []FaultRow{
 	standing("permit-no-refund", "a refund that the permit does not cover", "58", "permit_refused", asProbe(ProbeRefund), NeedNoRefund),
 	standing("permit-limit", "a sale above the permit's limit", "58", "permit_refused", asSale(twist{}), NeedLimit),
 	standing("weak-mac", "a MAC whose algorithm is weaker than the host demands", "58", "mac_grade_refused", asSale(twist{}), NeedStrongMAC),
+	standing("clone-suspected", "a sign-in while two devices are suspected to be this terminal", "58", "clone_suspected", signInAlone, NeedCloned),
 	standing("proof-ineffective", "a sale while a proof it rests on is known not to prove", "96", "proof_ineffective", asSale(twist{}), NeedStopped),
 }
 

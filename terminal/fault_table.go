@@ -67,6 +67,7 @@ const (
 	NeedCertified  Need = needStanding + "device certificate registered"
 	NeedChipReader Need = needStanding + "chip reader registered"
 	NeedStopped    Need = needStanding + "sales stopped, a proof found ineffective"
+	NeedCloned     Need = needStanding + "two devices suspected by messages under the terminal's own keys, and clones refused"
 	NeedPoor       Need = "card: balance below the amount"
 	NeedExpired    Need = "card: expired"
 	NeedLost       Need = "card: lost"
@@ -111,6 +112,35 @@ func Describe(f Fault) (FaultRow, error) {
 		}
 	}
 	return FaultRow{}, ErrFault
+}
+
+// Uninjected is a reason of which no fault of a terminal can be the cause, and why.
+type Uninjected struct{ Reason, Why string }
+
+// The two kinds of why.
+const (
+	undecided = "this build decides it nowhere: "
+	hostsOwn  = "the host's own state, which no terminal makes; it is answered without an entry: "
+)
+
+// NotInjected are the reasons without a fault, in the order of reason's table.
+func NotInjected() []Uninjected {
+	return []Uninjected{
+		{"key_expired", undecided + "working keys end with the sign-in, which is not_signed_in"},
+		{"module_unavailable", hostsOwn + "the security module is sealed or broken"},
+		{"counter_rewound", undecided + "there is no DUKPT yet, and no chip whose ATC is verified"},
+		{"emv_inconsistent", undecided + "DE55 is not read yet"},
+		{"arqc_failed", undecided + "chip cryptograms are not verified yet"},
+		{"unproven_advice", undecided + "batch upload (0320) is not served"},
+		{"cvv_failed", undecided + "the embedded bank has no card verification value"},
+		{"issuer_unavailable", undecided + "the bank is in the host; there is no upstream yet"},
+		{"issuer_timeout", undecided + "the bank is in the host; there is no upstream yet"},
+		{"journal_unavailable", hostsOwn + "the journal or what it must know cannot be read"},
+		{"overloaded", hostsOwn + "there is no room in the line"},
+		{"oracle_budget", undecided + "refusals are bounded by rate_limited and the flood limit"},
+		{"key_compromised", undecided + "keys are not declared compromised yet"},
+		{"network_key_stale", undecided + "there is no upstream yet"},
+	}
 }
 
 // ErrNeed is returned for a fault that takes what the terminal or the card does not have.

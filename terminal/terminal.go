@@ -48,9 +48,10 @@ type Terminal struct {
 	builder iso8583.Builder
 	out     []byte // the frame being sent
 	answer  iso8583.Message
-	asked   iso8583.Message // the frame being sent, as a view of out
-	twist   twist           // how the message being built misbehaves
-	heading heading         // the first two lines of the screen
+	asked   iso8583.Message                          // the frame being sent, as a view of out
+	twist   twist                                    // how the message being built misbehaves
+	habit   func(*Terminal, []byte) ([8]byte, error) // how every DE64 is made from a fault on that is a habit; nil: rightly
+	heading heading                                  // the first two lines of the screen
 }
 
 // Open makes a terminal of a Config and its file. The terminal takes over the keys: Close wipes them.

@@ -105,9 +105,10 @@ type captureFinding struct {
 	Tried     uint32            `json:"tried,omitempty"`
 	Fit       uint32            `json:"fit,omitempty"`
 	OneIn     uint64            `json:"one_in,omitempty"`
+	With      uint64            `json:"with_frame,omitempty"` // packet of another message that agrees
 
 	verdict judgement
-	amount  pos.Amount
+	record  *journal.Cause // of the experiment, nil none was made
 }
 
 // The words of Judged.
@@ -187,7 +188,7 @@ func (n *analysis) pair(ctx context.Context, p *capture.Pair) error {
 	if n.o.terminal != (pos.TerminalID{}) && n.o.terminal != p.Request.Terminal {
 		return nil
 	}
-	bad := refusedPair(p)
+	bad := refusedPair(p) || closedPair(p, &verdict)
 	n.count(p, bad)
 	if !bad && n.o.each == nil {
 		return nil
@@ -273,7 +274,7 @@ func (n *analysis) finding(p *capture.Pair, v *judgement) *captureFinding {
 func findingOf(p *capture.Pair) *captureFinding {
 	q := &p.Request
 	f := &captureFinding{Frame: q.Packet, At: q.At.Time(), Stream: p.Stream, Client: place(p.Client), Server: place(p.Server), Kind: kindWords[p.Kind],
-		What: whatOf(&journal.Exchange{MTI: q.MTI, Type: q.Type, Network: q.Network}), Answered: p.Answered, Repeat: p.Repeat, amount: q.Amount}
+		What: whatOf(&journal.Exchange{MTI: q.MTI, Type: q.Type, Network: q.Network}), Answered: p.Answered, Repeat: p.Repeat}
 	if p.Kind == capture.Cut || p.Kind == capture.NoFrame {
 		f.What = "unreadable"
 	}

@@ -227,33 +227,35 @@ func (c *captureText) known(f *captureFinding) {
 	if err != nil {
 		return
 	}
-	e := c.catalogue.Reason(r)
-	word := captureCertainties[f.Certainty].In(c.lang)
-	if f.Cause == "" || f.Cause == reason.NoCause.String() {
-		c.indent("%s  %s", word, c.short(r))
-	} else {
-		cause := f.Cause
-		if f.Variant != "" {
-			cause += "/" + f.Variant
+	g := guideOf(c.catalogue, r, f.record)
+	name := f.Reason
+	if f.Cause != "" && f.Cause != reason.NoCause.String() {
+		if name = f.Cause; f.Variant != "" {
+			name += "/" + f.Variant
 		}
-		c.indent("%s  %s · %s", word, cause, c.short(r))
 	}
-	c.indent("%s", e.Meaning.In(c.lang))
-	if len(f.Facts) > 0 {
-		var facts []string
-		for _, name := range slices.Sorted(maps.Keys(f.Facts)) {
-			facts = append(facts, name+" "+f.Facts[name])
-		}
-		c.indent("%s %s", c.two("found", "发现"), strings.Join(facts, ", "))
+	c.indent("%s  %s (%s)", captureCertainties[f.Certainty].In(c.lang), g.Cause.Short.In(c.lang), name)
+	c.indent("%s", g.Cause.Meaning.In(c.lang))
+	if f.record != nil && f.Fit > 0 {
+		c.indent("%s", foundWords(f.record).In(c.lang))
 	}
 	if f.Tried > 0 {
 		c.indent(c.two("tried %s explanations, %d fit", "试了 %s 种解释, %d 种相符")+"%s", load.Thousands(uint64(f.Tried)), f.Fit, c.luck(f.OneIn))
 	}
+	if f.With > 0 {
+		c.indent(c.two("the message of frame %d agrees", "帧 %d 的报文与此一致"), f.With)
+	}
+	if open := g.NotProven.In(c.lang); open != "" {
+		c.indent("%s  %s", c.two("NOT PROVEN", "未证实"), open)
+	}
 	if f.Blind != "" {
 		c.indent("%s", c.two("not known: ", "未知: ")+c.blind(f.Blind))
 	}
-	if owner, err := parseOwner(f.Owner); err == nil {
+	if owner, err := ownerOf(f.Owner); err == nil {
 		c.indent("%s: %s", c.two("who acts", "谁处理"), c.catalogue.Owner(owner).In(c.lang))
+	}
+	if steps := g.Steps.Engineer; len(steps) > 0 {
+		c.indent("%s: %s", c.two("first", "首先"), steps[0].In(c.lang))
 	}
 }
 
@@ -262,15 +264,6 @@ func (c *captureText) luck(oneIn uint64) string {
 		return ""
 	}
 	return fmt.Sprintf(c.two("; by chance at most 1 in %s", "; 偶然相符至多 1/%s"), load.Thousands(oneIn))
-}
-
-func parseOwner(name string) (reason.Owner, error) {
-	for o := range reason.Owner(16) {
-		if o.String() == name {
-			return o, nil
-		}
-	}
-	return 0, reason.ErrUnknown
 }
 
 // The words of what a mirror does not know.

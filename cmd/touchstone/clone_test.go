@@ -181,3 +181,31 @@ func TestCloneReasonOfRefusal(t *testing.T) {
 		t.Fatalf("answered %v, want %v", res.DE39, reason.CloneSuspected.DE39())
 	}
 }
+
+// TestFaultsAreNoClone: one terminal that misbehaves in every way, once each and among honest sales, is one device.
+func TestFaultsAreNoClone(t *testing.T) {
+	r := newCloneRig(t, rigOptions{})
+	done := 0
+	for _, f := range terminal.Faults() {
+		if f == terminal.Tamper {
+			continue // it locks for good
+		}
+		if _, err := r.honest.Misbehave(t.Context(), f, r.card, 2000); err != nil {
+			t.Logf("%s: not done: %v", f, err)
+			continue
+		}
+		done++
+		for n := range 6 {
+			r.sell(t, r.honest, pos.Amount(5000+n))
+		}
+	}
+	if done < 16 {
+		t.Fatalf("%d faults were done", done)
+	}
+	head := r.e.ledger.Durable()
+	<-r.e.watch.ready
+	until(t, "the watch has read all", func() bool { return r.e.watch.last() >= head })
+	if r.e.ledger.Suspected(r.sample.id) != proof.Unsuspected || len(r.e.clones.take()) != 0 {
+		t.Fatalf("suspected: %+v", r.events(t, proof.EventCloneSuspected))
+	}
+}

@@ -214,6 +214,7 @@ type stage struct {
 	next   uint64
 	count  tally
 	ended  *error
+	hidden map[uint64]bool // messages that were not shown
 
 	figures      string      // address of metrics, health and readiness, "" for none
 	figuresTaken bool        // the address asked for was taken
@@ -330,10 +331,11 @@ func (s *stage) read(ctx context.Context) error {
 			}
 			s.count.add(&x)
 			if ofCanary(&x) {
+				s.hide(e.Seq)
 				return nil
 			}
 		}
-		if healthTaken(e) {
+		if healthTaken(e) || s.causeHidden(e) {
 			return nil
 		}
 		return s.show.entry(e)

@@ -47,18 +47,29 @@ func explainForms() []explainForm {
 		explainMessage,
 		explainName,
 		explainCode,
+		explainTopic,
 		explainSearch, // takes whatever is left
 	}
 }
 
 // Help is shown by touchstone explain --help.
 func (explainCmd) Help() string {
-	return `What a code on the terminal's screen can mean, who must act, and what each person does. A code alone never tells the
-cause; the journal of the host does.
+	return `What a code on the terminal's screen can mean, who must act, and what each person does; what a reason or a proven cause
+asks of cashier, support and engineer. A code or words alone never tell the cause; the journal of the host does. Works
+offline.
 
-  touchstone explain A7
+  touchstone explain A7                            a code, or a terminal model: both are told
+  touchstone explain A7 --as-model --data shop     with the advisories of that directory
   touchstone explain serial_proof_failed --lang zh
-  touchstone explain fold`
+  touchstone explain mac_stale_key used_newer --for engineer
+  touchstone explain 显示安全认证失败                what the screen says, in words
+  touchstone explain list                          every reason and every cause
+  touchstone explain last --data shop              the newest refusal and what was proven
+  touchstone explain --terminal 00000023 --trace 42 --data shop
+  touchstone explain --rrn 9001 --for support      what the merchant's support says and does
+  touchstone explain sale.hex --data shop          a message (digits, a file, or -), field by field, and judged by a test host
+  touchstone explain sale.hex --mac                its MAC step by step, and OpenSSL lines that recompute it
+  touchstone explain fold                          why a folding MAC is weak, shown`
 }
 
 // Run answers by the first form that takes the call.

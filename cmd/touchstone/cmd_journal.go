@@ -264,12 +264,33 @@ func (c *journalShow) Run(a *app) error {
 			err = writeJSON(a.stdout, e)
 		} else {
 			err = writeVerdict(a.stdout, e, catalogue, lang)
+			if err == nil {
+				err = c.writeCause(a, r, e.Seq)
+			}
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// writeCause prints what was found behind a message, if anything was.
+func (c *journalShow) writeCause(a *app, r *sqlite.Reader, verdict uint64) error {
+	cause, seq, ok, err := r.CauseOf(a.ctx, verdict)
+	if errors.Is(err, sqlite.ErrUnsearched) || err == nil && !ok {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	l, err := newLines(a.stdout, c.Lang, false)
+	if err != nil {
+		return err
+	}
+	d := &drawing{w: a.stdout, l: l}
+	writeCause(d, &cause, seq)
+	return d.err
 }
 
 func (c *journalShow) find(a *app, r *sqlite.Reader) ([]uint64, error) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -136,4 +137,40 @@ func needWords(needs []terminal.Need) string {
 		words = append(words, string(n))
 	}
 	return strings.Join(words, "; ")
+}
+
+// faultsPage is docs/protocol/faults.md, made of the table.
+func faultsPage() []byte {
+	var out bytes.Buffer
+	fmt.Fprintf(&out, `# Faults of the reference terminal
+
+<!-- Made of the table in terminal/fault_table.go; a test compares them. -->
+
+`+"`touchstone terminal --fault NAME`"+` does an ordinary operation that is wrong in exactly one way. For each of the %d faults the table says
+what the host must answer, the verdict's reason, and the cause that diagnosis must find after one message and after a second, different
+one. *unproven* is a right answer too: of these faults nothing can be proven, and nobody is told a guess. Without a cause the verdict
+itself is the proof. The panel (`+"`go test ./cmd/touchstone -run TestPanel`"+`) runs all of them against the program in every form of terminal they
+fit, and reads answer, reason, cause and certainty back. [How](../design/030-panel.md).
+
+`, len(terminal.Faults()))
+	for _, g := range terminal.Groups() {
+		fmt.Fprintf(&out, "## %s\n\n| fault | what is done | DE39 | reason | cause | takes |\n|---|---|---|---|---|---|\n", g)
+		for _, f := range terminal.Faults() {
+			row, err := terminal.Describe(f)
+			if err != nil || row.Group != g {
+				continue
+			}
+			cause := ""
+			if row.Cause != "" {
+				cause = causeWords(row)
+			}
+			fmt.Fprintf(&out, "| `%s` | %s | %s | `%s` | %s | %s |\n", row.Fault, row.What, answerWord(row), row.Reason, cause, needWords(row.Needs))
+		}
+		out.WriteString("\n")
+	}
+	out.WriteString("## Reasons without a fault\n\n| reason | why no terminal can cause it |\n|---|---|\n")
+	for _, u := range terminal.NotInjected() {
+		fmt.Fprintf(&out, "| `%s` | %s |\n", u.Reason, u.Why)
+	}
+	return out.Bytes()
 }

@@ -31,18 +31,9 @@ const (
 	openEvery       = 150 * time.Millisecond // one terminal after the other signs in
 	pauseLeast      = 3 * time.Second        // between the sales of one terminal
 	pauseMost       = 16 * time.Second
-	firstFault      = 7 * time.Second
 	faultEvery      = 10 * time.Second
-	tamperAt        = 90 * time.Second
 	settleAfter     = 25 // messages in a batch
 )
-
-// mischief is what the faulty terminals do, in this order, again and again.
-var mischief = []terminal.Fault{
-	terminal.WrongSerialCipher, terminal.StaleKey, terminal.DuplicateTrace, terminal.AlteredAmount, terminal.OtherSerial,
-	terminal.PINStaleKey, terminal.WrongNetwork, terminal.Replay, terminal.CiphertextStripped, terminal.WrongBatch,
-	terminal.Unregistered, terminal.MissingMAC64, terminal.WrongSignInCode, terminal.Garbage, terminal.WrongMAC64, terminal.CutFrame,
-}
 
 func (c *crowdOf) play(ctx context.Context) {
 	var all sync.WaitGroup
@@ -56,11 +47,12 @@ func (c *crowdOf) play(ctx context.Context) {
 			}
 		})
 	}
+	began := time.Now()
 	for i, t := range faulty {
 		all.Go(func() {
 			c.with(t, func(reader *terminal.Terminal) {
 				c.healthOf(t, reader).due(ctx)
-				c.misbehave(ctx, reader, i)
+				c.misbehave(ctx, reader, i, began)
 			})
 		})
 	}
@@ -105,6 +97,9 @@ func (t sampleTerminal) config() terminal.Config {
 func (c *crowdOf) config(t sampleTerminal) terminal.Config {
 	config := t.config()
 	config.Host, config.StateDir, config.SealTrack = c.host, c.state, paycrypto.SignInCode(t.code).Track()
+	if other, ok := neighbourOf(t); ok {
+		config.Other = func() (terminal.Config, error) { return other.config(), nil }
+	}
 	if t.tls {
 		config.Host, config.TLS = c.tls, &terminal.TLS{CA: authority.PEM(publishedRoot().Raw), Certificate: authority.PEM(t.certificate().Raw), Key: secret.Take(t.keyPEM())}
 	}
@@ -187,35 +182,6 @@ func monthDay(at time.Time) uint16 {
 	shanghai := time.FixedZone("CST", 8*60*60)
 	at = at.In(shanghai)
 	return uint16(int(at.Month())*100 + at.Day())
-}
-
-// misbehave does every seventh fault of the list, when its turn comes.
-func (c *crowdOf) misbehave(ctx context.Context, t *terminal.Terminal, place int) {
-	if !pause(ctx, firstFault+time.Duration(place)*faultEvery) {
-		return
-	}
-	began := time.Now()
-	for turn := place; ; turn += faultyTerminals {
-		fault := mischief[turn%len(mischief)]
-		if place == faultyTerminals-1 && time.Since(began) > tamperAt {
-			fault = terminal.Tamper
-		}
-		if t.Locked() {
-			return
-		}
-		card, err := cardOf(cards()[7+place])
-		if err != nil {
-			c.gone(ctx, err)
-			return
-		}
-		if _, err := t.Misbehave(ctx, fault, card, randomAmount()); err != nil {
-			c.log.Debug("a fault was not done", slog.String("fault", string(fault)), slog.String("error", err.Error()))
-		}
-		card.Wipe()
-		if !pause(ctx, faultyTerminals*faultEvery) {
-			return
-		}
-	}
 }
 
 func (c *crowdOf) gone(ctx context.Context, err error) {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -107,8 +108,9 @@ type errorForm struct {
 
 var fmtVerb = regexp.MustCompile(`%[.0-9]*[a-z]`)
 
-// errorForms are the longest first, so that a sentence is taken before a word in it.
-var errorForms = func() []errorForm {
+// errorForms are the longest first, so that a sentence is taken before a word in it. They are made when something was
+// refused: hundreds of expressions are too much of a start.
+var errorForms = sync.OnceValue(func() []errorForm {
 	known := make([]string, 0, len(errorChinese))
 	for english := range errorChinese {
 		known = append(known, english)
@@ -125,7 +127,7 @@ var errorForms = func() []errorForm {
 		forms[i] = errorForm{regexp.MustCompile(`(?:^|\b|staff: )` + pattern), chinese}
 	}
 	return forms
-}()
+})
 
 // said says in the reader's language what was refused, as far as there are words.
 func (l *lines) said(text string) string {
@@ -136,7 +138,7 @@ func (l *lines) said(text string) string {
 }
 
 func errorInChinese(text string) string {
-	for _, f := range errorForms {
+	for _, f := range errorForms() {
 		text = f.english.ReplaceAllString(text, f.chinese)
 	}
 	return strings.TrimPrefix(text, "staff: ")

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
-	"os"
 	"strings"
 
 	"touchstone/explain"
@@ -20,17 +19,23 @@ type explainCodeFlags struct {
 
 // shownCode is a code as one JSON object.
 type shownCode struct {
-	Code       string          `json:"code"`
-	Class      string          `json:"class"`
-	ClassText  explain.Text    `json:"class_text"`
-	Name       explain.Text    `json:"name"`
-	Unverified bool            `json:"unverified,omitempty"`
-	Note       *explain.Text   `json:"note,omitempty"`
-	Counter    explain.Counter `json:"counter"`
-	SignIn     explain.SignIn  `json:"sign_in"`
-	Reasons    []string        `json:"reasons,omitempty"`         // what this host may mean by it, never which
-	Provable   []string        `json:"provable_causes,omitempty"` // what an experiment may find behind them
-	Learn      *explain.Text   `json:"learn,omitempty"`
+	Code       string         `json:"code"`
+	Class      string         `json:"class"`
+	ClassText  explain.Text   `json:"class_text"`
+	Name       explain.Text   `json:"name"`
+	Unverified bool           `json:"unverified,omitempty"`
+	Note       *explain.Text  `json:"note,omitempty"`
+	Counter    shownCounter   `json:"counter"`
+	SignIn     explain.SignIn `json:"sign_in"`
+	Reasons    []string       `json:"reasons,omitempty"`         // what this host may mean by it, never which
+	Provable   []string       `json:"provable_causes,omitempty"` // what an experiment may find behind them
+	Learn      *explain.Text  `json:"learn,omitempty"`
+}
+
+// shownCounter is the cashier's part.
+type shownCounter struct {
+	explain.Counter
+	Screen shownScreen `json:"screen"`
 }
 
 // explainCode answers for a word that may be an answer code or a terminal model. Where it may be both, both are told, and
@@ -39,15 +44,16 @@ func explainCode(x *explainCall) (taken bool, err error) {
 	code, isCode := x.l.catalogue.Code(pos.Code(strings.ToUpper(x.asked)))
 	isCode = isCode && len(x.asked) == len(code.Code)
 	model, isModel, err := x.model()
-	if err != nil || !isCode && !isModel {
-		return err != nil, err
-	}
 	switch {
+	case err != nil:
+		return true, err
 	case x.AsCode && !isCode:
 		return true, fmt.Errorf("%q is in no table of answer codes; what the terminal shows, in words, can be asked for too", x.asked)
-	case x.AsModel || !isCode:
+	case !isCode && !isModel:
+		return false, nil
+	case x.AsModel:
 		isCode = false
-	case x.AsCode || !isModel:
+	case x.AsCode:
 		isModel = false
 	}
 	if isCode && isModel && !x.JSON {
@@ -81,12 +87,11 @@ func explainCode(x *explainCall) (taken bool, err error) {
 
 // whichMeaning asks a person at a terminal; anybody else is told both.
 func (x *explainCall) whichMeaning() (code, model bool) {
-	in, ok := x.a.stdin.(*os.File)
-	if !ok || !termIsTerminal(int(in.Fd())) {
+	if !x.atTerminal() {
 		return true, true
 	}
 	fmt.Fprintf(x.a.stdout, x.l.two("%s: 1 the code on the screen, 2 a terminal model, Enter for both: ", "%s: 1 屏幕上的应答码, 2 终端型号, 回车两者都看: "), strings.ToUpper(x.asked))
-	answer, _ := bufio.NewReader(in).ReadString('\n')
+	answer, _ := bufio.NewReader(x.a.stdin).ReadString('\n')
 	switch strings.TrimSpace(answer) {
 	case "1":
 		return true, false
@@ -126,7 +131,7 @@ func (x *explainCall) showCounter(code explain.Code) error {
 
 func (x *explainCall) jsonCode(code explain.Code) shownCode {
 	shown := shownCode{Code: code.Code.String(), Class: code.Class.String(), ClassText: code.ClassText, Name: code.Name, Unverified: code.Unverified,
-		Counter: code.Counter, SignIn: code.SignIn}
+		Counter: shownCounter{code.Counter, shownScreen{code.Counter.Screen[explain.English], code.Counter.Screen[explain.Chinese]}}, SignIn: code.SignIn}
 	if x.For == forCashier {
 		return shown
 	}

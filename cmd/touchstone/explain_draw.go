@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode/utf8"
 
 	"touchstone/diagnosis"
 	"touchstone/explain"
@@ -54,109 +53,28 @@ func (d *drawing) line(s string) {
 }
 
 // row writes a label and texts of one or more cells, each cell kept whole where it fits a line.
-func (d *drawing) row(label string, cells ...string) {
+func (d *drawing) row(label string, cells ...string) { d.hung(label, stepHang, cells...) }
+
+// The columns by which later lines of a text stand in from its first: under a step's words, under what was found.
+const (
+	stepHang  = 2
+	foundHang = 12
+)
+
+// kept is a space at which no line is broken.
+const kept = "\u00a0"
+
+// hung is row with later lines of a broken cell set in by hang columns.
+func (d *drawing) hung(label string, hang int, cells ...string) {
 	lead := pad(label, panelLabel)
 	if d.colour && label != "" {
 		lead = strings.Replace(lead, label, d.paint(label, sgrBold), 1)
 	}
-	for _, l := range flow(cells, panelWidth-panelLabel) {
-		d.line(lead + l)
+	for _, l := range flow(cells, panelWidth-panelLabel, hang) {
+		d.line(lead + strings.ReplaceAll(l, kept, " "))
 		lead = strings.Repeat(" ", panelLabel)
 	}
 }
-
-// cellGap is between two cells of a line.
-const cellGap = "   "
-
-// flow sets cells into lines of at most width columns: as many on a line as fit, one that does not fit any line is
-// broken between words, and its later lines hang under its text.
-func flow(cells []string, width int) []string {
-	var out []string
-	line := ""
-	for _, cell := range cells {
-		if cell == "" {
-			continue
-		}
-		if line != "" && seen(line+cellGap+cell) <= width {
-			line += cellGap + cell
-			continue
-		}
-		if line != "" {
-			out = append(out, line)
-		}
-		broken := breakText(cell, width)
-		out = append(out, broken[:len(broken)-1]...)
-		line = broken[len(broken)-1]
-	}
-	if line != "" {
-		out = append(out, line)
-	}
-	return out
-}
-
-// seen is how many columns of a line are seen: colours take none.
-func seen(s string) int {
-	n := 0
-	for i := 0; i < len(s); {
-		if skip := sgrAt(s[i:]); skip > 0 {
-			i += skip
-			continue
-		}
-		r, size := utf8.DecodeRuneInString(s[i:])
-		n += explain.Columns(string(r))
-		i += size
-	}
-	return n
-}
-
-// sgrAt is the length of a colour at the start of s, 0 when there is none.
-func sgrAt(s string) int {
-	if !strings.HasPrefix(s, "\x1b[") {
-		return 0
-	}
-	return strings.IndexByte(s, 'm') + 1
-}
-
-// breakText breaks s into lines of at most width columns: at a space, or before any wide character that is no stop.
-// Lines after the first are indented by two, so that a step's number stands out.
-func breakText(s string, width int) []string {
-	var out []string
-	const hang = "  "
-	for seen(s) > width {
-		at := breakAt(s, width, len(hang))
-		out = append(out, strings.TrimRight(s[:at], " "))
-		s = hang + strings.TrimLeft(s[at:], " ")
-	}
-	return append(out, s)
-}
-
-// breakAt is the last place within width columns, and after the first least of them, at which s may be broken.
-func breakAt(s string, width, least int) int {
-	at, columns := 0, 0
-	for i := 0; i < len(s); {
-		if skip := sgrAt(s[i:]); skip > 0 {
-			i += skip
-			continue
-		}
-		r, size := utf8.DecodeRuneInString(s[i:])
-		c := explain.Columns(string(r))
-		if columns+c > width {
-			if at == 0 {
-				at = i
-			}
-			return at
-		}
-		if columns > least && (r == ' ' || c == 2 && !strings.ContainsRune(stops, r)) {
-			at = i
-		}
-		columns += c
-		i += size
-	}
-	return len(s)
-}
-
-// stops begin no line.
-const stops = "，。；：、）》”"
 
 // show prints a panel as was asked: for a program, a cashier, the merchant's support or an engineer.
 func (x *explainCall) show(p *panel) error {
@@ -284,15 +202,23 @@ func (p *panel) drawCause(d *drawing) {
 	case p.ByCheck:
 		d.row("", d.two("found       by the check itself: the verdict is the proof, nothing had to be tried", "查明   检查本身即为证明, 无需试验"))
 	case p.Found.In(d.l.lang) != "":
-		d.row("", d.two("found       ", "查明   ")+p.Found.In(d.l.lang))
+		d.hung("", d.hang(), d.two("found       ", "查明   ")+p.Found.In(d.l.lang))
 	}
 	d.row("", p.triedWords(d))
 	if p.Certainty == string(journal.Unproven) {
 		d.row("", d.two("nobody is told a guess: what is unproven stays so", "不猜测: 未证实即为未证实"))
 	}
 	if open := p.NotProven.In(d.l.lang); open != "" && (p.Certainty == string(journal.Proven) || p.Certainty == string(journal.Indicated)) {
-		d.row("", d.paint(d.two("NOT PROVEN", "未证明"), sgrYellow)+"  "+open)
+		d.hung("", d.hang(), d.paint(d.two("NOT PROVEN", "未证明"), sgrYellow)+d.two("  ", " ")+open)
 	}
+}
+
+// hang is where the text of what was found begins.
+func (d *drawing) hang() int {
+	if d.l.lang == explain.Chinese {
+		return foundHang - 5
+	}
+	return foundHang
 }
 
 // approved says why there is nothing to explain.
@@ -356,40 +282,6 @@ func (p *panel) whyNot(d *drawing) string {
 		"无人检验: 主机此前已停止, 预算已用尽, 或当时尚无诊断功能")
 }
 
-// milliseconds writes microseconds as milliseconds with the digits that matter.
-func milliseconds(us uint32) string {
-	switch ms := float64(us) / 1000; {
-	case us < 100:
-		return fmt.Sprintf("%.2f", ms)
-	case us < 10_000:
-		return fmt.Sprintf("%.1f", ms)
-	default:
-		return fmt.Sprintf("%.0f", ms)
-	}
-}
-
-// roundNumber writes a large number as people say it, rounded down: 80 million, 8000 万.
-func roundNumber(n uint64, lang explain.Language) string {
-	type unit struct {
-		of   uint64
-		word string
-	}
-	units := []unit{{1e12, " trillion"}, {1e9, " billion"}, {1e6, " million"}, {1e3, " thousand"}}
-	if lang == explain.Chinese {
-		units = []unit{{1e12, " 万亿"}, {1e8, " 亿"}, {1e4, " 万"}}
-	}
-	for _, u := range units {
-		if n < u.of {
-			continue
-		}
-		if whole := n / u.of; whole >= 10 || n%u.of < u.of/10 {
-			return fmt.Sprintf("%d%s", whole, u.word)
-		}
-		return fmt.Sprintf("%d.%d%s", n/u.of, n%u.of*10/u.of, u.word)
-	}
-	return fmt.Sprint(n)
-}
-
 func (p *panel) drawWho(d *drawing) {
 	if p.Certainty == notRefused {
 		return
@@ -435,8 +327,12 @@ func (p *panel) drawAdvice(d *drawing) {
 	d.row(d.two("SIGN IN", "签到"), p.SignIn.In(d.l.lang))
 	d.row(d.two("REBOOT", "重启"), p.guide.Reboot.In(d.l.lang))
 	d.row(d.two("COURIER", "寄修"), p.Courier.In(d.l.lang))
-	for _, folk := range p.guide.Folk {
-		d.row(d.two("HEARSAY", "传言"), folk.In(d.l.lang))
+	for i, folk := range p.guide.Folk {
+		label := ""
+		if i == 0 {
+			label = d.two("HEARSAY", "传言")
+		}
+		d.row(label, folk.In(d.l.lang))
 	}
 	d.row(d.two("MONEY", "资金"), p.Money.In(d.l.lang))
 }
@@ -452,25 +348,26 @@ func (p *panel) drawCashier(d *drawing) {
 // checks names every check that was made, and those that the failure left unmade.
 func (p *panel) checks(d *drawing) []string {
 	var made, unmade []string
+	whole := func(s string) string { return strings.ReplaceAll(s, " ", kept) }
 	failed := false
 	for c := range proof.Checks {
 		name := p.checkName(d, c)
 		switch proof.States(p.x.Checks).Of(c) {
 		case proof.Passed:
-			made = append(made, name+" "+d.paint("✓", sgrGreen)+p.checkNote(d, c))
+			made = append(made, whole(name+" "+d.paint("✓", sgrGreen)+p.checkNote(d, c)))
 		case proof.Failed:
-			made, failed = append(made, d.paint(strings.ToUpper(name)+" ✗", sgrRed)+p.checkNote(d, c)), true
+			made, failed = append(made, whole(d.paint(strings.ToUpper(name)+" ✗", sgrRed)+p.checkNote(d, c))), true
 		case proof.Unavailable:
-			made, failed = append(made, d.paint(strings.ToUpper(name)+" ?", sgrRed)), true
+			made, failed = append(made, whole(d.paint(strings.ToUpper(name)+" ?", sgrRed))), true
 		default:
 			if failed && p.wouldCome(c) {
-				unmade = append(unmade, name)
+				unmade = append(unmade, whole(name+" –"))
 			}
 		}
 	}
 	text := strings.Join(made, " ")
 	if len(unmade) > 0 {
-		text += "  " + strings.Join(unmade, " – ") + " – " + d.two("not run", "未进行")
+		text += " " + kept + strings.Join(unmade, " ") + kept + whole(d.two("not run", "未进行"))
 	}
 	return []string{text}
 }

@@ -158,14 +158,19 @@ func foldParse(frame []byte) (m iso8583.Message, err error) {
 // mabStart is where the MAB begins in a frame with its length.
 const mabStart = iso8583.LengthSize + iso8583.EnvelopeSize
 
-// elementAt finds where an element's bytes are in the MAB, by changing one byte after another.
+// elementAt is where an element's bytes are in the MAB; the views that a message lends lie in it.
 func elementAt(frame []byte, n int) (from, to int) {
 	m, err := foldParse(frame)
 	if err != nil {
 		return 0, 0
 	}
-	at := bytes.Index(m.MAB(), m.Raw(n))
-	return at, at + len(m.Raw(n))
+	raw := m.Raw(n)
+	for at := range m.MAB() {
+		if len(raw) > 0 && &m.MAB()[at] == &raw[0] {
+			return at, at + len(raw)
+		}
+	}
+	return 0, 0
 }
 
 // parses tells whether a frame is a message whose inner fields can be read too.

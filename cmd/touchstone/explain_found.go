@@ -25,8 +25,8 @@ func foundWords(c *journal.Cause) explain.Text {
 		if told[name] {
 			continue
 		}
-		w := causeFact(name)
-		en, zh = append(en, w.EN+" "+c.Facts[name]), append(zh, w.ZH+" "+c.Facts[name])
+		w, v := causeFact(name), causeValue(c.Facts[name])
+		en, zh = append(en, w.EN+" "+v.EN), append(zh, w.ZH+" "+v.ZH)
 	}
 	if c.With != 0 {
 		en = append(en, fmt.Sprintf("the message of entry %d agrees", c.With))
@@ -141,9 +141,12 @@ var causeFacts = map[string]explain.Text{
 	"encoding": {EN: "encoding", ZH: "编码"}, "form": {EN: "key form", ZH: "密钥形态"}, "column": {EN: "column", ZH: "列"},
 	"difference": {EN: "difference", ZH: "差异"}, "element": {EN: "element", ZH: "域"}, "was": {EN: "was", ZH: "原为"}, "is": {EN: "is", ZH: "现为"},
 	"pin_format": {EN: "PIN format", ZH: "PIN 格式"}, "pin_algorithm": {EN: "PIN cipher", ZH: "PIN 加密算法"},
+	"direction": {EN: "direction", ZH: "方向"}, "cipher": {EN: "cipher", ZH: "算法"}, "candidates": {EN: "elements it could be in:", ZH: "可能涉及的域数"}, "copy": {EN: "a copy agrees, in DE", ZH: "另有副本一致, 位于域"},
+	"agrees": {EN: "of the same message agrees", ZH: "同一报文中另有一致项"}, "pan": {EN: "made with", ZH: "所用卡号"}, "factor": {EN: "factor", ZH: "因子"}, "input": {EN: "serial number that went in", ZH: "参与计算的序列号"},
+	"fits": {EN: "what fits besides", ZH: "同时吻合"}, "why": {EN: "because", ZH: "原因"},
 }
 
-// causeValue puts a stable value of coverage, encoding or form into words.
+// causeValue puts a stable value into words; a number, a name or what is not known here stands as it is.
 func causeValue(v string) explain.Text {
 	if n, ok := strings.CutPrefix(v, "last_missing:"); ok {
 		return explain.Text{EN: "DE" + n + ", the last, left out", ZH: "漏算最后的 " + n + " 域"}
@@ -161,5 +164,11 @@ var causeValues = map[string]explain.Text{
 	"binary": {EN: "four binary bytes, not eight hexadecimal characters", ZH: "4 字节二进制, 而非 8 个十六进制字符"}, "lower_case": {EN: "lower-case letters", ZH: "小写字母"},
 	"left_half": {EN: "only its left half", ZH: "只有左半"}, "right_half": {EN: "only its right half", ZH: "只有右半"}, "swapped": {EN: "its halves swapped", ZH: "左右两半颠倒"},
 	"undecrypted": {EN: "still enciphered", ZH: "未解密"}, "wrong_cipher": {EN: "unwrapped by the wrong cipher", ZH: "用错算法解出"},
+	"own_in_force": {EN: "the keys in force", ZH: "在用密钥"}, "own_pending": {EN: "keys issued and not used", ZH: "已下发未使用的密钥"}, "own_former": {EN: "an earlier sign-in", ZH: "以前的签到"},
+	"sibling": {EN: "another terminal of the shop", ZH: "同店其他终端"}, "neighbour": {EN: "a terminal of the same address", ZH: "同一地址的其他终端"}, "serial_device": {EN: "the device of the number presented", ZH: "所出示序列号的机具"},
+	"serial_sibling": {EN: "another device of the shop", ZH: "同店其他机具"}, "serial_nearby": {EN: "a device of the same address", ZH: "同一地址的其他机具"},
+	"before": {EN: "before", ZH: "之前"}, "after": {EN: "after", ZH: "之后"}, "serial": {EN: "the serial number", ZH: "序列号"}, "pin": {EN: "the PIN block", ZH: "PIN 块"},
+	"presented": {EN: "the one presented", ZH: "所出示的"}, "own": {EN: "its own", ZH: "本机的"}, "none": {EN: "none", ZH: "无"}, "track": {EN: "the track's card number", ZH: "磁道卡号"},
+	"with_check_digit": {EN: "the digits with the check digit", ZH: "含校验位的数字"}, "first_digits": {EN: "the first digits", ZH: "卡号首部数字"},
 	"offset_4": {EN: "read 4 bytes off", ZH: "错位 4 字节"}, "offset_8": {EN: "read 8 bytes off", ZH: "错位 8 字节"},
 }

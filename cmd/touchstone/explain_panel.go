@@ -22,28 +22,27 @@ const (
 
 // panel is one message explained: everything that is drawn, or printed as one JSON object.
 type panel struct {
-	Message    shownExchange  `json:"message"`
-	Also       []uint64       `json:"also,omitempty"` // entries of further messages that fit what was asked, the newest first
-	Certainty  string         `json:"certainty"`      // proven, indicated, unproven, not_examined, none
-	ByCheck    bool           `json:"by_check"`       // the verdict itself proves the fact: nothing had to be tried
-	Why        notExamined    `json:"not_examined_because,omitempty"`
-	Cause      *journal.Cause `json:"cause,omitempty"`
-	CauseEntry uint64         `json:"-"`
-	Short      explain.Text   `json:"short"`
-	Meaning    explain.Text   `json:"meaning"`
-	Presented  explain.Text   `json:"presented"`
-	Expected   explain.Text   `json:"expected"`
-	Found      explain.Text   `json:"found"`
-	NotProven  explain.Text   `json:"not_proven"`
-	Owner      explain.Text   `json:"owner"`
-	Family     explain.Text   `json:"family"`
-	Money      explain.Text   `json:"money"`
-	MoneyIs    explain.Money  `json:"money_state"`
-	Steps      shownSteps     `json:"steps"`
-	Never      []explain.Text `json:"never,omitempty"`
-	SignIn     explain.Text   `json:"sign_in"`
-	Courier    explain.Text   `json:"courier"`
-	Screen     shownScreen    `json:"screen"`
+	Message   shownExchange  `json:"message"`
+	Also      []uint64       `json:"also,omitempty"` // entries of further messages that fit what was asked, the newest first
+	Certainty string         `json:"certainty"`      // proven, indicated, unproven, not_examined, none
+	ByCheck   bool           `json:"by_check"`       // the verdict itself proves the fact: nothing had to be tried
+	Why       notExamined    `json:"not_examined_because,omitempty"`
+	Cause     *journal.Cause `json:"cause,omitempty"`
+	Short     explain.Text   `json:"short"`
+	Meaning   explain.Text   `json:"meaning"`
+	Presented explain.Text   `json:"presented"`
+	Expected  explain.Text   `json:"expected"`
+	Found     explain.Text   `json:"found"`
+	NotProven explain.Text   `json:"not_proven"`
+	Owner     explain.Text   `json:"owner"`
+	Family    explain.Text   `json:"family"`
+	Money     explain.Text   `json:"money"`
+	MoneyIs   explain.Money  `json:"money_state"`
+	Steps     shownSteps     `json:"steps"`
+	Never     []explain.Text `json:"never,omitempty"`
+	SignIn    explain.Text   `json:"sign_in"`
+	Courier   explain.Text   `json:"courier"`
+	Screen    shownScreen    `json:"screen"`
 
 	x     journal.Exchange
 	guide explain.Guide
@@ -62,12 +61,28 @@ type shownScreen struct {
 
 // panel gathers what is to be said of a message.
 func (f *finder) panel(ctx context.Context, found foundMessage) (*panel, error) {
-	p := &panel{Also: found.others}
-	var err error
-	if p.Message, err = showExchange(found.entry); err != nil {
+	p, err := newPanel(found.entry)
+	if err != nil {
 		return nil, err
 	}
-	if err := p.x.Parse(found.entry); err != nil {
+	p.Also = found.others
+	if p.Certainty == certainNotTried {
+		if p.Cause, p.Why, err = f.causeOf(ctx, &p.x, found.entry.Seq); err != nil {
+			return nil, err
+		}
+		p.Certainty = certaintyOf(p.Cause)
+	}
+	p.fill(f.x.l.catalogue)
+	return p, nil
+}
+
+// newPanel is what the verdict itself says of a message. Where a cause may be sought it is not examined yet.
+func newPanel(e journal.Entry) (p *panel, err error) {
+	p = &panel{Certainty: certainNotTried}
+	if p.Message, err = showExchange(e); err != nil {
+		return nil, err
+	}
+	if err := p.x.Parse(e); err != nil {
 		return nil, err
 	}
 	switch {
@@ -75,13 +90,7 @@ func (f *finder) panel(ctx context.Context, found foundMessage) (*panel, error) 
 		p.Certainty = notRefused
 	case !sought(&p.x):
 		p.Certainty, p.ByCheck = string(journal.Proven), true
-	default:
-		if p.Cause, p.Why, err = f.causeOf(ctx, &p.x, found.entry.Seq); err != nil {
-			return nil, err
-		}
-		p.Certainty = certaintyOf(p.Cause)
 	}
-	p.fill(f.x.l.catalogue)
 	return p, nil
 }
 
@@ -122,7 +131,8 @@ func (p *panel) fill(c *explain.Catalogue) {
 	p.Money, p.MoneyIs, p.Never, p.SignIn, p.Courier = g.Money, g.MoneyState, g.Never, g.SignIn.Text, g.Courier
 	p.Steps = shownSteps{g.Steps.Cashier, g.Steps.Support, g.Steps.Engineer}
 	p.Screen = shownScreen{g.Screen[explain.English], g.Screen[explain.Chinese]}
-	if p.Cause != nil && p.Cause.Owner != "" && p.Cause.Owner != g.OwnerIs.String() { // the finding knows better
+	found := p.Cause != nil && (p.Cause.Certainty == journal.Proven || p.Cause.Certainty == journal.Indicated)
+	if found && p.Cause.Owner != g.OwnerIs.String() { // the finding knows better
 		if owner, err := ownerOf(p.Cause.Owner); err == nil {
 			p.Owner = c.Owner(owner)
 		}
@@ -162,11 +172,11 @@ func (p *panel) difference() {
 	p.Presented, p.Expected = same(shown.Presented), same(shown.Expected)
 	switch p.x.Reason {
 	case reason.SerialProofFailed:
-		serial, cipher, _ := strings.Cut(shown.Presented, " ")
+		serial, cipher, _ := strings.Cut(shown.Presented, " cipher ")
 		p.Presented = explain.Text{EN: "serial " + shortSerial(serial), ZH: "序列号 " + shortSerial(serial)}
-		if cipher = strings.TrimPrefix(cipher, "cipher "); cipher != "" {
-			p.Presented.EN += fmt.Sprintf(", cipher %q", cipher)
-			p.Presented.ZH += fmt.Sprintf(", 密文 %q", cipher)
+		if cipher = strings.TrimSuffix(cipher, "..."); cipher != "" {
+			p.Presented.EN += fmt.Sprintf(", cipher %q", cipher+"…")
+			p.Presented.ZH += fmt.Sprintf(", 密文 %q", cipher+"…")
 		}
 		p.Expected = explain.Text{EN: "made with the serial key of " + tailOf(serial), ZH: "由 " + tailOf(serial) + " 的序列号密钥生成"}
 	case reason.MACFailed:

@@ -125,6 +125,9 @@ func (t sampleTerminal) hardware() string {
 	return "2.0"
 }
 
+// badModel is the one whose application goes bad during the demonstration.
+const badModel = "Sample S25"
+
 // oldModel is the one whose MAC has a key of 56 bits.
 const oldModel = "Sample S20"
 
@@ -141,11 +144,16 @@ func staffTerminals() []sampleTerminal {
 			t.model, t.profile = "Sample S15", registry.MACX919
 		case i == 2 || i == 12: // an old model: its MAC has a key of 56 bits
 			t.model = oldModel
+		case i >= sampleStaff-faultyTerminals:
+			t.model, t.profile = badModel, registry.MACECB3DES
 		default:
 			t.model, t.profile = "Sample S10", registry.MACECB3DES
 		}
 		t.place = samplePlace(i % sampleShops)
 		t.keyless = i == 17 // states its serial number and cannot prove it
+		if i == sampleStaff-1 {
+			t.networks = []string{"127.0.0.1", copyFrom} // a shop with two lines
+		}
 		all = append(all, t)
 	}
 	return all

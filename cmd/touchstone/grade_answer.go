@@ -9,11 +9,8 @@ import (
 
 	"touchstone/grade"
 	"touchstone/journal"
-	"touchstone/keys"
 	"touchstone/ledger"
-	"touchstone/paycrypto/mac"
 	"touchstone/pos"
-	"touchstone/proof"
 	"touchstone/registry"
 	"touchstone/sqlite"
 )
@@ -114,11 +111,17 @@ type stepPlan struct {
 	List      []string       `json:"list"` // at most maxPlanListed
 	Models    map[string]int `json:"models"`
 	Needs     []string       `json:"needs"` // register, download, visit, two_people
-	After     []string       `json:"after,omitempty"`
+	After     []stepAfter    `json:"after,omitempty"`
 	Gain      int            `json:"gain"`
 	Work      int            `json:"work_of_each_unverified"`
 	PerWork   int            `json:"gain_per_100_work"`
 	Changes   []levelChange  `json:"changes"`
+}
+
+// stepAfter is a step that some terminals need first.
+type stepAfter struct {
+	Step      string `json:"step"`
+	Terminals int    `json:"terminals"`
 }
 
 // levelChange is how many terminals rise on an axis, or over all, from one level to another.
@@ -308,8 +311,8 @@ func planAnswer(p *grade.Plan) *gradePlan {
 				s.Needs = append(s.Needs, n.word)
 			}
 		}
-		for _, after := range t.After {
-			s.After = append(s.After, after.String())
+		for i, after := range t.After {
+			s.After = append(s.After, stepAfter{after.String(), t.First[i]})
 		}
 		for a := range t.Axes {
 			s.Changes = append(s.Changes, changesOf(grade.Axis(a).String(), &t.Axes[a])...)
@@ -326,78 +329,6 @@ func changesOf(axis string, table *[grade.Levels][grade.Levels]int) (list []leve
 			if n > 0 {
 				list = append(list, levelChange{axis, grade.Level(from).String(), grade.Level(to).String(), n})
 			}
-		}
-	}
-	return list
-}
-
-// policyTally counts terminals by the policies that would refuse them, in the order of gradePolicies.
-type policyTally struct{ list []policyCount }
-
-func newPolicyTally() *policyTally {
-	t := new(policyTally)
-	for _, p := range gradePolicies {
-		t.list = append(t.list, policyCount{Policy: p})
-	}
-	return t
-}
-
-func (t *policyTally) add(refused []string) {
-	for _, p := range refused {
-		t.list[slices.Index(gradePolicies, p)].Terminals++
-	}
-}
-
-// The policies by which a host may refuse a grade, as lines of its configuration.
-const (
-	policyFold      = `refuse-mac = ["xor-fold"]`
-	policySingleDES = `refuse-mac = ["single DES"]`
-	policyOpenChain = `refuse-mac = ["open chain"]`
-	policyWeak      = `refuse-weak-mac = true`
-	policyNoDES     = `allow-single-des = false`
-	policyTLS       = `require-tls = true`
-	policyNetwork   = `require-network = true`
-)
-
-var gradePolicies = []string{policyFold, policySingleDES, policyOpenChain, policyWeak, policyNoDES, policyTLS, policyNetwork}
-
-// refusedBy are the policies that would refuse what the terminal sends, as registered and as it was seen lately.
-func (w *gradeWorld) refusedBy(t *registry.Terminal, f *grade.Facts) (list []string) {
-	algorithm := proof.AlgorithmOf(f.MAC, f.Code)
-	for policy, weakness := range map[string]mac.Weakness{policyFold: mac.XORFold, policySingleDES: mac.SingleDES, policyOpenChain: mac.OpenChain} {
-		if algorithm.Grade().Why.Has(weakness) {
-			list = append(list, policy)
-		}
-	}
-	m := w.merchant(t.Merchant)
-	for _, p := range [...]struct {
-		policy string
-		on     bool
-	}{
-		{policyWeak, algorithm.Grade().Strength != mac.Strong},
-		{policyNoDES, f.Code == keys.SignInDES},
-		{policyTLS, f.Seen.Plain > 0 || f.Seen.TLS12+f.Seen.TLS13 == 0 && !f.Client},
-		{policyNetwork, t.AnyNetwork || len(t.Networks) == 0 && m != nil && m.AnyNetwork},
-	} {
-		if p.on {
-			list = append(list, p.policy)
-		}
-	}
-	slices.SortFunc(list, func(a, b string) int { return slices.Index(gradePolicies, a) - slices.Index(gradePolicies, b) })
-	return list
-}
-
-// inForce are the policies of a host that runs, among gradePolicies.
-func inForce(p *proof.Policy) (list []string) {
-	for _, w := range p.RefuseMAC.Words() {
-		list = append(list, fmt.Sprintf("refuse-mac = [%q]", w))
-	}
-	for _, on := range [...]struct {
-		is     bool
-		policy string
-	}{{p.RefuseWeakMAC, policyWeak}, {!p.AllowSingleDES, policyNoDES}, {p.RequireTLS, policyTLS}, {p.RequireNetwork, policyNetwork}} {
-		if on.is {
-			list = append(list, on.policy)
 		}
 	}
 	return list

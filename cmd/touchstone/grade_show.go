@@ -153,7 +153,12 @@ func (s *screen) terminalGrade(a *gradeAnswer) {
 			s.line("  %d  %s  %s", i+1, pad(stepWords[step.Step].In(l.lang), 52), l.two("then overall ", "此后总评 ")+levelWords[step.Overall].In(l.lang))
 		}
 	}
-	s.stuckNote(t)
+	if working := &t.Axes[grade.WorkingKey]; slices.Contains(working.Why, grade.ManySignIns.Words()[0]) {
+		s.line("  %s", l.two("Working keys are no step: find out why it signs in so often (touchstone clone).", "工作密钥无需迁移步骤: 请查明为何频繁签到 (touchstone clone)。"))
+	} else if working.Level != grade.Strong.String() && t.Facts.Seen.InForce != 0 {
+		s.line("  %s", l.two("Working keys are renewed by a sign-in.", "签到即可更新工作密钥。"))
+	}
+	s.beyond()
 	if len(t.Refused) > 0 {
 		s.line("\n  %s", l.two("Would be refused under policy:", "若启用下列策略将被拒绝:"))
 		for _, p := range t.Refused {
@@ -163,11 +168,18 @@ func (s *screen) terminalGrade(a *gradeAnswer) {
 	s.gradeFoot(a)
 }
 
-// stuckNote says what this dialect cannot give.
-func (s *screen) stuckNote(t *terminalGrade) {
-	l := s.l
-	s.line("  %s", l.two("Beyond this dialect: a PIN block of ISO 9564-1 format 4 (random fill, AES), and a MAC that is not folded under SM4.",
+// beyond says what this dialect cannot give.
+func (s *screen) beyond() {
+	s.line("  %s", s.l.two("Beyond this dialect: a PIN block of ISO 9564-1 format 4 (random fill, AES), and a MAC that is not folded under SM4.",
 		"本报文规范之外: ISO 9564-1 格式 4 的 PIN 块 (随机填充, AES), 以及 SM4 下不折叠的 MAC。"))
+}
+
+// terminals is how many, in words.
+func (l *lines) terminals(n int) string {
+	if n == 1 {
+		return l.two("1 terminal", "1 台")
+	}
+	return fmt.Sprintf(l.two("%s terminals", "%s 台"), count(uint64(n)))
 }
 
 // maxPlanShown is how many terminals of a step are named on the screen; JSON has more.
@@ -185,10 +197,10 @@ func (s *screen) gradePlan(a *gradeAnswer) {
 	}
 	for i := range p.Steps {
 		step := &p.Steps[i]
-		s.line("\n  %d  %s   %s", i+1, stepWords[step.Step].In(l.lang), fmt.Sprintf(l.two("%s terminals", "%s 台"), count(uint64(step.Terminals))))
+		s.line("\n  %d  %s   %s", i+1, stepWords[step.Step].In(l.lang), l.terminals(step.Terminals))
 		s.line("     %s %s", pad(l.two("needs", "需要"), 10), l.wordsOf(step.Needs, stepNeedWords))
-		if len(step.After) > 0 {
-			s.line("     %s %s", pad(l.two("after", "先做"), 10), l.wordsOf(step.After, stepWords))
+		for _, after := range step.After {
+			s.line("     %s %s (%s)", pad(l.two("after", "先做"), 10), stepWords[after.Step].In(l.lang), l.terminals(after.Terminals))
 		}
 		for _, c := range step.Changes {
 			s.line("     %s %s %s → %s", pad(axisWords[c.Axis].In(l.lang), 14), pad(count(uint64(c.Terminals)), -7), levelWords[c.From].In(l.lang), levelWords[c.To].In(l.lang))

@@ -25,6 +25,7 @@ type lines struct {
 	colour    bool
 	zone      *time.Location
 	tell      bool // also tell the cashier's step after a security refusal
+	hinted    int  // lines below refusals, of which some name the command that explains
 }
 
 func newLines(w io.Writer, lang string, colour bool) (*lines, error) {
@@ -81,6 +82,9 @@ func (l *lines) entry(e journal.Entry) error {
 	if e.Kind == journal.KindFlood {
 		return l.flood(e)
 	}
+	if e.Kind == journal.KindCause {
+		return l.cause(e)
+	}
 	if e.Kind.OfActs() {
 		return l.act(e)
 	}
@@ -119,7 +123,10 @@ func (l *lines) exchange(x *journal.Exchange) error {
 	}
 	step := l.catalogue.Reason(x.Reason).CashierShort.In(l.lang)
 	_, err := fmt.Fprintf(l.w, "                └ %s: %s\n", l.two("cashier", "收银员"), step)
-	return err
+	if err != nil || sought(x) {
+		return err // its cause comes with an entry of its own
+	}
+	return l.fact(x)
 }
 
 // securityRefusal: a proof of the terminal did not hold; the card's bank had no say.

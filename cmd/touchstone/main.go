@@ -71,7 +71,19 @@ type commands struct {
 	Shadow        shadowCmd        `cmd:"" help:"Mirrored traffic: what this host would have refused. It answers nothing."`
 	Journal       journalCmd       `cmd:"" help:"Read the journal: its tail, one message's whole verdict, or verify its chain."`
 	Explain       explainCmd       `cmd:"" help:"What an answer code or a reason means, and what each person does."`
+	Panel         panelCmd         `cmd:"" help:"Examine the diagnosis: a made-up day of faults by a seed of yours, sealed answers, and marks."`
 	Calc          calcCmd          `cmd:"" help:"Compute MACs, check values, PIN blocks and SM2/SM3/SM4: JSON Lines in, JSON Lines out."`
+}
+
+// grammarOf is the whole table of contents, or, for what has to answer at once, that command alone: kong reads every
+// command's flags before it reads a word.
+func grammarOf(args []string) any {
+	if len(args) > 0 && args[0] == "explain" {
+		return new(struct {
+			Explain explainCmd `cmd:"" help:"What an answer code or a reason means, and what each person does."`
+		})
+	}
+	return new(commands)
 }
 
 // exitError is an error that was told already and sets only the exit code.
@@ -88,8 +100,7 @@ func main() {
 
 // run is main without the process: the exit code is 0, 1 for a failure, 2 for a wrong call.
 func run(a *app, args []string) int {
-	var c commands
-	parser, err := kong.New(&c, kong.Name("touchstone"), kong.Description(about), kong.Writers(a.stdout, a.stderr),
+	parser, err := kong.New(grammarOf(args), kong.Name("touchstone"), kong.Description(about), kong.Writers(a.stdout, a.stderr),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}), kong.UsageOnError(), kong.Exit(func(int) {}), kong.Bind(a), kong.Configuration(loadTOML), kong.Resolvers(languageOf(a)))
 	if err != nil {
 		fmt.Fprintln(a.stderr, "touchstone:", err)

@@ -61,6 +61,7 @@ type mirror struct {
 	terminals map[pos.TerminalID]*mirrored
 	merchants map[pos.MerchantID][]pos.TerminalID
 	rrns      translated
+	cards     map[pos.PANHash]issuer.Opening // as registered, of those that were changed
 }
 
 // analyzePolicy is the policy of a host of a test data directory.
@@ -76,7 +77,7 @@ func openMirror(ctx context.Context, o mirrorOptions) (*mirror, error) {
 		return nil, fmt.Errorf("%s is no data directory (no %s): make one with touchstone init", o.dir, keyringFile)
 	}
 	m := &mirror{module: soft.New(soft.Options{}), policy: o.policy, done: make(chan struct{}, 1), terminals: map[pos.TerminalID]*mirrored{},
-		merchants: map[pos.MerchantID][]pos.TerminalID{}, rrns: translated{}}
+		merchants: map[pos.MerchantID][]pos.TerminalID{}, rrns: translated{}, cards: map[pos.PANHash]issuer.Opening{}}
 	o.lock.Test = isTestDirectory(o.dir)
 	if err := m.module.Unseal(filepath.Join(o.dir, keyringFile), o.lock); err != nil {
 		return nil, fmt.Errorf("the security module stays sealed: %w", err)
@@ -172,6 +173,7 @@ type judgement struct {
 	entry   *journal.Exchange
 	seq     uint64
 	finding *diagnosis.Finding // of an experiment, nil none was made
+	with    uint64             // the packet of another message that agrees, 0 none
 }
 
 // errUnjudged is returned when the ledger in memory broke, which no capture can cause.
@@ -204,7 +206,8 @@ func (m *mirror) judge(ctx context.Context, p *capture.Pair) (v judgement, err e
 		v = judgement{made: true, code: pos.Approved}
 	case m.recorded:
 		v = judgement{made: true, reason: m.entry.Reason, code: m.entry.DE39, entry: &m.entry, seq: m.seq}
-		if v.bank = v.reason.OfIssuer(); v.bank {
+		// A limit that stands for the bank's answer is none of the register's, unless the bank said so.
+		if v.bank = v.reason.OfIssuer() || v.reason == reason.LimitExceeded && !m.approved(); v.bank {
 			v.reason = reason.None
 		}
 	default:
@@ -267,32 +270,47 @@ func (l mirrorLedger) Commit(x *host.Exchange) error {
 	return l.Ledger.Commit(x)
 }
 
-// open makes the card of a message one that pays, or one that does not, as the capture says.
+// open makes the card of a message one whose bank does what the capture says. Where the host approved, the card is as
+// it was presented. Where it did not, the card is as it is registered, and a sale ends at the last thing a bank looks at.
 func (m *mirror) open(x *host.Exchange) error {
 	r := &x.Request
 	now, known := m.ledger.CardNow(r.Card)
 	if known && now.Canary {
 		return nil
 	}
-	want := now.Opening
-	if !known {
-		want = issuer.Opening{Card: r.Card, Shown: r.Shown, Expiry: 4912, ServiceCode: "101", Balance: plenty}
+	if !known && !m.approved() {
+		return nil // unknown it stays
 	}
-	want.State, want.ChipUnproven = issuer.Active, true
-	if !m.approved() {
-		want.State = issuer.Restricted
+	own, before := m.cards[r.Card]
+	switch {
+	case !known:
+		own = issuer.Opening{Card: r.Card, Shown: r.Shown, Expiry: 4912, ServiceCode: "101", State: issuer.Active, Balance: plenty}
+	case !before:
+		own = now.Opening
 	}
-	if r.Expiry != 0 {
-		want.Expiry = r.Expiry
+	want := own
+	if m.approved() {
+		want.State, want.ChipUnproven = issuer.Active, true
+		if r.Expiry != 0 {
+			want.Expiry = r.Expiry
+		}
+		if r.HasTrack2 && r.Service != [3]byte{} {
+			want.ServiceCode = string(r.Service[:])
+		}
+	} else if r.Op == transaction.Sale {
+		want.SaleLimit = leastSale
 	}
-	if r.HasTrack2 && r.Service != [3]byte{} {
-		want.ServiceCode = string(r.Service[:])
-	}
-	if known && want == now.Opening && now.Tries == 0 {
+	if known && want == now.Opening && (now.Tries == 0 || !m.approved()) {
 		return nil
+	}
+	if want != own && len(m.cards) < maxTrafficked {
+		m.cards[r.Card] = own
 	}
 	return m.ledger.Register(context.Background(), m.now, &want)
 }
+
+// leastSale is the limit of a sale that a bank did not let through, fen.
+const leastSale pos.Amount = 1
 
 // mirrorVault reads PIN blocks in the module; whether the PIN is the card's the capture says.
 type mirrorVault struct {

@@ -24,6 +24,7 @@ type mirrored struct {
 	keys    string   // why its keys in use are not known, "" they are
 	prior   [][]byte // ends of card numbers, the newest last; secret
 	earlier []diagnosis.Indication
+	frames  []uint64 // of earlier: the packets of their messages
 	attempt uint32
 	from    pos.Address // where it was last heard from
 }
@@ -171,7 +172,10 @@ func (m *mirror) experiment(k *mirrored, v *judgement) *diagnosis.Finding {
 	if facts.code == 0 {
 		facts.code = s.Terminal.Profile.SignInCode
 	}
-	facts.keys, facts.serials = m.candidates(k, s.Terminal), m.devices(s, r)
+	facts.keys, facts.serials = m.candidates(k, s.Terminal, v.entry), m.devices(s, r)
+	if len(facts.keys) > 0 && facts.keys[0].Source == diagnosis.OwnInForce {
+		facts.code = facts.keys[0].Set.Code
+	}
 	c, err := caseFromFrame(m.pair.Request.Frame, facts)
 	if err != nil {
 		return nil
@@ -188,14 +192,17 @@ func (m *mirror) experiment(k *mirrored, v *judgement) *diagnosis.Finding {
 	if f.Cause == reason.NoCause {
 		k.attempt++
 	}
-	k.earlier = slices.Insert(k.earlier, 0, f.Indication(v.seq))
-	k.earlier = k.earlier[:min(len(k.earlier), keptEarlier)]
+	if at := slices.IndexFunc(k.earlier, func(i diagnosis.Indication) bool { return f.With != 0 && i.Verdict == f.With }); at >= 0 {
+		v.with = k.frames[at]
+	}
+	k.earlier, k.frames = slices.Insert(k.earlier, 0, f.Indication(v.seq)), slices.Insert(k.frames, 0, m.pair.Request.Packet)
+	k.earlier, k.frames = k.earlier[:min(len(k.earlier), keptEarlier)], k.frames[:min(len(k.frames), keptEarlier)]
 	return &f
 }
 
 // candidates are the working keys that the rules of proof allow to be tried, the terminal's own first.
-func (m *mirror) candidates(k *mirrored, t *registry.Terminal) []diagnosis.Candidate {
-	list := m.own(k, t)
+func (m *mirror) candidates(k *mirrored, t *registry.Terminal, x *journal.Exchange) []diagnosis.Candidate {
+	list := m.own(k, t, x)
 	for _, id := range m.merchants[t.Merchant] {
 		if id != t.ID {
 			list = m.others(list, id, diagnosis.Sibling)
@@ -214,16 +221,21 @@ func (m *mirror) candidates(k *mirrored, t *registry.Terminal) []diagnosis.Candi
 	return list[:min(len(list), diagnosis.MaxCandidates)]
 }
 
-func (m *mirror) own(k *mirrored, t *registry.Terminal) (list []diagnosis.Candidate) {
+// own are the terminal's own sets. The one under which the message verified is the one in force from then on.
+func (m *mirror) own(k *mirrored, t *registry.Terminal, x *journal.Exchange) (list []diagnosis.Candidate) {
 	session := &m.x.Snapshot.Session
+	inForce, pending := session.InForce.Number, session.Pending.Number
+	if x.Flags&journal.FlagPromoted != 0 {
+		inForce, pending = x.KeySet, 0
+	}
 	later := false
 	for i := len(k.sets) - 1; i >= 0; i-- {
 		s := k.sets[i]
 		source := diagnosis.OwnFormer
 		switch s.Number {
-		case session.InForce.Number:
+		case inForce:
 			source = diagnosis.OwnInForce
-		case session.Pending.Number:
+		case pending:
 			source = diagnosis.OwnPending
 		}
 		if source == diagnosis.OwnFormer && m.now.Sub(s.Issued) > formerLife {
@@ -276,11 +288,15 @@ func (m *mirror) devices(s *proof.Snapshot, r *proof.Request) (list []diagnosis.
 
 // judged takes over what the mirror says.
 func (f *captureFinding) judged(p *capture.Pair, v *judgement) {
-	if !v.made || !refusedPair(p) || f.Reason != "" {
+	if !v.made || f.Reason != "" || !refusedPair(p) && !closedPair(p, v) {
 		return
 	}
 	f.Blind = v.blind
 	switch {
+	case v.bank && v.entry.DE39 == p.Answer.Code:
+		f.Possible = nil
+		f.proves(v.entry.Reason)
+		return
 	case v.bank && f.bank(p.Answer.Code):
 		return
 	case v.bank || v.code != p.Answer.Code:
@@ -298,9 +314,15 @@ func (f *captureFinding) judged(p *capture.Pair, v *judgement) {
 	}
 	if d := v.finding; d != nil {
 		c := d.Record(v.seq, p.Request.Terminal, v.reason)
+		c.With, f.With, f.record = 0, v.with, c // entries of a ledger in memory are nobody's
 		f.Cause, f.Certainty, f.Variant, f.Owner = c.Cause, c.Certainty, c.Variant, c.Owner
 		f.Facts, f.Tried, f.Fit, f.OneIn = c.Facts, c.Tried, c.Fit, c.OneIn
 	}
+}
+
+// closedPair tells whether a request has no answer because a host closes the connection for it.
+func closedPair(p *capture.Pair, v *judgement) bool {
+	return !p.Answered && p.Closed && v.made && v.reason != reason.None && v.code == (pos.ResponseCode{})
 }
 
 // bank is a refusal by the card's bank: every proof of the terminal held, and of the bank only the code is known. It

@@ -114,9 +114,6 @@ func boundless(body []byte) []byte {
 		return body // the ledger will say so
 	}
 	o.Balance = plenty
-	if o.State != issuer.Active && !o.Canary {
-		o.State = issuer.Active
-	}
 	changed, err := json.Marshal(&o)
 	if err != nil {
 		return body

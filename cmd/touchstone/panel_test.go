@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -25,12 +26,18 @@ import (
 // The panel: every fault of the reference terminal against the shipped binary, in every form of terminal it fits. The
 // answer is the terminal's, reason and cause are read back from the journal.
 
-// panelWrong is a message that was wrong, as its terminal saw it.
+// panelAtOnce is how many cases are examined at once: under a flood of refusals a host tries fewer explanations.
+const panelAtOnce = 48
+
+// panelWrong is a message that was wrong, as its terminal saw it, and as the journal has it.
 type panelWrong struct {
 	from, other string // addresses of its shop
 	result      terminal.Result
 	altersTrace bool
 	unread      bool // it could not be read
+
+	entry *panelEntry    // nil: not found
+	cause *journal.Cause // the newest when its stage was over; nil none
 }
 
 // panelCase is one fault in one form, and what became of it.
@@ -105,8 +112,10 @@ func (c *panelCase) close() error {
 	return c.till.Close()
 }
 
-// panelJournal is what the journal says of the panel's messages.
+// panelJournal is what the journal says of the panel's messages, as far as it has been read.
 type panelJournal struct {
+	reader *sqlite.Reader
+	next   uint64
 	from   map[string][]panelEntry   // by source address, in order
 	causes map[uint64]*journal.Cause // the newest of each verdict
 }
@@ -116,21 +125,26 @@ type panelEntry struct {
 	x   journal.Exchange
 }
 
-func readPanelJournal(ctx context.Context, dir string) (*panelJournal, error) {
+func openPanelJournal(t *testing.T, dir string) *panelJournal {
+	t.Helper()
 	r, err := sqlite.OpenReader(dir)
 	if err != nil {
-		return nil, err
+		t.Fatal(err)
 	}
-	defer r.Close()
-	j := &panelJournal{map[string][]panelEntry{}, map[uint64]*journal.Cause{}}
-	next := uint64(1)
-	return j, eachEntry(ctx, r, &next, func(e journal.Entry) error {
+	t.Cleanup(func() { r.Close() })
+	return &panelJournal{reader: r, next: 1, from: map[string][]panelEntry{}, causes: map[uint64]*journal.Cause{}}
+}
+
+// read goes on to the end.
+func (j *panelJournal) read(ctx context.Context) error {
+	return eachEntry(ctx, j.reader, &j.next, func(e journal.Entry) error {
 		switch e.Kind {
 		case journal.KindExchange:
 			var x journal.Exchange
 			if err := x.Parse(e); err != nil {
 				return err
 			}
+			x.Details = nil // a view of a block that is gone
 			j.from[x.Source.String()] = append(j.from[x.Source.String()], panelEntry{e.Seq, x})
 		case journal.KindCause:
 			c := new(journal.Cause)
@@ -144,21 +158,21 @@ func readPanelJournal(ctx context.Context, dir string) (*panelJournal, error) {
 }
 
 // find is the newest entry of a wrong message.
-func (j *panelJournal) find(w *panelWrong) (panelEntry, bool) {
+func (j *panelJournal) find(w *panelWrong) *panelEntry {
 	list := slices.Concat(j.from[w.from], j.from[w.other])
 	slices.SortFunc(list, func(a, b panelEntry) int { return int(a.seq) - int(b.seq) })
 	for _, e := range slices.Backward(list) {
 		// What was altered may be the trace, and of what is no message there is none.
 		near := e.x.STAN == w.result.Trace || w.altersTrace && e.x.STAN/10 == w.result.Trace/10 && e.x.Reason == reason.MACFailed
 		if e.x.Reason == reason.FrameMalformed || w.unread && e.x.Reason == reason.MessageMalformed || e.x.MTI == w.result.Request && near {
-			return e, true
+			return &e
 		}
 	}
-	return panelEntry{}, false
+	return nil
 }
 
 // newPanelHost serves a data directory with the cases' shops by the shipped binary.
-func newPanelHost(t *testing.T, shops []*panelShop) (data string, place *panelPlace) {
+func newPanelHost(t *testing.T, shops []*panelShop, flags ...string) (data string, place *panelPlace) {
 	t.Helper()
 	b := &crashBed{t: t, root: t.TempDir()}
 	data = filepath.Join(b.root, "panel")
@@ -168,7 +182,8 @@ func newPanelHost(t *testing.T, shops []*panelShop) (data string, place *panelPl
 		t.Fatal(err)
 	}
 	t.Logf("%d shops registered in %s", len(shops), time.Since(start).Round(time.Millisecond))
-	h, err := b.serve(data, nil, "--tls", "127.0.0.1:0", "--refusal-burst", "100000", "--refusal-every", "1ms")
+	h, err := b.serve(data, nil, append(flags, "--tls", "127.0.0.1:0", "--refusal-burst", "100000", "--refusal-every", "1ms",
+		"--diagnose-second", "10000", "--diagnose-terminal-minute", "10000", "--diagnose-share", "100")...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,31 +199,44 @@ func newPanelHost(t *testing.T, shops []*panelShop) (data string, place *panelPl
 func TestPanel(t *testing.T) {
 	skipInShort(t)
 	cases := panelCases()
+	if only := os.Getenv("PANEL_ONLY"); only != "" {
+		cases = slices.DeleteFunc(cases, func(c *panelCase) bool { return !regexp.MustCompile(only).MatchString(c.name()) })
+	}
+	// A host that refuses clones would refuse the second message of some faults for that.
+	cloned := func(c *panelCase) bool { return c.shop.takes(terminal.NeedCloned) }
+	runPanel(t, slices.DeleteFunc(slices.Clone(cases), cloned))
+	runPanel(t, slices.DeleteFunc(slices.Clone(cases), func(c *panelCase) bool { return !cloned(c) }), "--on-clone", "refuse")
+	for _, c := range cases {
+		t.Run(c.name(), c.judge)
+	}
+}
+
+// runPanel runs cases against a host of their own.
+func runPanel(t *testing.T, cases []*panelCase, flags ...string) {
+	t.Helper()
 	var shops []*panelShop
 	for _, c := range cases {
 		shops = append(shops, c.shop)
 	}
-	data, place := newPanelHost(t, shops)
+	data, place := newPanelHost(t, shops, flags...)
+	found := openPanelJournal(t, data)
 	start := time.Now()
 	each(cases, func(c *panelCase) { c.err = c.open(place) })
-	found := new(panelJournal)
-	for stage := range 2 {
-		// The second message comes when the first was examined: what was found of it is to agree or not.
-		each(cases, func(c *panelCase) {
-			if c.err == nil && stage < stages(c.row) {
-				c.err = c.send(t.Context())
+	for some := range slices.Chunk(cases, panelAtOnce) {
+		for stage := range 2 {
+			// The second message comes when the first was examined: what was found of it is to agree or not.
+			each(some, func(c *panelCase) {
+				if c.err == nil && stage < stages(c.row) {
+					c.err = c.send(t.Context())
+				}
+			})
+			if err := settle(t.Context(), found, some); err != nil {
+				t.Fatal(err)
 			}
-		})
-		var err error
-		if found, err = settledJournal(t.Context(), data, cases); err != nil {
-			t.Fatal(err)
 		}
-		t.Logf("message %d of %d cases of %d faults examined after %s", stage+1, len(cases), len(terminal.Faults()), time.Since(start).Round(time.Millisecond))
 	}
 	each(cases, func(c *panelCase) { c.err = errors.Join(c.err, c.close()) })
-	for _, c := range cases {
-		t.Run(c.name(), func(t *testing.T) { c.judge(t, found) })
-	}
+	t.Logf("%d cases in %s", len(cases), time.Since(start).Round(time.Millisecond))
 }
 
 // each does something with every case, some at a time.
@@ -226,30 +254,38 @@ func each(cases []*panelCase, do func(*panelCase)) {
 }
 
 // panelDiagnosed is how long the causes of the last messages are waited for.
-const panelDiagnosed = 20 * time.Second
+const panelDiagnosed = 8 * time.Second
 
-// settledJournal reads the journal until every verdict of which a cause is sought has one.
-func settledJournal(ctx context.Context, data string, cases []*panelCase) (found *panelJournal, err error) {
-	for end := time.Now().Add(panelDiagnosed); ; time.Sleep(20 * time.Millisecond) {
-		if found, err = readPanelJournal(ctx, data); err != nil {
-			return nil, err
+// settle reads the journal until every verdict of the cases' last messages of which a cause is sought has one.
+func settle(ctx context.Context, found *panelJournal, cases []*panelCase) error {
+	for end := time.Now().Add(panelDiagnosed); ; time.Sleep(10 * time.Millisecond) {
+		if err := found.read(ctx); err != nil {
+			return err
 		}
 		open := 0
 		for _, c := range cases {
-			for i := range c.sent {
-				if e, ok := found.find(&c.sent[i]); c.row.Cause != "" && (!ok || found.causes[e.seq] == nil) {
-					open++
-				}
+			if len(c.sent) == 0 {
+				continue
+			}
+			w := &c.sent[len(c.sent)-1]
+			if w.entry == nil {
+				w.entry = found.find(w)
+			}
+			if w.entry != nil && w.cause == nil {
+				w.cause = found.causes[w.entry.seq]
+			}
+			if w.entry == nil || c.row.Cause != "" && w.cause == nil {
+				open++
 			}
 		}
 		if open == 0 || time.Now().After(end) || os.Getenv("PANEL_REASONS_ONLY") != "" {
-			return found, nil
+			return nil
 		}
 	}
 }
 
 // judge compares what was answered, decided and found with the table.
-func (c *panelCase) judge(t *testing.T, found *panelJournal) {
+func (c *panelCase) judge(t *testing.T) {
 	if c.err != nil {
 		t.Fatal(c.err)
 	}
@@ -258,15 +294,14 @@ func (c *panelCase) judge(t *testing.T, found *panelJournal) {
 		if got := strings.Trim(w.result.DE39.String(), "\x00"); got != c.row.DE39 {
 			t.Errorf("message %d: answered %q, want %q", i+1, got, c.row.DE39)
 		}
-		e, ok := found.find(w)
-		if !ok {
+		if w.entry == nil {
 			t.Errorf("message %d: no entry in the journal", i+1)
 			continue
 		}
-		if e.x.Reason.String() != c.row.Reason {
-			t.Errorf("message %d: reason %s, want %s", i+1, e.x.Reason, c.row.Reason)
+		if w.entry.x.Reason.String() != c.row.Reason {
+			t.Errorf("message %d: reason %s, want %s", i+1, w.entry.x.Reason, c.row.Reason)
 		}
-		c.judgeCause(t, i, found.causes[e.seq])
+		c.judgeCause(t, i, w.cause)
 	}
 }
 

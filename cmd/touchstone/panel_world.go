@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"path/filepath"
 	"slices"
@@ -87,6 +88,7 @@ type panelShop struct {
 	form       panelForm
 	needs      []terminal.Need
 	own, other sampleTerminal
+	kind       int // of a made-up day: what its case is, 0 to 99
 	card       sampleCard
 }
 
@@ -197,6 +199,9 @@ func (e *engine) seedShop(ctx context.Context, s *panelShop) (first, then []any,
 		then = append(then, &journal.Event{Name: proof.EventStopped, Severity: journal.Alarm,
 			Parameters: map[string]string{proof.StopCheck: proof.MAC.String(), proof.StopAlgorithm: mac.CBCMACTDES.String()}})
 	}
+	if s.takes(terminal.NeedCloned) {
+		then = append(then, &journal.Event{Name: proof.EventCloneSuspected, Severity: journal.Alarm, Terminal: s.own.id.String(), Parameters: map[string]string{proof.SuspectKeys: "yes"}})
+	}
 	if s.takes(terminal.NeedUnknown) {
 		return first, then, nil
 	}
@@ -287,6 +292,7 @@ type panelPlace struct {
 	dial     func(ctx context.Context, local, remote string) (net.Conn, error) // nil: over the network
 	timeout  time.Duration
 	now      func() time.Time
+	random   io.Reader // nil: the system's
 }
 
 // config is one of the shop's terminals.
@@ -295,7 +301,7 @@ func (s *panelShop) config(p *panelPlace, t sampleTerminal) terminal.Config {
 		Host: p.tcp, From: s.address(0), Terminal: t.id, Merchant: t.merchant, SignInCode: paycrypto.SignInCode(t.code), MAC: terminal.MACProfile(t.profile),
 		SealTrack: s.form.seal, SendPAN: true, TMK: secret.Take(t.masterKey()), SerialKey: secret.Take(t.serialKey()), Serial: t.serial, Licence: sampleLicence,
 		DeviceType: sampleDeviceType, AppVersion: sampleApp, StateDir: filepath.Join(p.state, strconv.Itoa(s.n)), Language: terminal.English, Timeout: p.timeout,
-		FaultFrom: s.address(1), FaultMerchant: s.neighbour(), Dial: p.dial, Now: p.now,
+		FaultFrom: s.address(1), FaultMerchant: s.neighbour(), Dial: p.dial, Now: p.now, Random: p.random,
 	}
 	if s.takes(terminal.NeedPlace) {
 		c.Location = &terminal.Location{Longitude: "+121.47370", Latitude: "+31.23040", System: "GCJ02"}

@@ -37,6 +37,7 @@ const scriptsEnd = 4 * time.Minute
 //	until REGEXP touchstone ARG...        do a command again until what it says matches, whatever its exit code
 //	picture FILE WIDTH HEIGHT               write a PNG
 //	card FIXTURE FILE                       write the first card of the fixture
+//	tap FILE | tap stop                     take down, as a capture, what terminals say to the host by way of $TAP
 //	agree TERMINAL JOURNAL                every approved sale of a terminal's JSON is sold in the journal's
 //
 // The host's output is in host.out and host.err. Every host ends with its script, also a failed one.
@@ -49,13 +50,13 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"host": scriptHost, "occupy": scriptOccupy, "fixture-format": scriptFixtureFormat,
 			"no-secrets": scriptNoSecrets, "agree": scriptAgree, "flip": scriptFlip, "until": scriptUntil, "entry": scriptEntry,
-			"picture": scriptPicture, "card": scriptCard,
+			"picture": scriptPicture, "card": scriptCard, "tap": scriptTap,
 		},
 	})
 }
 
 func setUpScript(env *testscript.Env) error {
-	env.Values[hostKey{}] = &runningHost{}
+	env.Values[hostKey{}], env.Values[tapKey{}] = &runningHost{}, &tapHolder{}
 	env.Setenv("XDG_CACHE_HOME", filepath.Join(env.WorkDir, "cache"))
 	return os.Mkdir(filepath.Join(env.WorkDir, "keys"), 0o700)
 }

@@ -126,6 +126,9 @@ func (o *one) follow(w *Weights, m *message) (l uint8, kind Kind, late bool) {
 		if behind := ahead(m.stan, o.lanes[last].top); behind >= 1 && behind <= overtakers && !o.usedBefore(m) {
 			return last, Follows, true
 		}
+		if passed := ahead(o.lanes[other].top, o.lanes[last].top); passed >= 1 && passed <= w.Far {
+			gap = min(gap, w.Near) // a sequence that this one overtook is easily hit by chance
+		}
 		if toOther >= 1 && toOther <= gap && (!fits || toOther < toLast || toOther == toLast && o.resembles(m, other)) {
 			return other, o.returned(w, m, fits && toOther == toLast), false
 		}

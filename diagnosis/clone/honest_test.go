@@ -58,6 +58,9 @@ func TestHonest(t *testing.T) {
 				w.send(b, b.trace, amount)
 			})
 		},
+		"a trace used for two sales, now and then": func(w *world, b *box) {
+			many(w, b, 20, func(int) { w.send(b, b.trace, b.amount()) })
+		},
 		"power cuts": func(w *world, b *box) {
 			many(w, b, 20, func(int) {
 				b.next() // used, never sent

@@ -75,6 +75,7 @@ type Weights struct {
 	AtOnce      string   `json:"at_once"`       // two addresses are at once within this
 	Apart       string   `json:"apart"`         // certificates, serial numbers and versions are in turn within this
 	Gap         uint32   `json:"gap"`           // a sequence goes on within so many traces
+	Near        uint32   `json:"near"`          // one that another sequence overtook goes on within so many
 	Far         uint32   `json:"far"`           // two sequences are far from each other beyond this
 	Speed       float64  `json:"speed_km_h"`    // nothing travels faster
 	Uncertainty float64  `json:"uncertainty_m"` // of each reported place
@@ -117,7 +118,7 @@ func ParseWeights(raw []byte) (*Weights, error) {
 	if w.SoftMost < 0 || w.SoftMost >= w.Threshold-25 {
 		return nil, fmt.Errorf("%w: soft_most and one loss of traces reach the threshold", ErrWeights)
 	}
-	if w.Threshold < 50 || w.Gap < 1 || w.Far <= w.Gap || w.Far > 1000 || !(w.Speed >= 100) || !(w.Uncertainty >= 0) {
+	if w.Threshold < 50 || w.Gap < 1 || w.Near < 1 || w.Near > w.Gap || w.Far <= w.Gap || w.Far > 1000 || !(w.Speed >= 100) || !(w.Uncertainty >= 0) {
 		return nil, fmt.Errorf("%w: threshold at least 50, gap at least 1 and less than far, speed at least 100", ErrWeights)
 	}
 	for _, row := range w.Kinds {

@@ -32,7 +32,7 @@ func TestWeights(t *testing.T) {
 }
 
 func TestParseWeightsRefuses(t *testing.T) {
-	good := `{"threshold":50,"window":"6h","at_once":"10m","apart":"60m","gap":20,"far":64,"speed_km_h":1000,"uncertainty_m":5000,"soft_most":24,"kinds":[]}`
+	good := `{"threshold":50,"window":"6h","at_once":"10m","apart":"60m","gap":20,"near":4,"far":64,"speed_km_h":1000,"uncertainty_m":5000,"soft_most":24,"kinds":[]}`
 	for name, raw := range map[string]string{
 		"nothing":         "",
 		"no kinds":        good,
@@ -41,6 +41,7 @@ func TestParseWeightsRefuses(t *testing.T) {
 		"no window":       strings.Replace(good, "6h", "", 1),
 		"endless window":  strings.Replace(good, "6h", "25h", 1),
 		"gap of none":     strings.Replace(good, `"gap":20`, `"gap":0`, 1),
+		"near beyond gap": strings.Replace(good, `"near":4`, `"near":21`, 1),
 		"far within gap":  strings.Replace(good, `"far":64`, `"far":20`, 1),
 		"a snail's speed": strings.Replace(good, "1000", "99", 1),
 		"unknown member":  strings.Replace(good, `"gap"`, `"gop"`, 1),

@@ -109,13 +109,19 @@ func Of(message []byte, c *explain.Catalogue) *Anatomy {
 	return best
 }
 
-// better: whole before broken, then the longer part read.
+// better: whole before broken, then with a LEN that is right, then the longer part read.
 func (a *Anatomy) better(b *Anatomy) bool {
 	if (a.Fault == nil) != (b.Fault == nil) {
 		return a.Fault == nil
 	}
+	if counted := a.counted(); counted != b.counted() {
+		return counted
+	}
 	return a.Fault != nil && a.readTo() > b.readTo()
 }
+
+// counted tells whether it begins with a LEN that is right.
+func (a *Anatomy) counted() bool { return a.Framing.Length && len(a.Checks) > 0 && a.Checks[0].OK }
 
 // readTo is how many parts were understood.
 func (a *Anatomy) readTo() int {
@@ -143,7 +149,7 @@ func framings(b []byte) []Framing {
 	mtiAt := func(i int) bool {
 		return len(b) >= i+mtiSize && b[i] >= 0x01 && b[i] <= 0x09 && b[i+1]>>4 <= 9 && b[i+1]&15 <= 9
 	}
-	add(Framing{true, true, true}, tpduAt(2))
+	add(Framing{true, true, true}, tpduAt(2) || lengthFits(b) && mtiAt(2+tpduSize+headerSize))
 	add(Framing{false, true, true}, tpduAt(0))
 	add(Framing{false, false, false}, mtiAt(0))
 	add(Framing{false, true, false}, tpduAt(0) && mtiAt(tpduSize))

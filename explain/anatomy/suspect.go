@@ -10,6 +10,9 @@ func (d *dissection) suspects() {
 		if d.b[at]>>4 > 9 || d.b[at]&15 > 9 || count < 13 || count > 37 || at+1+(count+1)/2 > len(d.b) {
 			continue
 		}
+		if d.isCard(at + 1) {
+			continue // shown as a card is
+		}
 		digits := 0
 		for digits < count && d.nibble(at+1, digits) <= 9 {
 			digits++
@@ -19,6 +22,16 @@ func (d *dissection) suspects() {
 			d.suspect(Span{at + 1, at + 1 + (count+1)/2})
 		}
 	}
+}
+
+// isCard tells whether an element that is masked as card data begins at an offset.
+func (d *dissection) isCard(from int) bool {
+	for _, n := range [...]int{2, 35, 36} {
+		if v, ok := d.values[n]; ok && v.From == from {
+			return true
+		}
+	}
+	return false
 }
 
 // suspect hides bytes, and the value of every part they touch with all that is inside it.

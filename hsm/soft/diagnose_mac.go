@@ -314,14 +314,19 @@ func (c *chain) code(mab []byte, at int) []byte {
 	return state
 }
 
-// agreement looks whether the serial number or the PIN block of the same message agrees with the one key of another
-// terminal that fits.
+// agreement looks whether the PIN block of the same message agrees with the one former key or key of another terminal that
+// fits, and with the latter whether the serial number does.
 func (x *experiment) agreement(r *diagnosis.MACResult) {
 	if len(r.Fits) != 1 {
 		return
 	}
 	k := &x.c.Keys[r.Fits[0].Trial.Key]
-	if k.Source != diagnosis.Sibling && k.Source != diagnosis.Neighbour {
+	switch k.Source {
+	case diagnosis.Sibling, diagnosis.Neighbour:
+	case diagnosis.OwnFormer:
+		x.step(func(s *live) { r.PINAgrees = x.pinReads(s, r.Fits[0].Trial.Key) })
+		return
+	default:
 		return
 	}
 	x.step(func(s *live) {

@@ -136,6 +136,13 @@ func TestDiagnoseSecondMessage(t *testing.T) {
 	if got := f.Diagnose(other); got.Certainty != journal.Indicated {
 		t.Errorf("a message of which nothing is known agrees: %+v", got)
 	}
+	pinned := f.sale() // the PIN block was made under the same former set
+	pinned.swipe, pinned.pin = false, f.pinBlock(t, f.own.former[1].pik, pinblock.ISO0, pinned.pan)
+	frame := f.frame(t, pinned)
+	setMAC(frame, f.own.right(t, f.own.former[1].mak, mabOf(frame)))
+	if got := f.Diagnose(f.caseOf(t, frame, reason.MACFailed)); got.Certainty != journal.Proven || got.Facts["agrees"] != "pin" || got.With != 0 {
+		t.Errorf("the PIN block agrees: %+v", got)
+	}
 	f.spoken = false
 	if got := f.Diagnose(stale()); got.Certainty != journal.Proven || got.Variant != "sign_in_answer_lost" || got.Owner != reason.Terminal {
 		t.Errorf("answer lost: %+v", got)

@@ -116,6 +116,12 @@ func TestDiagnoseOpenSSL(t *testing.T) {
 			over("TPDU in", func(b []byte) []byte { return b[:len(b)-8] }, "tpdu_in"),
 			over("message type out", func(b []byte) []byte { return mabOf(b)[2:] }, "mti_out"),
 			over("bitmap out", func(b []byte) []byte { return append(bytes.Clone(mabOf(b)[:2]), mabOf(b)[10:]...) }, "bitmap_out"),
+			under("PIN key", unwrap(ecbMode, m.tmk, m.now.de62[:16])[:makLen], reason.MACKeyHalfLoaded, "form", "pin_key"),
+			over("length in", func(b []byte) []byte { return append([]byte{byte(len(b) >> 8), byte(len(b))}, b[:len(b)-8]...) }, "length_in"),
+			over("both out", func(b []byte) []byte { return mabOf(b)[10:] }, "mti_and_bitmap_out"),
+			over("DE49 out", func(b []byte) []byte {
+				return bytes.Replace(mabOf(b), []byte("898310058120001156"), []byte("898310058120001"), 1)
+			}, "missing:49"),
 			over("last out", func(b []byte) []byte { return mabOf(b)[:len(mabOf(b))-9] }, "last_missing:60"),
 		}
 		if makLen == 16 {
@@ -125,13 +131,20 @@ func TestDiagnoseOpenSSL(t *testing.T) {
 		}
 		switch p.mac {
 		case mac.UnionPayECBDES:
-			list = append(list, by("X9.9", func(d []byte) []byte { return osslChain(t, "des-ede-cbc", mak, d) }, "X9.9"))
+			list = append(list, by("X9.9", func(d []byte) []byte { return osslChain(t, "des-ede-cbc", mak, d) }, "X9.9"),
+				by("ECB TDES over the whole field", func(d []byte) []byte { return osslFold(t, ecbMode, unwrap(ecbMode, m.tmk, field), d) }, "UnionPay ECB TDES"),
+				by("ECB SM4 over the whole field", func(d []byte) []byte { return osslFold(t, "sm4-ecb", unwrap(ecbMode, m.tmk, field), d) }, "UnionPay ECB SM4"))
 		case mac.UnionPayECBTDES:
-			list = append(list, by("X9.19", func(d []byte) []byte { return osslRetail(t, mak, d) }, "X9.19"))
+			list = append(list, by("X9.19", func(d []byte) []byte { return osslRetail(t, mak, d) }, "X9.19"),
+				by("CBC-MAC TDES", func(d []byte) []byte { return osslChain(t, "des-ede-cbc", mak, d) }, "CBC-MAC TDES"),
+				by("ECB SM4", func(d []byte) []byte { return osslFold(t, "sm4-ecb", mak, d) }, "UnionPay ECB SM4"))
 		case mac.X919:
 			list = append(list, by("ECB DES", func(d []byte) []byte { return osslFold(t, "des-ede-ecb", mak[:8], d) }, "UnionPay ECB DES"))
 		case mac.UnionPayECBSM4:
-			list = append(list, by("SM4-CBC", func(d []byte) []byte { return osslChain(t, "sm4-cbc", mak, d) }, "CBC-MAC SM4"))
+			list = append(list, by("SM4-CBC", func(d []byte) []byte { return osslChain(t, "sm4-cbc", mak, d) }, "CBC-MAC SM4"),
+				by("ECB TDES", func(d []byte) []byte { return osslFold(t, "des-ede-ecb", mak, d) }, "UnionPay ECB TDES"),
+				by("ECB DES", func(d []byte) []byte { return osslFold(t, "des-ede-ecb", mak[:8], d) }, "UnionPay ECB DES"))
+			list = append(list, under("left half and zeros", append(bytes.Clone(mak[:8]), make([]byte, 8)...), reason.MACKeyHalfLoaded, "form", "left_half"))
 		}
 		for _, v := range list {
 			frame := f.frame(t, f.sale())
