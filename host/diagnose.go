@@ -18,9 +18,9 @@ type Refused struct {
 	Frame    []byte // TPDU, header and message as received, without LEN
 	Message  int    // where in Frame the message type begins
 	PAN      pos.PAN
-	PIN      bool   // it holds a PIN block, which must be gone within seconds
-	Proven   bool   // its MAC verified
-	Set      uint32 // under the terminal's working key set of this number; 0 under none
+	PIN      bool // it holds a PIN block, which must be gone within seconds
+	Proven   bool // its MAC verified
+	Promoted bool // under the pending keys, which came into force by it
 }
 
 // Diagnoser is told of refused messages after their answers. Only a message is told that has an entry of its own: one
@@ -42,6 +42,6 @@ func (x *Exchange) diagnose() {
 		return
 	}
 	told := Refused{Verdict: x.receipt.Seq(), Arrived: x.arrived, Reason: r, Request: &x.Request, Snapshot: &x.Snapshot,
-		Frame: x.frame[:x.size], Message: iso8583.EnvelopeSize, PAN: x.pan, PIN: x.Request.HasPIN(), Proven: x.verdict.MACVerified, Set: x.entry.KeySet}
+		Frame: x.frame[:x.size], Message: iso8583.EnvelopeSize, PAN: x.pan, PIN: x.Request.HasPIN(), Proven: x.verdict.MACVerified, Promoted: x.verdict.Promote}
 	x.line.Causes.Refused(told)
 }

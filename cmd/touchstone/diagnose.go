@@ -44,6 +44,7 @@ type specimen struct {
 	device   *registry.Device
 	session  keys.Session
 	proven   bool
+	promoted bool // it brought the session's pending keys into force
 
 	n     int
 	frame [iso8583.MaxFrame]byte
@@ -162,10 +163,8 @@ func (d *diagnoser) Refused(r host.Refused) {
 func (s *specimen) fill(r *host.Refused, now pos.Instant) {
 	s.verdict, s.arrived, s.told, s.reason = r.Verdict, r.Arrived, now, r.Reason
 	s.id, s.source, s.stan, s.batch, s.proven = r.Request.Terminal, r.Request.Source, r.Request.STAN, r.Request.Batch, r.Proven
+	s.promoted = r.Promoted
 	s.terminal, s.device, s.session = r.Snapshot.Terminal, r.Snapshot.Device, r.Snapshot.Session
-	if p := s.session.Pending; r.Proven && p.Number != 0 && p.Number == r.Set { // the message brought them into force
-		s.session.InForce, s.session.Pending = p, keys.Set{}
-	}
 	s.n = copy(s.frame[:], r.Frame)
 	if r.PIN || r.Reason == reason.SerialFactorMismatch {
 		r.PAN.Use(func(digits []byte) { _ = s.pan.Set(digits) }) // empty where there is none

@@ -146,6 +146,9 @@ func (b *keyBook) own(ctx context.Context, s *specimen, f *caseFacts) {
 		return diagnosis.Candidate{Source: source, Terminal: t.ID, Set: set, Algorithm: proof.AlgorithmOf(t.Profile.MAC, set.Code)}
 	}
 	in, pending := s.session.InForce, s.session.Pending
+	if s.promoted { // the snapshot is from before: what was in force is a former set now
+		in, pending = pending, keys.Set{}
+	}
 	if in.Number != 0 {
 		c := candidate(diagnosis.OwnInForce, in)
 		c.Used = true
