@@ -155,6 +155,13 @@ func TestSignIn(t *testing.T) {
 		if g.SignIn.Do && !cured[code.Code.String()] {
 			t.Errorf("%s: a sign-in is advised for %s", g.name, code.Code)
 		}
+		for _, text := range []explain.Text{g.Reboot, g.Courier} {
+			for _, l := range languages {
+				if signIn.MatchString(text.In(l)) && !cured[code.Code.String()] {
+					t.Errorf("%s, answered %s: %q", g.name, code.Code, text.In(l))
+				}
+			}
+		}
 		yes := strings.HasPrefix(g.SignIn.Text.EN, "Yes")
 		if yes != g.SignIn.Do || strings.HasPrefix(g.SignIn.Text.ZH, "签到一次") != g.SignIn.Do {
 			t.Errorf("%s: %v, yet %q, %q", g.name, g.SignIn.Do, g.SignIn.Text.EN, g.SignIn.Text.ZH)
