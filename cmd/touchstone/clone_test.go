@@ -1,6 +1,10 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -8,6 +12,7 @@ import (
 
 	"touchstone/diagnosis/clone"
 	"touchstone/incident"
+	"touchstone/journal"
 	"touchstone/pos"
 	"touchstone/proof"
 	"touchstone/reason"
@@ -30,7 +35,7 @@ func newCloneRig(t *testing.T, o rigOptions) *cloneRig {
 	if r.card, err = cardOf(cards()[0]); err != nil {
 		t.Fatal(err)
 	}
-	for n := range 70 { // its traces are then far from where a fresh device begins
+	for n := range 12 {
 		r.sell(t, r.honest, pos.Amount(1000+n))
 	}
 	return r
@@ -60,7 +65,28 @@ func (r *cloneRig) copied(t *testing.T, c terminal.Copying) *terminal.Terminal {
 
 func (r *cloneRig) awaitSuspect(t *testing.T) {
 	t.Helper()
+	t.Cleanup(func() {
+		if t.Failed() {
+			r.dump(t)
+		}
+	})
 	until(t, "the clone is told of", func() bool { return r.e.ledger.Suspected(r.sample.id) == proof.SaidWithKeys })
+}
+
+// dump logs what the journal holds of causes, and the lanes as clone show draws them.
+func (r *cloneRig) dump(t *testing.T) {
+	err := r.e.store.Reader.Blocks(context.Background(), 1, func(b journal.Block) error {
+		return b.Each(func(e journal.Entry) error {
+			if e.Kind == journal.KindCause {
+				t.Logf("cause %d: %s", e.Seq, e.Body)
+			}
+			return nil
+		})
+	})
+	var out bytes.Buffer
+	show := cloneShowCmd{journalDirectory: journalDirectory{r.dir}, Terminal: r.sample.id.String(), Lines: 100, Lang: "en"}
+	err = errors.Join(err, show.Run(&app{ctx: context.Background(), stdout: &out, stderr: &out, getenv: os.Getenv}))
+	t.Logf("%v\n%s", err, out.String())
 }
 
 // TestCloneIsToldOf: an honest terminal and its clone on a real host: told of within three messages of the clone, once, with
@@ -73,10 +99,12 @@ func TestCloneIsToldOf(t *testing.T) {
 		"keys alone":                            {terminal.Copying{From: "127.0.0.66", Fresh: true}, true},
 		"its file too, with its working keys":   {terminal.Copying{From: "127.0.0.66"}, false},
 		"its file too, from the same address":   {terminal.Copying{}, false},
+		"its file, and it signs in":             {terminal.Copying{From: "127.0.0.66"}, true},
+		"its file, and it signs in there":       {terminal.Copying{}, true},
 		"keys alone, without a serial-number's": {terminal.Copying{From: "127.0.0.66", Fresh: true, Changed: func(c *terminal.Config) { c.SerialKey.Wipe() }}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newCloneRig(t, rigOptions{})
+			r := newCloneRig(t, rigOptions{change: func(o *engineOptions) { o.diagnosis, o.withoutView = roomy, false }})
 			second := r.copied(t, c.copying)
 			spoke := 0
 			if c.signIn {
@@ -184,7 +212,7 @@ func TestCloneReasonOfRefusal(t *testing.T) {
 
 // TestFaultsAreNoClone: one terminal that misbehaves in every way, once each and among honest sales, is one device.
 func TestFaultsAreNoClone(t *testing.T) {
-	r := newCloneRig(t, rigOptions{})
+	r := newCloneRig(t, rigOptions{change: func(o *engineOptions) { o.diagnosis, o.withoutView = roomy, false }})
 	done := 0
 	for _, f := range terminal.Faults() {
 		if f == terminal.Tamper {
@@ -202,9 +230,15 @@ func TestFaultsAreNoClone(t *testing.T) {
 	if done < 16 {
 		t.Fatalf("%d faults were done", done)
 	}
+	r.e.diagnoser.drain()
 	head := r.e.ledger.Durable()
 	<-r.e.watch.ready
 	until(t, "the watch has read all", func() bool { return r.e.watch.last() >= head })
+	t.Cleanup(func() {
+		if t.Failed() {
+			r.dump(t)
+		}
+	})
 	if r.e.ledger.Suspected(r.sample.id) != proof.Unsuspected || len(r.e.clones.take()) != 0 {
 		t.Fatalf("suspected: %+v", r.events(t, proof.EventCloneSuspected))
 	}

@@ -231,3 +231,24 @@ func TestWithoutCauses(t *testing.T) {
 		}
 	}
 }
+
+// TestLateCauses: what experiment finds six messages later still counts, and leaves the lanes as they are.
+func TestLateCauses(t *testing.T) {
+	w := newWorld()
+	h := honest(w)
+	w.delayed, w.hold = true, 6
+	c := *h
+	c.set, c.amounts = 0, c.amounts+500
+	takeTurns(w, h, &c)
+	for range 3 {
+		w.hold = 6
+		for range 8 {
+			w.sell(h)
+			w.pass(time.Minute)
+		}
+		w.sell(&c)
+	}
+	if len(w.found) != 1 || w.found[0].Weight < 50 {
+		t.Fatalf("told %d times: %+v", len(w.found), w.found)
+	}
+}

@@ -275,7 +275,7 @@ func (d *Detector) unkeyed(seq uint64, x *journal.Exchange, o *one) (s Suspicion
 	case x.Reason == reason.MACFailed && (x.MTI == 0x0200 || x.MTI == 0x0100):
 		e := o.evidence()
 		m := d.messageOf(seq, x)
-		m.newer = o.set
+		m.newer, m.again, m.lane = o.set, d.recording(o, &m), step.Lane
 		e.failures[e.nextFail%failuresKept] = m
 		e.nextFail++
 	case x.Reason == reason.DeviceCertificateMismatch && x.Certificate != [8]byte{}:
@@ -340,17 +340,30 @@ func (d *Detector) cause(seq uint64, at pos.Instant, c *journal.Cause) (s Suspic
 			continue
 		}
 		o.more.failures[i].seq = 0 // a cause told again says nothing new
-		if d.recording(o, &m) {
+		if m.again {
 			return Suspicion{}, false
 		}
 		m.stale, m.cause = true, seq
 		if n, err := strconv.ParseUint(c.Facts["key_set"], 10, 32); err == nil {
 			m.set = min(uint32(n), m.newer)
 		}
-		s, found = d.take(id, o, &m, nil)
-		return s, found
+		if m.seq > max(o.lanes[0].seq, o.lanes[1].seq) {
+			return d.take(id, o, &m, nil)
+		}
+		return d.afterwards(id, o, &m)
 	}
 	return Suspicion{}, false
+}
+
+// afterwards takes a message under an earlier key of which that is known only after others of the terminal came: its trace no
+// longer says anything.
+func (d *Detector) afterwards(id pos.TerminalID, o *one, m *message) (s Suspicion, found bool) {
+	events := d.found[:0]
+	if m.newer > o.stale {
+		o.stale = m.newer
+		events = append(events, Event{Seq: m.seq, At: m.at, Kind: StaleKey, Weight: d.weights.rows[StaleKey].Weight, Keys: true, Trace: m.stan, Set: m.set, Source: m.source, Reason: m.reason})
+	}
+	return d.conclude(id, o, events, Step{Seq: m.seq, Lane: m.lane, Keys: true, Late: true, Cause: m.cause})
 }
 
 // recording tells whether a message may be bytes that were heard before and are sent again: its trace was used for the same

@@ -26,6 +26,8 @@ type message struct {
 	lat    int32 // micro-degrees
 	lon    int32
 	cause  uint64 // of a stale one: the entry that says so
+	again  bool   // of a failed one: it may be a recording
+	lane   int    // of a failed one: what it looked like
 	stale  bool   // right under an earlier key set although a newer one had been used
 }
 

@@ -20,6 +20,7 @@ type world struct {
 	found    []clone.Suspicion
 	noCauses bool // nothing is found behind a failed MAC
 	delayed  bool // what is found comes after the terminal's next message
+	hold     int  // with delayed: after how many more messages
 	late     []*journal.Cause
 	exchange journal.Exchange
 }
@@ -52,6 +53,10 @@ func (w *world) say(x *journal.Exchange) {
 	x.At = w.now
 	if s, ok := w.d.Message(w.seq, x); ok {
 		w.found = append(w.found, s)
+	}
+	if len(w.late) > 0 && w.hold > 0 {
+		w.hold--
+		return
 	}
 	for _, c := range w.late {
 		w.cause(c)

@@ -101,6 +101,22 @@ func (e *evidence) weigh(w *Weights, now pos.Instant, keysOnly bool) (sum, stale
 	return sum + begin, stale
 }
 
+// bothSides tells whether keys of earlier sign-ins were used in either lane, or from two addresses.
+func (e *evidence) bothSides() bool {
+	var first *Event
+	for i := range e.events {
+		v := &e.events[i]
+		switch {
+		case v.Kind != StaleKey:
+		case first == nil:
+			first = v
+		case first.Lane != v.Lane || first.Source != v.Source:
+			return true
+		}
+	}
+	return false
+}
+
 // suspicion is what the evidence amounts to, if that is more than was told of before.
 func (d *Detector) suspicion(id pos.TerminalID, o *one) (s Suspicion, more bool) {
 	e, now := o.more, o.seen
@@ -117,18 +133,18 @@ func (d *Detector) suspicion(id pos.TerminalID, o *one) (s Suspicion, more bool)
 		return Suspicion{}, false
 	}
 	e.told = level
-	s = Suspicion{Terminal: id, At: now, Weight: sum, Keys: level == 2, Proven: stale >= 2 && level == 2}
+	s = Suspicion{Terminal: id, At: now, Weight: sum, Keys: level == 2, Proven: stale >= 2 && level == 2 && e.bothSides()}
 	old := now.Add(-d.weights.window)
 	for _, v := range e.events {
 		if v.At < old {
 			continue
 		}
 		s.Events = append(s.Events, v)
-		s.Seq = v.Seq
+		s.Seq = max(s.Seq, v.Seq)
 		if s.First == 0 || v.Seq < s.First {
 			s.First = v.Seq
 		}
-		if v.Reason != reason.None && v.Keys {
+		if v.Reason != reason.None && v.Keys && v.Seq > s.Refused {
 			s.Refused, s.Reason = v.Seq, v.Reason
 		}
 	}
