@@ -20,7 +20,8 @@ func tappedCases() (cases []*panelCase) {
 	seen := map[terminal.Fault]bool{}
 	for _, c := range panelCases() {
 		over := slices.Contains(c.row.Needs, terminal.NeedBareTLS) || slices.Contains(c.row.Needs, terminal.NeedOtherCert)
-		if seen[c.row.Fault] || over {
+		cloned := slices.Contains(c.row.Needs, terminal.NeedCloned) // takes a host that refuses clones, which a mirror does not follow
+		if seen[c.row.Fault] || over || cloned {
 			continue
 		}
 		seen[c.row.Fault] = true
