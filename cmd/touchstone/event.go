@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"sort"
+	"strconv"
 	"strings"
 	"time"
 
@@ -84,16 +85,29 @@ func (l *lines) eventLine(e *journal.Event) string {
 	}
 	sort.Slice(names, func(i, j int) bool { return parameterOrder(names[i]) < parameterOrder(names[j]) })
 	for _, name := range names {
+		if name == cloneSaid || name == cloneFirst { // touchstone clone show draws them
+			continue
+		}
 		label := name
 		if words, ok := parameterWords[name]; ok {
 			label = words.In(l.lang)
 		}
-		parts = append(parts, label+" "+l.value(e.Parameters[name]))
+		parts = append(parts, label+" "+l.parameter(name, e.Parameters[name]))
 	}
 	if e.Cause != 0 {
 		parts = append(parts, fmt.Sprintf("%s %d", l.two("entry", "记录"), e.Cause))
 	}
 	return strings.Join(parts, "  ")
+}
+
+// parameter is a parameter's value for a person.
+func (l *lines) parameter(name, value string) string {
+	if name == cloneLikelihood {
+		if n, err := strconv.ParseUint(strings.TrimPrefix(value, "1 in "), 10, 64); err == nil {
+			return fmt.Sprintf(l.two("about 1 time in %s", "约 %s 次中 1 次"), count(n))
+		}
+	}
+	return l.value(value)
 }
 
 // parameterOrder sorts the parameters as a sentence would have them, unknown ones last.

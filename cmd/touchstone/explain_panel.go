@@ -168,8 +168,7 @@ func (p *panel) difference() {
 	if !ok {
 		return
 	}
-	same := func(s string) explain.Text { return explain.Text{EN: s, ZH: s} }
-	p.Presented, p.Expected = same(shown.Presented), same(shown.Expected)
+	p.Presented, p.Expected = evidenceText(shown.Presented), evidenceText(shown.Expected)
 	switch p.x.Reason {
 	case reason.SerialProofFailed:
 		serial, cipher, _ := strings.Cut(shown.Presented, " cipher ")

@@ -272,10 +272,10 @@ func writeVerdict(w io.Writer, e journal.Entry, c *explain.Catalogue, lang expla
 		}
 		fmt.Fprintf(w, "  %s %s", pad(name.In(lang), 26), pad(state.In(lang), 12))
 		if check.Presented != "" {
-			fmt.Fprintf(w, " %s", check.Presented)
+			fmt.Fprintf(w, " %s", evidenceText(check.Presented).In(lang))
 		}
 		if check.Expected != "" && check.Expected != check.Presented {
-			fmt.Fprintf(w, "  (%s %s)", two("expected", "应为"), check.Expected)
+			fmt.Fprintf(w, "  (%s %s)", two("expected", "应为"), evidenceText(check.Expected).In(lang))
 		}
 		fmt.Fprintln(w)
 	}

@@ -81,7 +81,7 @@ func (l *lines) factOf(x *journal.Exchange) string {
 		shown := proof.Show(x)[c]
 		name, known := l.catalogue.Check(c.String())
 		if known && shown.Presented != "" && shown.Expected != "" && shown.Presented != shown.Expected {
-			return fmt.Sprintf(l.two("%s: presented %s, expected %s", "%s: 出示 %s, 应为 %s"), name.In(l.lang), shown.Presented, shown.Expected)
+			return fmt.Sprintf(l.two("%s: presented %s, expected %s", "%s: 出示 %s, 应为 %s"), name.In(l.lang), evidenceText(shown.Presented).In(l.lang), evidenceText(shown.Expected).In(l.lang))
 		}
 	}
 	return firstSentence(l.catalogue.Reason(x.Reason).Meaning.In(l.lang))
