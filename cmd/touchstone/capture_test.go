@@ -234,7 +234,7 @@ func fingerprints(t *testing.T, dir string) map[string][32]byte {
 }
 
 // TestShadowSendsNothing: neither command opens a socket on a file, writes to one, or changes the data directory; strace
-// is the witness. Of an interface a packet socket is opened that nothing is written to.
+// is the witness.
 func TestShadowSendsNothing(t *testing.T) {
 	skipInShort(t)
 	for _, program := range []string{"strace"} {

@@ -53,7 +53,7 @@ func (f *shadowPolicy) policy(test bool) proof.Policy {
 // Help is shown by touchstone shadow --help.
 func (shadowCmd) Help() string {
 	return `Reads a copy of the traffic between terminals and their host, judges every request by a data directory's register and keys, and
-tells where this host would have decided otherwise. It answers nothing: it opens no socket that it writes to. A host may run on the
+tells where this host would have decided otherwise. It answers nothing and sends nothing to any network. A host may run on the
 data directory, which is only read, once, at the start; what follows is taken from the traffic: sign-ins, batches, traces.
 
   tcpdump -i eth1 -U -w - tcp port 8583 | touchstone shadow - --data shop        a mirror port
