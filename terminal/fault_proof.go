@@ -40,8 +40,8 @@ var serialFaults = []FaultRow{
 	})),
 	{Fault: "serial-without-check-digit", Group: GroupSerial, What: "the factor is the six digits before the check digit", DE39: "A7", Reason: "serial_factor_mismatch",
 		Cause: "serial_other_factor", First: indicated, Second: proven, Needs: []Need{NeedSerialKey}, do: beforeCheckDigit},
-	{Fault: "serial-previous-card", Group: GroupSerial, What: "factor and ciphertext of the card before, whose number no host keeps", DE39: "A7", Reason: "serial_factor_mismatch",
-		Cause: unproven, First: unproven, Second: unproven, Needs: []Need{NeedSerialKey}, do: previousCard},
+	{Fault: "serial-previous-card", Group: GroupSerial, What: "factor and ciphertext of the card before", DE39: "A7", Reason: "serial_factor_mismatch",
+		Cause: "serial_other_factor", First: indicated, Second: proven, Needs: []Need{NeedSerialKey}, do: previousCard},
 	{Fault: "device-type", Group: GroupSerial, What: "another device type in A2", DE39: "A7", Reason: "device_type_mismatch", Needs: []Need{NeedSerialKey}, do: asSale(twist{a2: func(_ *Terminal, v *iso8583.A2Values) error {
 		v[iso8583.A2DeviceType] = []byte("09")
 		return nil

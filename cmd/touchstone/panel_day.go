@@ -152,7 +152,7 @@ func (d *panelDay) note(s *panelShop, res terminal.Result, a panelAnswer) {
 // unlistedTruth is what may be named of listed faults of which the rules of proof reach nothing: an experiment that goes
 // further than they promise is not wrong.
 var unlistedTruth = map[terminal.Fault]reason.Cause{
-	"serial-previous-card": reason.SerialOtherFactor, "line-noise-chained": reason.MessageAltered, "two-bytes-altered": reason.MessageAltered, "element-swapped": reason.MessageAltered,
+	"line-noise-chained": reason.MessageAltered, "two-bytes-altered": reason.MessageAltered, "element-swapped": reason.MessageAltered,
 	"mac-x9.19-padding-3": reason.MACWrongAlgorithm, "mac-cmac": reason.MACWrongAlgorithm, "mac-hmac-sha256": reason.MACWrongAlgorithm,
 	"mac-over-text": reason.MACWrongCoverage, "mac-ebcdic": reason.MACWrongEncoding, "key-bytes-reversed": reason.MACKeyHalfLoaded,
 	"pin-other-card": reason.PINOtherPAN, "pin-format-1": reason.PINWrongFormat, "stale-key-altered": reason.MACStaleKey,
