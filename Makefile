@@ -1,5 +1,5 @@
 # make run    build and watch the demonstration     (make run LANG=zh: 中文)
-# make test   everything that must hold, in about twelve minutes; three of them are fuzzing, FUZZSHORT a target
+# make test   everything that must hold, in about fifteen minutes; three of them are fuzzing, FUZZSHORT a target
 # make bench  one table of this machine's figures, ten minutes (QUICK=1: two, to try; ONLY=idle: one part)
 # make fuzz   every fuzz target for FUZZTIME each   (default 1m)
 # make crash  the long form of the crash tests: kill -9, disk faults, torn writes, flipped bytes, a day's recovery
@@ -7,7 +7,7 @@
 
 GO       ?= go
 FUZZTIME ?= 1m
-FUZZSHORT ?= 20s
+FUZZSHORT ?= 15s
 LANGUAGE_FLAG = $(if $(filter zh%,$(LANG)),--lang zh,)
 SOURCES := $(shell find . -name '*.go' -not -name '*_test.go' -o -name '*.json' -path './explain/*') go.mod go.sum
 RACE = ./admission ./faultproxy ./journal ./ledger ./listener ./host ./hsm/soft ./terminal ./observe ./staff ./fleet ./lab ./lab/attest ./lab/probe ./incident ./redress ./web ./releases ./cmd/touchstone
@@ -35,14 +35,14 @@ check:
 	@scripts/patient.sh "vetting" $(GO) vet ./...
 
 unit:
-	@scripts/patient.sh "testing" $(GO) test -timeout 5m ./...
+	@scripts/patient.sh "testing" $(GO) test -timeout 10m ./...
 
 flaw:
 	@$(GO) vet -tags flaw ./proof ./host ./hsm/soft ./cmd/touchstone
 	@scripts/patient.sh "switching off one proof after the other" $(GO) test -tags flaw -timeout 5m ./cmd/touchstone -run Flaw
 
 race:
-	@scripts/patient.sh "testing for races" env CGO_ENABLED=1 $(GO) test -race -short -timeout 5m $(RACE)
+	@scripts/patient.sh "testing for races" env CGO_ENABLED=1 $(GO) test -race -short -timeout 10m $(RACE)
 
 test-all: test
 	@scripts/patient.sh "testing for races" env CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
