@@ -24,6 +24,7 @@ type captureText struct {
 	catalogue *explain.Catalogue
 	lines     *lines
 	zone      *time.Location
+	meant     map[string]bool // codes of which it was told what they may mean
 	err       error
 }
 
@@ -32,7 +33,7 @@ func newCaptureText(w io.Writer, lang explain.Language) (*captureText, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &captureText{w: w, lang: lang, catalogue: l.catalogue, lines: l, zone: time.Local}, nil
+	return &captureText{w: w, lang: lang, catalogue: l.catalogue, lines: l, zone: time.Local, meant: map[string]bool{}}, nil
 }
 
 func (c *captureText) two(en, zh string) string { return two(c.lang, en, zh) }
@@ -63,13 +64,24 @@ func (c *captureText) report(r *captureReport, summary bool) error {
 	if r.Unlisted > 0 {
 		c.say(c.two("… and %s more that are only counted", "… 另有 %s 笔仅计数"), load.Thousands(r.Unlisted))
 	}
-	if len(r.Findings) == 0 {
+	if r.Seen.Messages == 0 && r.Seen.NoFrames == 0 {
+		c.nothing(r)
+	} else if len(r.Findings) == 0 {
 		c.say("%s", c.two("nothing was refused", "没有被拒绝的交易"))
 	} else if r.Keys == "none" {
 		c.say("%s", c.two("A code alone never yields a cause. With the keys of a test data directory: touchstone analyze FILE --data DIR",
 			"仅凭应答码无法得出原因。有测试数据目录的密钥时: touchstone analyze FILE --data DIR"))
 	}
 	return c.err
+}
+
+// nothing tells why a capture may hold no message. That nothing was refused would be said of what nobody read.
+func (c *captureText) nothing(r *captureReport) {
+	if r.Seen.TLS > 0 {
+		c.say("%s", c.two("no message of a terminal that can be read: what runs over TLS is not", "没有可读的终端报文: TLS 连接内的报文不可读"))
+		return
+	}
+	c.say("%s", c.two("no message of a terminal in it: was it taken on the host's interface and port (--port)?", "其中没有终端报文: 抓包接口和端口 (--port) 是否为主机所用?"))
 }
 
 func (c *captureText) summary(r *captureReport) {
@@ -195,7 +207,20 @@ func (c *captureText) finding(f *captureFinding) {
 	case f.Judged == judgedBlind:
 		c.indent("%s", c.two("UNPROVEN  it rests on what came before the capture: ", "未证实  取决于抓包之前的情况: ")+c.blind(f.Blind))
 	}
-	if f.Reason == "" && len(f.Possible) > 0 {
+	c.possible(f)
+	if f.Note != "" {
+		c.indent("%s", c.two(f.Note, noteChinese(f.Note)))
+	}
+}
+
+// possible lists what a code may mean, at its first refusal only: a long capture has few codes and many refusals.
+func (c *captureText) possible(f *captureFinding) {
+	switch {
+	case f.Reason != "" || len(f.Possible) == 0:
+	case c.meant[f.Code]:
+		c.indent("%s", c.two("what "+f.Code+" may mean: listed above", f.Code+" 的可能含义: 见上"))
+	default:
+		c.meant[f.Code] = true
 		c.indent("%s", c.two("the code may mean:", "应答码可能表示:"))
 		for _, name := range f.Possible {
 			if r, err := reason.Parse(name); err == nil {
@@ -204,9 +229,6 @@ func (c *captureText) finding(f *captureFinding) {
 		}
 		code, _ := c.catalogue.Code(pos.Code(f.Code))
 		c.indent("%s: %s", c.two("which one", "究竟是哪一种"), code.Learn.In(c.lang))
-	}
-	if f.Note != "" {
-		c.indent("%s", c.two(f.Note, noteChinese(f.Note)))
 	}
 }
 
@@ -237,10 +259,16 @@ func (c *captureText) known(f *captureFinding) {
 	c.indent("%s  %s (%s)", captureCertainties[f.Certainty].In(c.lang), g.Cause.Short.In(c.lang), name)
 	c.indent("%s", g.Cause.Meaning.In(c.lang))
 	if f.record != nil && f.Fit > 0 {
-		c.indent("%s", foundWords(f.record).In(c.lang))
+		if found := foundWords(f.record).In(c.lang); found != "" {
+			c.indent("%s", found)
+		}
 	}
 	if f.Tried > 0 {
-		c.indent(c.two("tried %s explanations, %d fit", "试了 %s 种解释, %d 种相符")+"%s", load.Thousands(uint64(f.Tried)), f.Fit, c.luck(f.OneIn))
+		luck := ""
+		if f.Fit > 0 { // of nothing that fits, nothing fits by chance
+			luck = c.luck(f.OneIn)
+		}
+		c.indent(c.two("tried %s explanations, %d fit", "试了 %s 种解释, %d 种相符")+"%s", load.Thousands(uint64(f.Tried)), f.Fit, luck)
 	}
 	if f.With > 0 {
 		c.indent(c.two("the message of frame %d agrees", "帧 %d 的报文与此一致"), f.With)
