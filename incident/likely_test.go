@@ -94,6 +94,42 @@ func TestACauseFoundLaterIsAddedToTheSameIncident(t *testing.T) {
 	}
 }
 
+// A cause and a further terminal that are seen at one look: the step tells both.
+func TestACauseThatComesWithATerminalIsTold(t *testing.T) {
+	all := modelGoesBad()
+	f := newFollower(t)
+	f.follow(entriesOf(t, all))
+	f.look(morning.Add(41 * time.Second))
+	later := []said{{at: 50 * time.Second, n: 1999, why: reason.MACFailed}}
+	for i, s := range all {
+		if s.why != reason.None {
+			later = append(later, behind(t, time.Minute, uint64(i+1), s.n, reason.MACKeyHalfLoaded, journal.Proven, nil))
+		}
+	}
+	for i := range later {
+		f.c.Fold(later[i].entry(t, uint64(len(all)+i+1)))
+	}
+	var told []string
+	for _, d := range f.c.Look() {
+		_, drafts, err := Take(f.state, &d, morning.Add(2*time.Minute))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, draft := range drafts {
+			for _, c := range draft.Act.Changes {
+				var step Step
+				if json.Unmarshal(c.Record, &step) == nil && c.Noun == "incident_step" {
+					told = append(told, step.Text.EN+"|"+step.Text.ZH)
+				}
+			}
+		}
+	}
+	if len(told) != 1 || !strings.Contains(told[0], "1 more terminal: 00001999; likely common cause: mac_key_half_loaded") ||
+		!strings.Contains(told[0], "新增 1 台终端: 00001999; 可能的共同成因: mac_key_half_loaded") {
+		t.Errorf("told %q", told)
+	}
+}
+
 func TestCausesThatDifferAreNoCommonCause(t *testing.T) {
 	for name, c := range map[string]struct {
 		list []Likely

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"touchstone/journal"
 	"touchstone/pos"
@@ -111,20 +112,39 @@ func (s *State) merge(old *Incident, d *Detection, hits []Hit, now pos.Instant) 
 			i.Scope.To = 0
 		}
 	}
-	text := Text{EN: fmt.Sprintf("%d more terminals", len(fresh)), ZH: fmt.Sprintf("新增 %d 台终端", len(fresh))}
-	if len(fresh) == 0 && d.clearer(old) {
-		text = likelyText(Common(d.Likely))
-	} else if len(fresh) == 0 {
-		text = Text{EN: "what they share is seen: " + i.Title.EN, ZH: "共同特征已识别: " + i.Title.ZH}
-	}
-	if d.Rule.Type != typeSpread {
-		text = Text{EN: "seen again", ZH: "再次发现"}
-	}
-	if len(i.Scope.Terminals) > 0 && len(fresh) > 0 {
-		text.EN, text.ZH = text.EN+": "+joined(fresh), text.ZH+": "+joined(fresh)
-	}
-	drafts, err := one("incident_widened", d.by(), i, now, text, seqsOf(hits, 8)...)
+	drafts, err := one("incident_widened", d.by(), i, now, d.news(old, i, fresh), seqsOf(hits, 8)...)
 	return i, drafts, err
+}
+
+// news says what a detection adds to an open incident: terminals, the likely common cause, or what they share. Terminals
+// and a cause may come at the same look, and the step tells both.
+func (d *Detection) news(old, i *Incident, fresh []string) Text {
+	if d.Rule.Type != typeSpread {
+		text := Text{EN: "seen again", ZH: "再次发现"}
+		if len(i.Scope.Terminals) > 0 && len(fresh) > 0 {
+			text.EN, text.ZH = text.EN+": "+joined(fresh), text.ZH+": "+joined(fresh)
+		}
+		return text
+	}
+	var en, zh []string
+	if len(fresh) > 0 {
+		text := Text{EN: fmt.Sprintf("%d more terminals", len(fresh)), ZH: fmt.Sprintf("新增 %d 台终端", len(fresh))}
+		if len(fresh) == 1 {
+			text.EN = "1 more terminal"
+		}
+		if len(i.Scope.Terminals) > 0 {
+			text.EN, text.ZH = text.EN+": "+joined(fresh), text.ZH+": "+joined(fresh)
+		}
+		en, zh = append(en, text.EN), append(zh, text.ZH)
+	}
+	if d.clearer(old) {
+		text := likelyText(Common(d.Likely))
+		en, zh = append(en, text.EN), append(zh, text.ZH)
+	}
+	if d.sharper(old) || len(en) == 0 {
+		en, zh = append(en, "what they share is seen: "+i.Title.EN), append(zh, "共同特征已识别: "+i.Title.ZH)
+	}
+	return Text{EN: strings.Join(en, "; "), ZH: strings.Join(zh, "; ")}
 }
 
 func (s *State) reopen(old *Incident, d *Detection, hits []Hit, now pos.Instant) (*Incident, []journal.Draft, error) {
