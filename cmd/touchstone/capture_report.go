@@ -32,20 +32,21 @@ const maxFindings = 10_000
 
 // captureReport is what a capture holds. Findings are its refusals and what could not be read.
 type captureReport struct {
-	Begins    time.Time          `json:"begins"`
-	Ends      time.Time          `json:"ends"`
-	Keys      string             `json:"keys"` // none; past: with those of a directory as it was when the capture began; young: of one that was made later
-	Seen      capture.Stats      `json:"seen"`
-	Codes     map[string]uint64  `json:"answers_by_code"` // pairs by DE39; "" is no code in the answer
-	Reasons   map[string]uint64  `json:"refusals_by_reason"`
-	Causes    map[string]uint64  `json:"refusals_by_cause"`
-	Terminals []*terminalTraffic `json:"terminals"` // in the order of their numbers
-	Unnamed   uint64             `json:"terminals_not_listed"`
-	TimesMS   captureTimes       `json:"answer_ms"`
-	Refused   uint64             `json:"refused"`
-	Findings  []captureFinding   `json:"findings"`
-	Unlisted  uint64             `json:"findings_not_listed"`
-	Torn      bool               `json:"file_breaks_off"`
+	Begins      time.Time          `json:"begins"`
+	Ends        time.Time          `json:"ends"`
+	Keys        string             `json:"keys"` // none; past: with those of a directory as it was when the capture began; young: of one that was made later
+	Seen        capture.Stats      `json:"seen"`
+	Codes       map[string]uint64  `json:"answers_by_code"` // pairs by DE39; "" is no code in the answer
+	Reasons     map[string]uint64  `json:"refusals_by_reason"`
+	Causes      map[string]uint64  `json:"refusals_by_cause"`
+	Terminals   []*terminalTraffic `json:"terminals"` // in the order of their numbers
+	Unnamed     uint64             `json:"terminals_not_listed"`
+	TimesMS     captureTimes       `json:"answer_ms"`
+	Refused     uint64             `json:"refused"`
+	Findings    []captureFinding   `json:"findings"`
+	Unlisted    uint64             `json:"findings_not_listed"`
+	Torn        bool               `json:"file_breaks_off"`
+	Interrupted bool               `json:"interrupted,omitempty"` // by Ctrl-C: what follows was not read
 }
 
 // captureTimes are response times in milliseconds, from the packet that completed the request to the one that completed
@@ -133,7 +134,7 @@ type analysis struct {
 const longestTook = 10 * 60 * 1_000_000
 
 // analyzeCapture reads a capture from front to back. A file that breaks off gives the report of what was before it,
-// with Torn set. An error is that of the reader, capture.ErrFormat, or what o.each returned.
+// with Torn set, as a cancelled ctx does with Interrupted. An error is that of the reader, capture.ErrFormat, or what o.each returned.
 func analyzeCapture(ctx context.Context, r io.Reader, o analyzeOptions) (*captureReport, error) {
 	catalogue, err := explain.Load()
 	if err != nil {
@@ -153,7 +154,11 @@ func analyzeCapture(ctx context.Context, r io.Reader, o analyzeOptions) (*captur
 	if errors.Is(err, capture.ErrTorn) {
 		n.report.Torn, err = true, nil
 	}
-	if err = cmp.Or(err, told); err != nil {
+	err = cmp.Or(err, told)
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		n.report.Interrupted, err = true, nil
+	}
+	if err != nil {
 		return nil, err
 	}
 	if n.finish(stats); o.world != nil {

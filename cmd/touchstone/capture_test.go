@@ -213,6 +213,30 @@ func TestCaptureReport(t *testing.T) {
 	if r, err := analyzeCapture(t.Context(), bytes.NewReader(sampleCapture(t)[:900]), analyzeOptions{}); err != nil || !r.Torn {
 		t.Errorf("a file that breaks off: %v", err)
 	}
+	ctx, cancel := context.WithCancel(t.Context())
+	r, err = analyzeCapture(ctx, bytes.NewReader(sampleCapture(t)), analyzeOptions{each: func(f *captureFinding) error {
+		cancel() // Ctrl-C at the first message
+		return ctx.Err()
+	}})
+	if err != nil || !r.Interrupted || r.Seen.Pairs == 0 {
+		t.Errorf("an interrupted analysis: %v", err)
+	}
+}
+
+// TestWhatACodeMayMeanIsListedOnce: once for each list, which follows from the message too.
+func TestWhatACodeMayMeanIsListedOnce(t *testing.T) {
+	var out bytes.Buffer
+	w, err := newCaptureText(&out, explain.English)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, possible := range [][]string{{"mac_failed"}, {"mac_failed"}, {"mac_missing"}, {"mac_failed"}} {
+		w.finding(&captureFinding{Code: "A0", Answered: true, Possible: possible})
+	}
+	text := out.String()
+	if strings.Count(text, "the code may mean:") != 2 || strings.Count(text, "what A0 may mean: listed above") != 2 || !strings.Contains(text, "mac_missing") {
+		t.Error(text)
+	}
 }
 
 // fingerprints are the hashes of what a data directory keeps; the -shm file is every reader's.

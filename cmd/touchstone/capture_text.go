@@ -24,7 +24,7 @@ type captureText struct {
 	catalogue *explain.Catalogue
 	lines     *lines
 	zone      *time.Location
-	meant     map[string]bool // codes of which it was told what they may mean
+	meant     map[string]bool // codes, with what they may mean, that were told
 	err       error
 }
 
@@ -136,6 +136,9 @@ func (c *captureText) losses(r *captureReport) {
 	if s.Evicted > 0 {
 		c.row("let go", "放弃", c.two("%s connections: more than %s at once", "%s 个连接: 同时超过 %s"), n(s.Evicted), n(uint64(capture.MaxStreams)))
 	}
+	if r.Interrupted {
+		c.row("file", "文件", "%s", c.two("interrupted: what follows was not read", "已中断, 其后未读"))
+	}
 	if r.Torn {
 		c.row("file", "文件", "%s", c.two("it breaks off: what follows is not in it", "文件不完整, 其后内容缺失"))
 	}
@@ -213,14 +216,16 @@ func (c *captureText) finding(f *captureFinding) {
 	}
 }
 
-// possible lists what a code may mean, at its first refusal only: a long capture has few codes and many refusals.
+// possible lists what a code may mean, at its first refusal only: a long capture has few codes and many refusals. What it
+// may mean follows from the message too: of one that has a MAC, not that the MAC is missing.
 func (c *captureText) possible(f *captureFinding) {
+	key := f.Code + " " + strings.Join(f.Possible, " ")
 	switch {
 	case f.Reason != "" || len(f.Possible) == 0:
-	case c.meant[f.Code]:
+	case c.meant[key]:
 		c.indent("%s", c.two("what "+f.Code+" may mean: listed above", f.Code+" 的可能含义: 见上"))
 	default:
-		c.meant[f.Code] = true
+		c.meant[key] = true
 		c.indent("%s", c.two("the code may mean:", "应答码可能表示:"))
 		for _, name := range f.Possible {
 			if r, err := reason.Parse(name); err == nil {

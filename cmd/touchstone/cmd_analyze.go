@@ -73,14 +73,20 @@ func (c *analyzeCmd) Run(a *app) error {
 		return explainCapture(c.File, err)
 	}
 	if c.JSON {
-		return json.NewEncoder(a.stdout).Encode(report)
+		err = json.NewEncoder(a.stdout).Encode(report)
+	} else if w, made := newCaptureText(a.stdout, lang); made == nil {
+		err = w.report(report, c.Only == "all")
+	} else {
+		err = made
 	}
-	w, err := newCaptureText(a.stdout, lang)
-	if err != nil {
-		return err
+	if err == nil && report.Interrupted {
+		return errInterrupted
 	}
-	return w.report(report, c.Only == "all")
+	return err
 }
+
+// errInterrupted is why an analysis that Ctrl-C ended is no success.
+var errInterrupted = errors.New("interrupted: the report is of what was read until then")
 
 // openCapture opens a file or lends standard input. size is 0 where it is not known.
 func openCapture(a *app, name string) (in io.ReadCloser, size int64, err error) {

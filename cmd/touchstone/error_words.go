@@ -98,6 +98,19 @@ var errorChinese = map[string]string{
 	"ledger: not registered":                                               "未登记",
 	"merchant id: want 15 characters":                                      "商户号: 须为 15 位",
 	"terminal id: want 8 characters":                                       "终端号: 须为 8 位",
+
+	"read capture: neither pcap nor pcapng": "读取抓包: 既非 pcap 也非 pcapng 格式",
+	"Take one with: tcpdump -i INTERFACE -w FILE.pcap tcp port 8583; a compressed one must be unpacked first": "取得抓包: tcpdump -i INTERFACE -w FILE.pcap tcp port 8583; 压缩文件须先解压",
+	"is a directory, not a capture": "是目录, 不是抓包文件",
+	"is no test data directory: causes are proven with published keys only (touchstone init --test, or the demo's touchstone-data/demo); without: --data none": "不是测试数据目录: 仅以公开密钥证实根因 (touchstone init --test, 或演示的 touchstone-data/demo); 不用密钥: --data none",
+	"interrupted: the report is of what was read until then":                        "已中断: 报告仅涵盖已读部分",
+	"say what to read: a capture, - for standard input, or --interface NAME":        "请指明读取来源: 抓包文件, - 为标准输入, 或 --interface NAME",
+	"couldn't query interface":                                                      "无法查询网络接口",
+	"want eight characters":                                                         "须为 8 位",
+	"not after --from":                                                              "须晚于 --from",
+	"want a time such as 2026-11-27, 2026-11-27T08:30 or 2026-11-27T08:30:00+08:00": "时间写法如 2026-11-27, 2026-11-27T08:30 或 2026-11-27T08:30:00+08:00",
+	"policy try: want one file of a permit policy (touchstone permit policy), one of serve's configuration, or one of each": "policy try: 须给出一个许可策略文件 (touchstone permit policy)、一个 serve 配置文件, 或各一个",
+	"unknown key %s; touchstone serve --help lists them":                                                                    "未知参数 %s; 可用参数见 touchstone serve --help",
 }
 
 // errorForm is one of errorChinese, ready to be found in a longer text.

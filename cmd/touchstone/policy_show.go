@@ -80,6 +80,9 @@ func (s *screen) tryTotal(title string, c *tryCount) {
 }
 
 func (s *screen) tryReasons(list []tryGroup) {
+	if len(list) > 0 { // an amount is of sales that were approved: a refund or a refusal has none
+		s.line("      %s  %s", pad(s.l.two("messages", "报文"), -9), pad(s.l.two("approved, CNY", "通过消费, 元"), -14))
+	}
 	for i := range list {
 		g := &list[i]
 		words := g.Key
