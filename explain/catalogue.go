@@ -29,6 +29,8 @@ type Entry struct {
 	money   moneyRow
 	counter Counter
 	advice  advice
+
+	unproven []Text // the engineer's steps where experiment found nothing
 }
 
 // Class is the class of an answer code; docs/protocol/unionpay-pos.md, section 7.

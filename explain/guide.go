@@ -32,10 +32,13 @@ type Guide struct {
 	Folk      []Text
 	NotProven Text // the fact is proven, not why: what remains open
 	Owner     Text // who must act first
+	Then      Text // who acts after the owner, where a visit or a courier is due; else empty
 	OwnerIs   reason.Owner
 	Family    Text
 	FamilyIs  reason.Family
-	Page      string // the page of the cause, or of the reason, relative to docs/reasons/LANGUAGE/
+	// Unproven are the engineer's steps where experiment found nothing behind the reason; empty where none is made.
+	Unproven []Text
+	Page     string // the page of the cause, or of the reason, relative to docs/reasons/LANGUAGE/
 }
 
 // Words are a phrase of one line and one or two sentences.
@@ -127,10 +130,11 @@ func (c *Catalogue) Guide(r reason.Reason, cause reason.Cause, variant string) G
 	e := c.Reason(r)
 	g := Guide{Cause: Words{Short: e.Short, Meaning: e.Meaning}, Money: e.money.Text, MoneyState: e.money.State,
 		OwnerIs: r.Owner(), FamilyIs: e.family, Page: r.String() + ".md"}
+	g.Unproven = slices.Clone(e.unproven)
 	counter, a := e.counter, e.advice
 	if found := c.Cause(cause); found.Cause != reason.NoCause {
 		g.Cause, g.OwnerIs, g.FamilyIs, g.Page = Words{Short: found.Short, Meaning: found.Meaning}, cause.Owner(), cause.Family(), cause.String()+".md"
-		a = found.advice
+		a, g.Unproven = found.advice, nil
 		if found.counter != nil && r == reason.None {
 			counter = *found.counter
 		}
@@ -150,7 +154,7 @@ func (c *Catalogue) Guide(r reason.Reason, cause reason.Cause, variant string) G
 	if cause != reason.NoCause && !g.SignIn.Do && c.cured[r.DE39()] {
 		g.SignIn.Text = join([]Text{g.SignIn.Text, c.asks})
 	}
-	g.Reboot, g.Courier, g.NotProven = a.reboot, a.courier, a.notProven
+	g.Reboot, g.Courier, g.NotProven, g.Then = a.reboot, a.courier, a.notProven, a.then
 	g.Owner, g.Family = c.Owner(g.OwnerIs), c.Family(g.FamilyIs)
 	return g
 }
@@ -169,6 +173,9 @@ func (c *Catalogue) signIn(r reason.Reason, a advice) SignIn {
 func (a advice) with(v advice) advice {
 	if v.signIn != nil {
 		a.signIn = v.signIn
+	}
+	if v.courier != (Text{}) {
+		a.then = v.then
 	}
 	for _, t := range []struct{ to, from *Text }{{&a.reboot, &v.reboot}, {&a.courier, &v.courier}, {&a.notProven, &v.notProven}} {
 		if *t.from != (Text{}) {

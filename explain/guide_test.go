@@ -57,6 +57,17 @@ func TestEveryGuideIsWhole(t *testing.T) {
 		for _, text := range g.Folk {
 			inLanguage(t, g.name+": folk advice", text)
 		}
+		for _, text := range g.Unproven {
+			inLanguage(t, g.name+": unproven", text)
+		}
+		if want := g.reason.Sought() && g.cause == reason.NoCause; want != (len(g.Unproven) > 0) {
+			t.Errorf("%s: %d steps for where nothing is found", g.name, len(g.Unproven))
+		}
+		if due := strings.HasPrefix(g.Courier.EN, "Yes"); due != (g.Then != explain.Text{}) {
+			t.Errorf("%s: %q, and then %q acts", g.name, g.Courier.EN, g.Then.EN)
+		} else if due {
+			inLanguage(t, g.name+": then", g.Then)
+		}
 		if !strings.Contains(g.NotProven.EN, "ot proven") && g.reason.Owner() != reason.Issuer && !strings.HasPrefix(g.NotProven.EN, "Inferred") {
 			t.Errorf("%s: what is not proven: %q", g.name, g.NotProven.EN)
 		}
@@ -286,7 +297,7 @@ func TestVariants(t *testing.T) {
 // TestGuidesClaimNoIntent: the fact is told, nobody's intent.
 func TestGuidesClaimNoIntent(t *testing.T) {
 	for _, g := range everyGuide(load(t)) {
-		for _, text := range slices.Concat(g.Steps.Cashier, g.Steps.Support, g.Steps.Engineer, g.Never, g.Folk, []explain.Text{g.Cause.Short, g.Cause.Meaning, g.Money, g.SignIn.Text, g.Reboot, g.Courier, g.NotProven}) {
+		for _, text := range slices.Concat(g.Steps.Cashier, g.Steps.Support, g.Steps.Engineer, g.Unproven, g.Never, g.Folk, []explain.Text{g.Cause.Short, g.Cause.Meaning, g.Money, g.SignIn.Text, g.Reboot, g.Courier, g.NotProven}) {
 			for _, l := range languages {
 				if word := intent.FindString(text.In(l)); word != "" {
 					t.Errorf("%s, %s: %q speaks of intent: %q", g.name, l, word, text.In(l))

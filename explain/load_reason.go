@@ -32,6 +32,8 @@ type reasonRow struct {
 	Family  string      `json:"family"`
 	Money   string      `json:"money"`
 	Counter *counterRow `json:"counter,omitempty"` // only where DE39 does not say it: see ownCounter
+	// Unproven are the engineer's steps where experiment found nothing: of the reasons that are sought, and of no other.
+	Unproven []Text `json:"unproven,omitempty"`
 	guideRow
 }
 
@@ -39,6 +41,7 @@ type reasonRow struct {
 type advice struct {
 	signIn                     *SignIn
 	reboot, courier, notProven Text
+	then                       Text // who acts after the owner, empty where nobody need go
 	never, support, engineer   []Text
 }
 
@@ -52,6 +55,7 @@ func (row *guideRow) make(s *sayings, whole bool) (a advice, ok bool) {
 	}
 	if row.Courier != nil {
 		a.courier, good[2] = row.Courier.in(s.courier)
+		a.then = s.then[row.Courier.name]
 	}
 	if row.NotProven != nil {
 		a.notProven = *row.NotProven
@@ -147,6 +151,10 @@ func (c *Catalogue) makeEntry(r reason.Reason, row *reasonRow, s *sayings) (Entr
 			return refuse("a cause is missing")
 		}
 	}
+	if r.Sought() != steps(row.Unproven) {
+		return refuse("what is to be done where nothing is found")
+	}
+	e.unproven = row.Unproven
 	if e.money, ok = s.money[row.Money]; !ok {
 		return refuse("money")
 	}

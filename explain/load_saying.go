@@ -13,6 +13,7 @@ const MaxSteps = 8
 type sayings struct {
 	money                                 map[string]moneyRow
 	reboot, courier, never, counter, folk map[string]Text
+	then                                  map[string]Text // by the name of a courier saying: who acts second
 }
 
 // moneyRow is what happened to the money.
@@ -51,12 +52,27 @@ func (s *sayings) load(data string) error {
 	}{{"reboot", f.Reboot, &s.reboot}, {"courier", f.Courier, &s.courier}, {"never", f.Never, &s.never}, {"counter", f.Counter, &s.counter}, {"folk", f.Folk, &s.folk}} {
 		words := map[string]Text{}
 		for _, row := range group.rows {
-			if _, twice := words[row.Name]; twice || row.Name == "" || !row.Text.whole() {
-				return bad("%s %q: named twice or without words", group.name, row.Name)
+			if _, twice := words[row.Name]; twice || row.Name == "" || !row.Text.whole() || row.Then != nil && group.name != "courier" {
+				return bad("%s %q: named twice, without words, or with a second owner", group.name, row.Name)
 			}
 			words[row.Name] = row.Text
 		}
 		*group.into = words
+	}
+	return s.loadThen(f.Courier)
+}
+
+// loadThen keeps who acts second, where a visit or a courier is due.
+func (s *sayings) loadThen(rows []wordRow) error {
+	s.then = map[string]Text{}
+	for _, row := range rows {
+		if row.Then == nil {
+			continue
+		}
+		if !row.Then.whole() {
+			return bad("courier %q: who acts then", row.Name)
+		}
+		s.then[row.Name] = *row.Then
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import "touchstone/reason"
 type wordRow struct {
 	Name string `json:"name"`
 	Text Text   `json:"text"`
+	Then *Text  `json:"then,omitempty"` // of a visit that is due: who acts after the owner
 }
 
 func (c *Catalogue) loadWords(data string) error {

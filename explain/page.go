@@ -93,6 +93,9 @@ func (w *pageWriter) facts(g *Guide, answered string) {
 	w.line("|---|---|")
 	w.row(w.two("The terminal shows (DE39)", "终端显示 (DE39)"), answered)
 	w.row(w.two("Who acts first", "首先由谁处理"), g.Owner.In(w.l))
+	if g.Then != (Text{}) {
+		w.row(w.two("Then", "其次"), g.Then.In(w.l))
+	}
 	w.row(w.two("Family", "类别"), g.Family.In(w.l))
 	w.row(w.two("Money", "资金"), g.Money.In(w.l))
 }
@@ -188,6 +191,10 @@ func (w *pageWriter) guide(g *Guide) {
 	w.numbered(g.Steps.Support)
 	w.head("The security engineer", "安全工程师")
 	w.numbered(g.Steps.Engineer)
+	if len(g.Unproven) > 0 {
+		w.line("\n%s\n", w.two("Where the experiments found nothing (UNPROVEN):", "试验未能查明时 (未证实):"))
+		w.numbered(g.Unproven)
+	}
 	w.head("Never", "切勿")
 	w.bullets(g.Never)
 	w.head("Sign in, restart, send somebody?", "签到、重启、上门")

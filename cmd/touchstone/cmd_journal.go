@@ -139,6 +139,14 @@ type shownExchange struct {
 	Proposal     string        `json:"proposal,omitempty"`
 	ElapsedUS    uint32        `json:"elapsed_us"`
 	Checks       []proof.Shown `json:"checks"`
+	// Cause is what was found behind it, from the newest entry that names it; only journal show looks it up.
+	Cause *shownCause `json:"cause,omitempty"`
+}
+
+// shownCause is a cause and the number of its entry.
+type shownCause struct {
+	Entry uint64 `json:"entry"`
+	*journal.Cause
 }
 
 func showExchange(e journal.Entry) (shownExchange, error) {
@@ -260,9 +268,12 @@ func (c *journalShow) Run(a *app) error {
 		if err != nil {
 			return err
 		}
-		if c.JSON || e.Kind != journal.KindExchange {
+		switch {
+		case c.JSON && e.Kind == journal.KindExchange:
+			err = c.writeJSON(a, r, e)
+		case c.JSON || e.Kind != journal.KindExchange:
 			err = writeJSON(a.stdout, e)
-		} else {
+		default:
 			err = writeVerdict(a.stdout, e, catalogue, lang)
 			if err == nil {
 				err = c.writeCause(a, r, e.Seq)
@@ -275,13 +286,33 @@ func (c *journalShow) Run(a *app) error {
 	return nil
 }
 
-// writeCause prints what was found behind a message, if anything was.
-func (c *journalShow) writeCause(a *app, r *sqlite.Reader, verdict uint64) error {
+// causeOf is what was found behind a message; nil where nothing was, or where the journal is too long to look.
+func causeOf(a *app, r *sqlite.Reader, verdict uint64) (*shownCause, error) {
 	cause, seq, ok, err := r.CauseOf(a.ctx, verdict)
 	if errors.Is(err, sqlite.ErrUnsearched) || err == nil && !ok {
-		return nil
+		return nil, nil
 	}
+	return &shownCause{seq, &cause}, err
+}
+
+// writeJSON prints a message with what was found behind it.
+func (c *journalShow) writeJSON(a *app, r *sqlite.Reader, e journal.Entry) error {
+	s, err := showExchange(e)
 	if err != nil {
+		return err
+	}
+	if s.Cause, err = causeOf(a, r, e.Seq); err != nil {
+		return err
+	}
+	enc := json.NewEncoder(a.stdout)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(s)
+}
+
+// writeCause prints what was found behind a message, if anything was.
+func (c *journalShow) writeCause(a *app, r *sqlite.Reader, verdict uint64) error {
+	found, err := causeOf(a, r, verdict)
+	if err != nil || found == nil {
 		return err
 	}
 	l, err := newLines(a.stdout, c.Lang, false)
@@ -289,7 +320,7 @@ func (c *journalShow) writeCause(a *app, r *sqlite.Reader, verdict uint64) error
 		return err
 	}
 	d := &drawing{w: a.stdout, l: l}
-	writeCause(d, &cause, seq)
+	writeCause(d, found.Cause, found.Entry)
 	return d.err
 }
 

@@ -61,9 +61,6 @@ const (
 	foundHang = 12
 )
 
-// kept is a space at which no line is broken.
-const kept = "\u00a0"
-
 // hung is row with later lines of a broken cell set in by hang columns.
 func (d *drawing) hung(label string, hang int, cells ...string) {
 	lead := pad(label, panelLabel)
@@ -71,7 +68,7 @@ func (d *drawing) hung(label string, hang int, cells ...string) {
 		lead = strings.Replace(lead, label, d.paint(label, sgrBold), 1)
 	}
 	for _, l := range flow(cells, panelWidth-panelLabel, hang) {
-		d.line(lead + strings.ReplaceAll(l, kept, " "))
+		d.line(lead + l)
 		lead = strings.Repeat(" ", panelLabel)
 	}
 }
@@ -83,7 +80,7 @@ func (x *explainCall) show(p *panel) error {
 	}
 	d := &drawing{w: x.a.stdout, l: x.l, colour: isTerminal(x.a.stdout) && x.a.getenv("NO_COLOR") == ""}
 	if len(p.Also) > 0 {
-		fmt.Fprintln(x.a.stderr, d.several(p.Also))
+		fmt.Fprintln(x.a.stderr, d.several(p.Also, p.older))
 	}
 	p.draw(d, x.For)
 	return d.err
@@ -92,7 +89,7 @@ func (x *explainCall) show(p *panel) error {
 // mostNamed is how many further messages are named.
 const mostNamed = 8
 
-func (d *drawing) several(others []uint64) string {
+func (d *drawing) several(others []uint64, older bool) string {
 	names := make([]string, 0, mostNamed)
 	for _, seq := range others[:min(len(others), mostNamed)] {
 		names = append(names, fmt.Sprint(seq))
@@ -101,7 +98,11 @@ func (d *drawing) several(others []uint64) string {
 	if len(others) > mostNamed {
 		list += ", …"
 	}
-	return fmt.Sprintf(d.two("%d messages fit; this is the newest. The others: touchstone journal show --entry N, for N of %s", "共有 %d 笔报文符合, 以下为最新一笔。其余可用 touchstone journal show --entry N 查看, N 为 %s"), len(others)+1, list)
+	which := d.two("the newest", "最新一笔")
+	if older {
+		which = d.two("the newest refusal behind which there may be a cause", "其中最新一笔可查起因的拒绝")
+	}
+	return fmt.Sprintf(d.two("%d messages fit; this is %s. The others: touchstone journal show --entry N, for N of %s", "共有 %d 笔报文符合, 以下为%s。其余可用 touchstone journal show --entry N 查看, N 为 %s"), len(others)+1, which, list)
 }
 
 // draw writes the panel for a reader.
@@ -120,7 +121,14 @@ func (p *panel) draw(d *drawing, reader string) {
 		p.drawCause(d)
 		p.drawWho(d)
 		d.steps(p.Steps.Engineer)
-		d.row(d.two("CHECKS", "检查"), p.checks(d)...)
+		lead := pad(d.two("CHECKS", "检查"), panelLabel)
+		if d.colour {
+			lead = d.paint(strings.TrimRight(lead, " "), sgrBold) + strings.Repeat(" ", panelLabel-explain.Columns(strings.TrimRight(lead, " ")))
+		}
+		for _, l := range packed(p.checks(d), panelWidth-panelLabel) {
+			d.line(lead + l)
+			lead = strings.Repeat(" ", panelLabel)
+		}
 	}
 	d.row(d.two("WIRE", "对外"), p.wire(d))
 }
@@ -247,6 +255,9 @@ func (p *panel) triedWords(d *drawing) string {
 		text += d.two("1 fits", "1 种吻合")
 	default:
 		text += fmt.Sprintf(d.two("%d fit", "%d 种吻合"), c.Fit)
+		if c.Certainty == journal.Unproven {
+			text += d.two(", and which of them it was is not known", ", 无法断定是哪一种")
+		}
 	}
 	if c.OneIn == 0 {
 		return text + d.two("; luck has no part in it", "; 与巧合无关")
@@ -287,6 +298,9 @@ func (p *panel) drawWho(d *drawing) {
 		return
 	}
 	who := fmt.Sprintf(d.two("%s (first).", "%s (首先)。"), p.Owner.In(d.l.lang))
+	if p.Then != nil {
+		who = fmt.Sprintf(d.two("%s (first), then %s.", "%s (首先), 然后%s。"), p.Owner.In(d.l.lang), p.Then.In(d.l.lang))
+	}
 	if p.blameless() {
 		who += d.two("  The cashier is not at fault.", "  收银员没有过错。")
 	}
@@ -294,7 +308,8 @@ func (p *panel) drawWho(d *drawing) {
 }
 
 // blameless tells whether what is proven lies outside what a cashier does. The intent of people is never proven, so
-// where the family is people or attack, or nothing is proven, nothing is said.
+// where the family is people or attack, or nothing is proven, nothing is said; but no work at the counter makes a cipher
+// with the key of another device.
 func (p *panel) blameless() bool {
 	if p.Certainty != string(journal.Proven) || p.Cause == nil {
 		return false
@@ -303,7 +318,7 @@ func (p *panel) blameless() bool {
 	case reason.FamilyHardware, reason.FamilySoftware, reason.FamilyConfiguration, reason.FamilyKey, reason.FamilyOurs:
 		return true
 	}
-	return false
+	return p.Cause.Cause == reason.SerialOtherDeviceKey.String()
 }
 
 // steps writes numbered steps, side by side where they fit.
@@ -348,28 +363,27 @@ func (p *panel) drawCashier(d *drawing) {
 // checks names every check that was made, and those that the failure left unmade.
 func (p *panel) checks(d *drawing) []string {
 	var made, unmade []string
-	whole := func(s string) string { return strings.ReplaceAll(s, " ", kept) }
 	failed := false
 	for c := range proof.Checks {
 		name := p.checkName(d, c)
 		switch proof.States(p.x.Checks).Of(c) {
 		case proof.Passed:
-			made = append(made, whole(name+" "+d.paint("✓", sgrGreen)+p.checkNote(d, c)))
+			made = append(made, name+" "+d.paint("✓", sgrGreen)+p.checkNote(d, c))
 		case proof.Failed:
-			made, failed = append(made, whole(d.paint(strings.ToUpper(name)+" ✗", sgrRed)+p.checkNote(d, c))), true
+			made, failed = append(made, d.paint(strings.ToUpper(name)+" ✗", sgrRed)+p.checkNote(d, c)), true
 		case proof.Unavailable:
-			made, failed = append(made, whole(d.paint(strings.ToUpper(name)+" ?", sgrRed))), true
+			made, failed = append(made, d.paint(strings.ToUpper(name)+" ?", sgrRed)), true
 		default:
 			if failed && p.wouldCome(c) {
-				unmade = append(unmade, whole(name+" –"))
+				unmade = append(unmade, name+" –")
 			}
 		}
 	}
-	text := strings.Join(made, " ")
-	if len(unmade) > 0 {
-		text += " " + kept + strings.Join(unmade, " ") + kept + whole(d.two("not run", "未进行"))
+	if n := len(unmade); n > 0 {
+		unmade[0] = " " + unmade[0]
+		unmade[n-1] += d.two(" not run", " 未进行")
 	}
-	return []string{text}
+	return append(made, unmade...)
 }
 
 // checkName is a check's short name: its stable one in English, so that it can be searched for.

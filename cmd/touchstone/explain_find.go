@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -67,7 +68,7 @@ type finder struct {
 type foundMessage struct {
 	entry  journal.Entry
 	others []uint64 // further messages that fit what was asked, the newest first
-	more   bool     // and there may be older ones
+	older  bool     // it is not the newest that fits, but the one to explain
 }
 
 func (f *finder) find(ctx context.Context) (foundMessage, error) {
@@ -82,8 +83,34 @@ func (f *finder) find(ctx context.Context) (foundMessage, error) {
 	if err != nil {
 		return foundMessage{}, err
 	}
-	e, err := f.r.Entry(ctx, seqs[0])
-	return foundMessage{entry: e, others: seqs[1:]}, err
+	return f.chosen(ctx, seqs)
+}
+
+// chosenFrom is how many messages of one trace are looked at.
+const chosenFrom = 32
+
+// chosen is the newest of the messages, seqs in that order, that was refused and whose cause is sought; without one the
+// newest of all. A terminal reverses a sale that failed under the sale's own trace: who asks for it asks for the sale.
+func (f *finder) chosen(ctx context.Context, seqs []uint64) (foundMessage, error) {
+	var newest foundMessage
+	for i, seq := range seqs[:min(len(seqs), chosenFrom)] {
+		e, err := f.r.Entry(ctx, seq)
+		if err != nil {
+			return foundMessage{}, err
+		}
+		found := foundMessage{entry: e, others: slices.Delete(slices.Clone(seqs), i, i+1), older: i > 0}
+		if i == 0 {
+			newest = found
+		}
+		var x journal.Exchange
+		if err := x.Parse(e); err != nil {
+			return foundMessage{}, fmt.Errorf("entry %d: %w", seq, err)
+		}
+		if x.Flags&journal.FlagRepeat == 0 && sought(&x) {
+			return found, nil
+		}
+	}
+	return newest, nil
 }
 
 // byRRN finds the entry whose number an RRN is: this host gives each answer the number of its entry.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"touchstone/explain"
+	"touchstone/explain/anatomy"
 	"touchstone/iso8583"
 	"touchstone/keys"
 	"touchstone/paycrypto/mac"
@@ -235,7 +236,7 @@ func swapBlocks(honest []byte) (forgery, bool) {
 }
 
 // foldDifferences are the elements in which two messages differ, with what each says.
-func foldDifferences(honest, altered []byte) (rows [][3]string, err error) {
+func foldDifferences(lang explain.Language, honest, altered []byte) (rows [][3]string, err error) {
 	x, err := foldParse(honest)
 	if err != nil {
 		return nil, err
@@ -246,7 +247,7 @@ func foldDifferences(honest, altered []byte) (rows [][3]string, err error) {
 	}
 	for n := 2; n <= iso8583.MaxElement; n++ {
 		if e, known := iso8583.UnionPay.Element(n); known && (x.Has(n) || y.Has(n)) && !bytes.Equal(x.Raw(n), y.Raw(n)) {
-			rows = append(rows, [3]string{fmt.Sprintf("DE%d %s", n, e.Name), foldText(x, n, &e), foldText(y, n, &e)})
+			rows = append(rows, [3]string{fmt.Sprintf("DE%d %s", n, anatomy.ElementTitle(&e).In(lang)), foldText(x, n, &e), foldText(y, n, &e)})
 		}
 	}
 	return rows, nil
@@ -320,8 +321,8 @@ func explainFold(w io.Writer, lang explain.Language) error {
 UnionPay ECB (%s, %s, %s) folds all blocks of a message into one by exclusive or, before any
 key is used. Whoever changes two bytes of one column by the same difference, or exchanges two blocks, leaves the fold as it
 was, and so the MAC. The key is not needed, only the message.`, `
-银联 ECB 算法 (%s、%s、%s) 在使用密钥之前, 先把报文各分组异或成一个分组。只要把同一列的两个字节
-改动同样的差值, 或对调两个分组, 异或结果不变, MAC 也就不变。不需要密钥, 只需要报文。`, mac.UnionPayECBDES, mac.UnionPayECBTDES, mac.UnionPayECBSM4)
+银联 ECB 算法 (%s、%s、%s) 在使用密钥之前, 先把报文各分组异或成
+一个分组。只要把同一列的两个字节改动同样的差值, 或对调两个分组, 异或结果不变, MAC 也就不变。不需要密钥, 只需要报文。`, mac.UnionPayECBDES, mac.UnionPayECBTDES, mac.UnionPayECBSM4)
 	p("\nA sale of CNY 88.00, made by this program's codec under a published test key. Its MAC: %s", "\n一笔 88.00 元的消费, 由本程序编码, 使用公开的测试密钥。其 MAC: %s", sum)
 	if err := foldCase(&b, lang, f.honest, f.changed,
 		fmt.Sprintf(two(lang, "1  Bytes %d and %d (column %d, %d blocks apart), each changed by %02X", "1  第 %d 与第 %d 字节 (第 %d 列, 相隔 %d 个分组), 各改动 %02X"),
@@ -341,14 +342,14 @@ was, and so the MAC. The key is not needed, only the message.`, `
 		}
 		fmt.Fprintln(&b, line)
 	}
-	foldAdvice(p)
+	foldAdvice(p, lang)
 	_, err = io.WriteString(w, b.String())
 	return err
 }
 
 // foldCase prints one forgery field by field.
 func foldCase(b *strings.Builder, lang explain.Language, honest []byte, g forgery, title string) error {
-	rows, err := foldDifferences(honest, g.frame)
+	rows, err := foldDifferences(lang, honest, g.frame)
 	if err != nil {
 		return err
 	}
@@ -365,7 +366,7 @@ func foldCase(b *strings.Builder, lang explain.Language, honest []byte, g forger
 }
 
 // foldAdvice says what it means, what still stands and what to do.
-func foldAdvice(p func(en, zh string, args ...any)) {
+func foldAdvice(p func(en, zh string, args ...any), lang explain.Language) {
 	p(`
 What it means. On a plain line anybody between terminal and host can raise an amount, if a byte that nobody reads can be
 changed with it. A right MAC under this algorithm says that the key was used, not that the message is the one that was sent.`, `
@@ -395,7 +396,7 @@ What to do.
   - 在此之前: 用 TLS, 使中间无人可改: require-tls = true
   - 然后拒绝: refuse-mac = ["xor-fold"]; 事先用 touchstone policy try FILE --from DAY 看谁会被拒绝
   - SM4 (005, 006) 同样折叠, 只是分组为 16 字节: 本报文规范没有别的 MAC`,
-		proof.AlgorithmOf(registry.MACX919, keys.SignInTDES), proof.AlgorithmOf(registry.MACX919, keys.SignInTDES).Grade().Strength)
+		proof.AlgorithmOf(registry.MACX919, keys.SignInTDES), (&drawing{l: &lines{lang: lang}}).gradeWord(proof.AlgorithmOf(registry.MACX919, keys.SignInTDES).Grade().Strength.String()))
 }
 
 // explainFoldForm is touchstone explain fold: what the folded MAC lets through.

@@ -18,6 +18,10 @@ func foundWords(c *journal.Cause) explain.Text {
 		return explain.Text{}
 	}
 	told := map[string]bool{}
+	// What is as it must be says nothing: a serial's cipher is over the number presented, a stale key is a former one.
+	for name, value := range map[string]string{"input": "presented", "source": "own_former"} {
+		told[name] = c.Facts[name] == value
+	}
 	fact := func(name string) string { told[name] = true; return c.Facts[name] }
 	t := sentenceOf(cause, fact)
 	en, zh := []string{t.EN}, []string{t.ZH}
@@ -26,7 +30,7 @@ func foundWords(c *journal.Cause) explain.Text {
 			continue
 		}
 		w, v := causeFact(name), causeValue(c.Facts[name])
-		en, zh = append(en, w.EN+" "+v.EN), append(zh, w.ZH+" "+v.ZH)
+		en, zh = append(en, w.EN+": "+v.EN), append(zh, w.ZH+": "+v.ZH)
 	}
 	if c.With != 0 {
 		en = append(en, fmt.Sprintf("the message of entry %d agrees", c.With))
@@ -59,7 +63,14 @@ func sentenceOf(cause reason.Cause, fact func(string) string) explain.Text {
 		}
 		if at, err := time.Parse(time.RFC3339, issued); err == nil {
 			when := at.Local().Format("01-02 15:04:05")
-			t.EN, t.ZH = t.EN+", issued "+when, t.ZH+" ("+when+" 下发)"
+			t.EN, t.ZH = t.EN+", issued "+when, t.ZH+" ("+when+" 下发) "
+		}
+		return t
+	}
+	under := func(t explain.Text) explain.Text { // says under which keys, where that is a fact
+		if fact("key_set") != "" {
+			k := keyOf()
+			t.EN, t.ZH = t.EN+"; under "+k.EN, t.ZH+"; "+k.ZH+"下"
 		}
 		return t
 	}
@@ -86,23 +97,27 @@ func sentenceOf(cause reason.Cause, fact func(string) string) explain.Text {
 		if bound != "" {
 			t.EN, t.ZH = t.EN+", registered to terminal "+bound, t.ZH+", 该机登记在终端 "+bound
 		}
+		if source := fact("source"); source != "" {
+			w := causeValue(source)
+			t.EN, t.ZH = t.EN+" ("+w.EN+")", t.ZH+" ("+w.ZH+")"
+		}
 		return t
 	case reason.MACWrongAlgorithm:
 		a := fact("algorithm")
-		return explain.Text{EN: "the MAC is right under this terminal's own key by " + a, ZH: "按 " + a + " 计算, 此 MAC 在本终端自己的密钥下正确"}
+		return under(explain.Text{EN: "the MAC is right under this terminal's own key by " + a, ZH: "按 " + a + " 计算, 此 MAC 在本终端自己的密钥下正确"})
 	case reason.MACWrongCoverage:
 		w := causeValue(fact("coverage"))
-		return explain.Text{EN: "the MAC is right over another byte range: " + w.EN, ZH: "此 MAC 在另一计算范围下正确: " + w.ZH}
+		return under(explain.Text{EN: "the MAC is right over another byte range: " + w.EN, ZH: "此 MAC 在另一计算范围下正确: " + w.ZH})
 	case reason.MACWrongEncoding:
 		w := causeValue(fact("encoding"))
-		return explain.Text{EN: "DE64 holds the right MAC in another form: " + w.EN, ZH: "64 域是正确的 MAC, 但写法不同: " + w.ZH}
+		return under(explain.Text{EN: "DE64 holds the right MAC in another form: " + w.EN, ZH: "64 域是正确的 MAC, 但写法不同: " + w.ZH})
 	case reason.MACKeyHalfLoaded:
 		w := causeValue(fact("form"))
-		return explain.Text{EN: "the MAC is right under a key loaded wrongly: " + w.EN, ZH: "此 MAC 在装载有误的密钥下正确: " + w.ZH}
+		return under(explain.Text{EN: "the MAC is right under a key loaded wrongly: " + w.EN, ZH: "此 MAC 在装载有误的密钥下正确: " + w.ZH})
 	case reason.MACMasterKeyMismatch:
 		return explain.Text{EN: "the MAC is right under the working key as a former master key unwraps it", ZH: "用以前的主密钥解出的工作密钥, 可使此 MAC 正确"}
 	case reason.MessageAltered:
-		return alteredWords(fact)
+		return under(alteredWords(fact))
 	case reason.TraceReset:
 		return explain.Text{EN: "the terminal counts its traces from the start again", ZH: "终端流水号从头计起"}
 	}
@@ -135,14 +150,14 @@ func causeFact(name string) explain.Text {
 }
 
 var causeFacts = map[string]explain.Text{
-	"source": {EN: "taken from", ZH: "密钥来源"}, "key_set": {EN: "key set", ZH: "密钥套号"}, "issued": {EN: "issued", ZH: "下发于"},
+	"source": {EN: "key taken from", ZH: "密钥来源"}, "key_set": {EN: "key set", ZH: "密钥套号"}, "issued": {EN: "issued", ZH: "下发于"},
 	"terminal": {EN: "terminal", ZH: "终端"}, "serial": {EN: "serial", ZH: "序列号"}, "bound_to": {EN: "bound to", ZH: "绑定于"},
 	"algorithm": {EN: "algorithm", ZH: "算法"}, "padding": {EN: "padding", ZH: "填充"}, "coverage": {EN: "coverage", ZH: "计算范围"},
 	"encoding": {EN: "encoding", ZH: "编码"}, "form": {EN: "key form", ZH: "密钥形态"}, "column": {EN: "column", ZH: "列"},
 	"difference": {EN: "difference", ZH: "差异"}, "element": {EN: "element", ZH: "域"}, "was": {EN: "was", ZH: "原为"}, "is": {EN: "is", ZH: "现为"},
 	"pin_format": {EN: "PIN format", ZH: "PIN 格式"}, "pin_algorithm": {EN: "PIN cipher", ZH: "PIN 加密算法"},
-	"direction": {EN: "direction", ZH: "方向"}, "cipher": {EN: "cipher", ZH: "算法"}, "candidates": {EN: "elements it could be in:", ZH: "可能涉及的域数"}, "copy": {EN: "a copy agrees, in DE", ZH: "另有副本一致, 位于域"},
-	"agrees": {EN: "of the same message agrees", ZH: "同一报文中另有一致项"}, "pan": {EN: "made with", ZH: "所用卡号"}, "factor": {EN: "factor", ZH: "因子"}, "input": {EN: "serial number that went in", ZH: "参与计算的序列号"},
+	"direction": {EN: "direction", ZH: "方向"}, "cipher": {EN: "cipher", ZH: "算法"}, "candidates": {EN: "elements it could be in", ZH: "可能涉及的域数"}, "copy": {EN: "a copy agrees, in field", ZH: "另有副本一致, 位于域"},
+	"agrees": {EN: "of the same message agrees", ZH: "同一报文中另有一致项"}, "pan": {EN: "made with", ZH: "所用卡号"}, "factor": {EN: "factor", ZH: "因子"}, "input": {EN: "computed over serial number", ZH: "参与计算的序列号"},
 	"fits": {EN: "what fits besides", ZH: "同时吻合"}, "why": {EN: "because", ZH: "原因"},
 }
 

@@ -35,6 +35,7 @@ type panel struct {
 	Found     explain.Text   `json:"found"`
 	NotProven explain.Text   `json:"not_proven"`
 	Owner     explain.Text   `json:"owner"`
+	Then      *explain.Text  `json:"then,omitempty"` // who acts after the owner
 	Family    explain.Text   `json:"family"`
 	Money     explain.Text   `json:"money"`
 	MoneyIs   explain.Money  `json:"money_state"`
@@ -46,6 +47,7 @@ type panel struct {
 
 	x     journal.Exchange
 	guide explain.Guide
+	older bool // a newer message fits too, which is not the one to explain
 }
 
 type shownSteps struct {
@@ -65,7 +67,7 @@ func (f *finder) panel(ctx context.Context, found foundMessage) (*panel, error) 
 	if err != nil {
 		return nil, err
 	}
-	p.Also = found.others
+	p.Also, p.older = found.others, found.older
 	if p.Certainty == certainNotTried {
 		if p.Cause, p.Why, err = f.causeOf(ctx, &p.x, found.entry.Seq); err != nil {
 			return nil, err
@@ -136,6 +138,12 @@ func (p *panel) fill(c *explain.Catalogue) {
 		if owner, err := ownerOf(p.Cause.Owner); err == nil {
 			p.Owner = c.Owner(owner)
 		}
+	}
+	if g.Then != (explain.Text{}) {
+		p.Then = &g.Then
+	}
+	if p.Certainty == string(journal.Unproven) && len(g.Unproven) > 0 {
+		p.Steps.Engineer = g.Unproven // steps that wait for an experiment are over
 	}
 	p.difference()
 	if p.Cause != nil && p.Cause.Certainty != journal.Untried {

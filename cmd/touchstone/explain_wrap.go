@@ -37,6 +37,19 @@ func flow(cells []string, width, hang int) []string {
 	return out
 }
 
+// packed sets words side by side, a space between, in lines of at most width columns; no word is broken.
+func packed(words []string, width int) []string {
+	var out []string
+	for _, w := range words {
+		if n := len(out); n > 0 && seen(out[n-1]+" "+w) <= width {
+			out[n-1] += " " + w
+			continue
+		}
+		out = append(out, strings.TrimLeft(w, " "))
+	}
+	return out
+}
+
 // seen is how many columns of a line are seen: colours take none.
 func seen(s string) int {
 	n := 0

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -255,7 +256,15 @@ func writeVerdict(w io.Writer, e journal.Entry, c *explain.Catalogue, lang expla
 	two := func(en, zh string) string { return explain.Text{EN: en, ZH: zh}.In(lang) }
 	fmt.Fprintf(w, "%s %d   %s   %s %s   %s %s   %s %s\n", two("entry", "记录"), s.Seq, s.At.Local().Format("2006-01-02 15:04:05"),
 		two("terminal", "终端"), s.Terminal, two("trace", "流水"), s.Trace, two("from", "来自"), s.Source)
-	fmt.Fprintf(w, "%s %s %s %s   %s %s   %s\n", s.MTI, s.What, s.Amount, s.Card, two("answer", "应答"), s.DE39, entry.Short.In(lang))
+	what, answer := s.What, two("answer ", "应答 ")+s.DE39
+	if zh, ok := whatChinese[what]; ok && lang == explain.Chinese {
+		what = zh
+	}
+	if s.DE39 == "" {
+		answer = two("closed without an answer", "未应答即断开")
+	}
+	words := slices.DeleteFunc([]string{s.MTI, what, s.Amount, s.Card}, func(part string) bool { return part == "" })
+	fmt.Fprintf(w, "%s   %s   %s\n", strings.Join(words, " "), answer, entry.Short.In(lang))
 	if s.Claim != "" {
 		_, err := fmt.Fprintf(w, "  %s %s, %s %s, %s %d\n", two("no terminal sent it: claim", "非终端发起: 索赔"), s.Claim, two("agreed by two people in", "由两人批准, 提案"), s.Proposal,
 			two("for the sale of entry", "原消费为记录"), s.Original)
@@ -270,14 +279,14 @@ func writeVerdict(w io.Writer, e journal.Entry, c *explain.Catalogue, lang expla
 		if !ok {
 			state = explain.Text{EN: check.State, ZH: check.State}
 		}
-		fmt.Fprintf(w, "  %s %s", pad(name.In(lang), 26), pad(state.In(lang), 12))
+		line := fmt.Sprintf("  %s %s", pad(name.In(lang), 26), pad(state.In(lang), 12))
 		if check.Presented != "" {
-			fmt.Fprintf(w, " %s", evidenceText(check.Presented).In(lang))
+			line += " " + evidenceText(check.Presented).In(lang)
 		}
 		if check.Expected != "" && check.Expected != check.Presented {
-			fmt.Fprintf(w, "  (%s %s)", two("expected", "应为"), evidenceText(check.Expected).In(lang))
+			line += fmt.Sprintf("  (%s %s)", two("expected", "应为"), evidenceText(check.Expected).In(lang))
 		}
-		fmt.Fprintln(w)
+		fmt.Fprintln(w, strings.TrimRight(line, " "))
 	}
 	if r != reason.None {
 		fmt.Fprintf(w, "%s: %s\n%s: %s\n", two("meaning", "含义"), entry.Meaning.In(lang), two("who acts", "谁处理"), c.Owner(r.Owner()).In(lang))

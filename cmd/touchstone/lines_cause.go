@@ -55,16 +55,21 @@ func (l *lines) certainty(c string) (word, sgr string) {
 	return l.two("NOT EXAMINED", "未检验"), sgrDim
 }
 
-// cutTo cuts s to n columns.
+// cutTo cuts s to n columns, before a word where one begins in the last third of them.
 func cutTo(s string, n int) string {
 	if explain.Columns(s) <= n {
 		return s
 	}
 	columns := 0
 	for i, r := range s {
-		if columns += explain.Columns(string(r)); columns > n-1 {
-			return s[:i] + "…"
+		if columns += explain.Columns(string(r)); columns <= n-1 {
+			continue
 		}
+		cut := s[:i]
+		if at := strings.LastIndexByte(cut, ' '); r != ' ' && r < 0x2e80 && at > 0 && explain.Columns(cut[:at]) >= n*2/3 {
+			cut = cut[:at]
+		}
+		return strings.TrimRight(cut, " ,:;") + "…"
 	}
 	return s
 }
@@ -114,6 +119,9 @@ func (l *lines) cause(e journal.Entry) error {
 func (l *lines) causeText(c *journal.Cause) (text, found string) {
 	switch c.Certainty {
 	case journal.Unproven:
+		if c.Fit > 1 {
+			return fmt.Sprintf(l.two("%d explanations fit, which one is not known; nobody is told a guess", "%d 种解释吻合, 无法断定是哪一种; 不作猜测"), c.Fit), ""
+		}
 		return l.two("nothing tried explains it; nobody is told a guess", "可试的解释均不成立; 不作猜测"), ""
 	case journal.Untried:
 		return (&panel{Cause: c}).whyNot(&drawing{l: l}), ""

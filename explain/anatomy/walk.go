@@ -261,7 +261,7 @@ func (d *dissection) element(e *iso8583.Element) bool {
 		f.Name, f.Element = name, e.Number
 		return d.fail(f)
 	}
-	d.Parts = append(d.Parts, Part{Name: name, Title: elementTitle(e), Span: Span{d.at, v.To}})
+	d.Parts = append(d.Parts, Part{Name: name, Title: ElementTitle(e), Span: Span{d.at, v.To}})
 	d.show(Span{d.at, v.From})
 	d.values[e.Number], d.at = v, v.To
 	return true

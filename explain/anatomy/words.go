@@ -25,7 +25,8 @@ var elementNames = map[int]string{
 	61: "原始信息域", 62: "自定义域 62", 63: "自定义域 63", 64: "报文鉴别码",
 }
 
-func elementTitle(e *iso8583.Element) explain.Text {
+// ElementTitle names an element of a dialect in both languages.
+func ElementTitle(e *iso8583.Element) explain.Text {
 	zh, ok := elementNames[e.Number]
 	if !ok {
 		zh = fmt.Sprintf("%d 域", e.Number)
