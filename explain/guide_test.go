@@ -343,7 +343,7 @@ func TestPages(t *testing.T) {
 			t.Errorf("%s is not well made", page.Path)
 		}
 	}
-	for path, want := range map[string]string{"en/mac_failed.md": "touchstone terminal fault wrong-mac\n", "zh/mac_stale_key.md": "touchstone terminal fault stale-key  # mac_stale_key used_newer\n",
+	for path, want := range map[string]string{"en/mac_failed.md": "touchstone terminal --fixture fixture.json --fault wrong-mac\n", "zh/mac_stale_key.md": "touchstone terminal --fixture fixture.json --fault stale-key  # mac_stale_key used_newer\n",
 		"en/arqc_failed.md": "No fault of the reference terminal", "en/README.md": "(two_devices.md)", "zh/serial_proof_failed.md": "**A7** 安全处理失败"} {
 		if !strings.Contains(paths[path], want) {
 			t.Errorf("%s has no %q", path, want)

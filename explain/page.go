@@ -16,7 +16,7 @@ type Page struct {
 
 // Shown is a fault of the reference terminal that shows a reason, or makes a cause found.
 type Shown struct {
-	Fault   string // as touchstone terminal fault takes it
+	Fault   string // as touchstone terminal --fault takes it
 	Reason  reason.Reason
 	Cause   reason.Cause // NoCause: none is proven by it
 	Variant string
@@ -219,7 +219,8 @@ func (w *pageWriter) shown(is func(Shown) bool, code pos.ResponseCode) {
 			continue
 		}
 		if n == 1 {
-			w.line("```sh")
+			w.line("%s\n", w.two("Beside a running demonstration (touchstone demo), with its test data only:", "在运行中的演示 (touchstone demo) 旁, 仅用其测试数据:"))
+			w.line("```sh\ntouchstone demo --print-fixture > fixture.json")
 		}
 		note := ""
 		if s.Cause != reason.NoCause && s.Variant != "" {
@@ -227,7 +228,7 @@ func (w *pageWriter) shown(is func(Shown) bool, code pos.ResponseCode) {
 		} else if s.Cause != reason.NoCause {
 			note = "  # " + s.Cause.String()
 		}
-		w.line("touchstone terminal fault %s%s", s.Fault, note)
+		w.line("touchstone terminal --fixture fixture.json --fault %s%s", s.Fault, note)
 	}
 	switch {
 	case n == 0:
@@ -236,7 +237,7 @@ func (w *pageWriter) shown(is func(Shown) bool, code pos.ResponseCode) {
 	default:
 		w.line("```")
 		if n > MaxShown {
-			w.line("\n%s", fmt.Sprintf(w.two("and %d more: touchstone terminal fault --help.", "另有 %d 个: touchstone terminal fault --help。"), n-MaxShown))
+			w.line("\n%s", fmt.Sprintf(w.two("and %d more: touchstone terminal --faults.", "另有 %d 个: touchstone terminal --faults。"), n-MaxShown))
 		}
 	}
 	if code != (pos.ResponseCode{}) && code != pos.Approved {
