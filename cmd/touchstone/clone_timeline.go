@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"touchstone/diagnosis/clone"
+	"touchstone/explain"
 	"touchstone/journal"
 	"touchstone/pos"
 	"touchstone/proof"
@@ -276,6 +277,9 @@ func (l *lines) answered(m *cloneMessage) string {
 	if err != nil || r == reason.None {
 		return ""
 	}
+	if l.lang == explain.Chinese && l.catalogue != nil {
+		return l.catalogue.Reason(r).Short.ZH
+	}
 	return m.Reason
 }
 
@@ -319,9 +323,7 @@ func (w *timelineWriter) message(m *cloneMessage, t *cloneTimeline) {
 	case m.SignIn:
 		cell += " " + w.l.two("sign-in", "签到")
 	}
-	for len([]rune(cell)) > laneColumns-1 {
-		cell = string([]rune(cell)[:laneColumns-2])
-	}
+	cell = cutTo(cell, laneColumns-3) // a mark of an unknown lane has room before it
 	if m.Lane == "" {
 		cells[0] = "? " + cell
 	} else {
@@ -331,9 +333,13 @@ func (w *timelineWriter) message(m *cloneMessage, t *cloneTimeline) {
 	if w.l.colour {
 		left, right = "\x1b[36m"+left+"\x1b[0m", "\x1b[35m"+right+"\x1b[0m"
 	}
-	w.put(" %7d %s  %s%s%s", m.Entry, m.At.In(w.l.zone).Format("15:04:05"), left, right, w.saying(m, 0))
-	for i := 1; i < len(m.Says); i++ {
-		w.put(" %7s %8s  %s%s%s", "", "", pad("│", laneColumns), pad("│", laneColumns), w.saying(m, i))
+	says := w.sayings(m)
+	if len(says) == 0 {
+		says = []string{""}
+	}
+	w.put(" %7d %s  %s%s%s", m.Entry, m.At.In(w.l.zone).Format("15:04:05"), left, right, says[0])
+	for _, more := range says[1:] {
+		w.put(" %7s %8s  %s%s%s", "", "", pad("│", laneColumns), pad("│", laneColumns), more)
 	}
 	if t.Case != nil && m.Entry == t.Case.Event.Cause {
 		text := w.l.two("two devices are suspected", "判定疑似克隆")
@@ -344,13 +350,21 @@ func (w *timelineWriter) message(m *cloneMessage, t *cloneTimeline) {
 	}
 }
 
-func (w *timelineWriter) saying(m *cloneMessage, i int) string {
-	if i >= len(m.Says) {
-		return ""
+// sayingColumns is what the two lanes leave of a line, and sayingHang where a saying's text begins.
+const (
+	sayingColumns = lineWidth - 19 - 2*laneColumns
+	sayingHang    = 8
+)
+
+// sayings are the lines of what a message says against one device.
+func (w *timelineWriter) sayings(m *cloneMessage) (list []string) {
+	for i := range m.Says {
+		for _, text := range hangText("✗ "+w.weight(m.Says[i].Weight)+"  "+textIn(w.l, m.Says[i].Text), sayingColumns, sayingHang) {
+			if w.l.colour {
+				text = "\x1b[31m" + text + "\x1b[0m"
+			}
+			list = append(list, text)
+		}
 	}
-	text := "✗ " + w.weight(m.Says[i].Weight) + "  " + textIn(w.l, m.Says[i].Text)
-	if w.l.colour {
-		text = "\x1b[31m" + text + "\x1b[0m"
-	}
-	return text
+	return list
 }

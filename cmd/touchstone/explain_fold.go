@@ -318,9 +318,9 @@ func explainFold(w io.Writer, lang explain.Language) error {
 	p := func(en, zh string, args ...any) { fmt.Fprintf(&b, two(lang, en, zh)+"\n", args...) }
 	p("The folded MAC: two different messages, one MAC", "折叠的 MAC: 两条不同的报文, 同一个 MAC")
 	p(`
-UnionPay ECB (%s, %s, %s) folds all blocks of a message into one by exclusive or, before any
-key is used. Whoever changes two bytes of one column by the same difference, or exchanges two blocks, leaves the fold as it
-was, and so the MAC. The key is not needed, only the message.`, `
+UnionPay ECB (%s, %s, %s) folds all blocks of a message into one
+by exclusive or, before any key is used. Whoever changes two bytes of one column by the same difference, or exchanges two
+blocks, leaves the fold as it was, and so the MAC. The key is not needed, only the message.`, `
 银联 ECB 算法 (%s、%s、%s) 在使用密钥之前, 先把报文各分组异或成
 一个分组。只要把同一列的两个字节改动同样的差值, 或对调两个分组, 异或结果不变, MAC 也就不变。不需要密钥, 只需要报文。`, mac.UnionPayECBDES, mac.UnionPayECBTDES, mac.UnionPayECBSM4)
 	p("\nA sale of CNY 88.00, made by this program's codec under a published test key. Its MAC: %s", "\n一笔 88.00 元的消费, 由本程序编码, 使用公开的测试密钥。其 MAC: %s", sum)
@@ -369,13 +369,15 @@ func foldCase(b *strings.Builder, lang explain.Language, honest []byte, g forger
 func foldAdvice(p func(en, zh string, args ...any), lang explain.Language) {
 	p(`
 What it means. On a plain line anybody between terminal and host can raise an amount, if a byte that nobody reads can be
-changed with it. A right MAC under this algorithm says that the key was used, not that the message is the one that was sent.`, `
+changed with it. A right MAC under this algorithm says that the key was used, not that the message is the one that was
+sent.`, `
 意味着什么: 在明文线路上, 终端与主机之间的任何人都能改大金额, 只要同列还有一个没人看的字节可以一起改。
 在这种算法下, MAC 正确只说明用过密钥, 并不说明报文就是发出的那一条。`)
 	p(`
 What still stands.
   - trace: the same message again, or another under its trace, is refused (94)
-  - serial cipher: SM4 over serial number and the end of the card number; neither can be changed. It does not cover the amount
+  - serial cipher: SM4 over serial number and the end of the card number; neither can be changed.
+    It does not cover the amount
   - PIN block: bound to the card number by format 0; another card's number breaks it (99)
   - register: terminal, shop, device, network must belong together (97, 58)
   - issuer: balance, limits and what the cardholder's bank watches`, `
