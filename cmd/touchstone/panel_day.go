@@ -105,11 +105,14 @@ func (d *panelDay) play(ctx context.Context, s *panelShop, row *terminal.FaultRo
 	default:
 		err = d.listed(ctx, t, s, row, card)
 	}
-	if err != nil {
+	if err != nil || row.Fault == habitual { // which would trade on wrongly
 		return err
 	}
 	return d.trade(ctx, t, card)
 }
+
+// habitual is the listed fault that a terminal keeps: every message after it is wrong as well.
+const habitual = terminal.Fault("bit-64-clear-folded")
 
 // amount is a price.
 func (d *panelDay) amount() pos.Amount { return pos.Amount(100 + d.stage.chance.IntN(90_000)) }
@@ -123,6 +126,9 @@ func (d *panelDay) trade(ctx context.Context, t *terminal.Terminal, card termina
 		switch r.IntN(6) {
 		case 0:
 			_, err = t.SignIn(ctx)
+			if d.stage.lose = false; err == nil { // once more: after a lost answer the keys before, if unused, would be stale in truth
+				_, err = t.SignIn(ctx)
+			}
 		case 1:
 			_, err = t.Balance(ctx, card)
 		case 2:
@@ -166,12 +172,12 @@ func (d *panelDay) listed(ctx context.Context, t *terminal.Terminal, s *panelSho
 			return fmt.Errorf("%s: %w", row.Fault, err)
 		}
 		a := panelAnswer{Kind: "listed", What: string(row.Fault), Provable: row.First != string(journal.Unproven)}
-		if a.Provable {
+		if a.Provable || row.Second != string(journal.Unproven) { // one message may decide nothing, and the next something
 			a.Causes = []string{row.Cause}
 		} else if c := unlistedTruth[row.Fault]; c != reason.NoCause {
 			a.Causes = []string{c.String()}
 		}
-		if row.Fault == "bit-64-clear-folded" {
+		if row.Fault == habitual {
 			a.Alike = []string{reason.MessageAltered.String()}
 		}
 		d.note(s, res, a)

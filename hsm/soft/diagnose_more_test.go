@@ -149,8 +149,9 @@ func TestDiagnoseSecondMessage(t *testing.T) {
 	}
 }
 
-// TestDiagnoseBit64: under a fold, bit 64 clear is what an altered byte is too. A terminal that never made a right code is
-// indicated on the first message and proven on the second; one that has is unproven first and never proven.
+// TestDiagnoseBit64: under a fold, bit 64 clear is what an altered byte is too, and neither is named. A second, different
+// message of a terminal that never made a right code indicates the coverage and never proves it; the same bytes again, and
+// any number of messages of a terminal that has made right codes, decide nothing.
 func TestDiagnoseBit64(t *testing.T) {
 	for n, p := range profiles {
 		f := newFleet(t, p, 200+uint64(n), 1)
@@ -163,19 +164,32 @@ func TestDiagnoseBit64(t *testing.T) {
 		}
 		for _, spoken := range []bool{false, true} {
 			f.spoken = spoken
-			one := f.Diagnose(clear64())
-			second := clear64()
-			second.Verdict, second.Earlier = 1001, []diagnosis.Indication{one.Indication(1000)}
-			two := f.Diagnose(second)
-			wantOne, wantTwo := journal.Proven, journal.Proven
-			if p.folds() {
-				wantOne = journal.Indicated
-				if spoken {
-					wantOne, wantTwo = journal.Unproven, journal.Indicated
+			var earlier []diagnosis.Indication
+			for i := range 4 {
+				c := clear64()
+				same := *c // the same bytes under another verdict
+				same.Frame, same.Verdict = bytes.Clone(c.Frame), uint64(2000+i)
+				c.Verdict, c.Earlier = uint64(1000+i), earlier
+				got := f.Diagnose(c)
+				want := journal.Proven
+				switch {
+				case p.folds() && (i == 0 || spoken):
+					want = journal.Unproven
+				case p.folds():
+					want = journal.Indicated
 				}
-			}
-			if one.Certainty != wantOne || two.Certainty != wantTwo || two.Cause != reason.MACWrongCoverage || two.Facts["coverage"] != "bit64_clear" {
-				t.Errorf("%s, spoken %t: %s %v, then %s %s %v", p.name, spoken, one.Certainty, one.Facts, two.Cause, two.Certainty, two.Facts)
+				named := want != journal.Unproven
+				if got.Certainty != want || (got.Cause == reason.MACWrongCoverage) != named || got.Facts["coverage"] != "bit64_clear" {
+					t.Errorf("%s, spoken %t, message %d: %s %s %v, want %s", p.name, spoken, i+1, got.Certainty, got.Cause, got.Facts, want)
+				}
+				if !named && (got.Cause != reason.NoCause || got.Facts["fits"] != "mac_wrong_coverage,message_altered" || got.Facts["difference"] != "01" || got.Fit != 2) {
+					t.Errorf("%s, spoken %t, message %d: both explanations are to be told: %v", p.name, spoken, i+1, got.Facts)
+				}
+				same.Earlier = []diagnosis.Indication{got.Indication(c.Verdict)}
+				if again := f.Diagnose(&same); i == 0 && p.folds() && again.Certainty != journal.Unproven {
+					t.Errorf("%s, spoken %t: the same bytes again: %s %s", p.name, spoken, again.Certainty, again.Cause)
+				}
+				earlier = append([]diagnosis.Indication{got.Indication(c.Verdict)}, earlier...)
 			}
 		}
 	}
