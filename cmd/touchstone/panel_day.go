@@ -25,6 +25,7 @@ type panelAnswer struct {
 	Causes   []string `json:"causes"`          // what is true; none: nothing may be named
 	Provable bool     `json:"provable"`        // the rules of proof reach it
 	Alike    []string `json:"alike,omitempty"` // causes that no experiment on one message can tell from it
+	Kept     bool     `json:"kept,omitempty"`  // so are all others of this address that were answered so: reversals, what it sold after
 }
 
 // panelAnswers is the sealed file: its SHA-256 is told before anything is analysed.
@@ -105,13 +106,13 @@ func (d *panelDay) play(ctx context.Context, s *panelShop, row *terminal.FaultRo
 	default:
 		err = d.listed(ctx, t, s, row, card)
 	}
-	if err != nil || row.Fault == habitual { // which would trade on wrongly
+	if err != nil {
 		return err
 	}
 	return d.trade(ctx, t, card)
 }
 
-// habitual is the listed fault that a terminal keeps: every message after it is wrong as well.
+// habitual is the listed fault that a terminal keeps: every message from then on is wrong in the same way.
 const habitual = terminal.Fault("bit-64-clear-folded")
 
 // amount is a price.
@@ -178,7 +179,7 @@ func (d *panelDay) listed(ctx context.Context, t *terminal.Terminal, s *panelSho
 			a.Causes = []string{c.String()}
 		}
 		if row.Fault == habitual {
-			a.Alike = []string{reason.MessageAltered.String()}
+			a.Alike, a.Kept = []string{reason.MessageAltered.String()}, true
 		}
 		d.note(s, res, a)
 	}
