@@ -1,6 +1,7 @@
 package diagnosis_test
 
 import (
+	"fmt"
 	"math/big"
 	"testing"
 
@@ -255,6 +256,21 @@ func TestAgreement(t *testing.T) {
 		f := c.ConcludeMAC(&diagnosis.MACResult{Tried: 64, Fits: []diagnosis.Fit{{Trial: diagnosis.Trial{Key: 3, Algorithm: mac.UnionPayECBDES}}}}, [16]byte{1})
 		if f.Certainty != x.want || (f.With == 5) != (x.want == journal.Proven) {
 			t.Errorf("%s: %s with %d, want %s", name, f.Certainty, f.With, x.want)
+		}
+	}
+}
+
+// TestTooLikelyLuck: what fits by luck more than once in a thousand is not even indicated: four digits among many ends.
+func TestTooLikelyLuck(t *testing.T) {
+	for ends, want := range map[int]journal.Certainty{1: journal.Indicated, diagnosis.MaxPrior: journal.Unproven} {
+		c := aCase(3, mac.UnionPayECBDES, 1)
+		c.Presented.Factor = [6]byte([]byte("991234"))
+		for i := range ends {
+			c.Prior = append(c.Prior, []byte(fmt.Sprintf("%04d", 1234+i)))
+		}
+		f := c.ConcludeFactor([16]byte{1})
+		if f.Certainty != want || f.Fit != 1 || f.OneIn != 10_000/uint64(f.Tried) || (f.OneIn < 1000) != (want == journal.Unproven) {
+			t.Errorf("%d ends: %s, %d of %d fit, one in %d", ends, f.Certainty, f.Fit, f.Tried, f.OneIn)
 		}
 	}
 }
