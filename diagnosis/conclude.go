@@ -57,7 +57,7 @@ func (c *Case) ConcludeMAC(r *MACResult, digest [16]byte) Finding {
 	for i := range r.Fits {
 		x := c.explain(&r.Fits[i], r)
 		list = append(list, x)
-		if other := c.bit64(&list[len(list)-1], &r.Fits[i].Trial); other != nil {
+		if other := c.bit64(&list[len(list)-1], &r.Fits[i].Trial, digest); other != nil {
 			list = append(list, *other)
 			f.Fit++
 			f.Tried++
@@ -167,7 +167,7 @@ var telling = map[reason.Cause][]string{
 func (c *Case) agreeing(f *Finding) *Indication {
 	for i := range c.Earlier {
 		e := &c.Earlier[i]
-		if e.Cause != f.Cause || e.Digest == ([16]byte{}) || f.Digest == ([16]byte{}) || e.Digest == f.Digest || e.Verdict == c.Verdict {
+		if e.Cause != f.Cause || !c.another(e, f.Digest) {
 			continue
 		}
 		same := true
@@ -179,6 +179,11 @@ func (c *Case) agreeing(f *Finding) *Indication {
 		}
 	}
 	return nil
+}
+
+// another tells whether an earlier finding is of a message of other bytes than the one with this fingerprint.
+func (c *Case) another(e *Indication, digest [16]byte) bool {
+	return e.Verdict != c.Verdict && e.Digest != [16]byte{} && digest != [16]byte{} && e.Digest != digest
 }
 
 // tellingOf is the telling facts of a finding: of an alteration the element where it is known, else column and difference.
@@ -282,11 +287,12 @@ func (c *Case) method(x *explanation, t *Trial) {
 }
 
 // bit64 looks at the one coverage that a fold cannot tell from an altered byte: bit 64 clear is a difference of 01 in the
-// column of the bitmap's last byte. Where a byte of an element could be the altered one and the terminal has made right
-// codes before, both explanations fit, and the other one is returned. A terminal that never made a right code, and one that
-// does the same to a second, different message, is taken to compute so; that is only indicated, and by a terminal that has
-// made right codes never proven: whoever alters messages may do the same to two.
-func (c *Case) bit64(x *explanation, t *Trial) *explanation {
+// column of the bitmap's last byte. Where a byte of an element could be the altered one both explanations fit, and the
+// other one is returned, so that neither is named. A second, different message of the same kind is evidence for the
+// coverage only from a terminal that never made a right code: it repeats what it always does, while whoever alters messages
+// of one that can compute may alter two. Even that is only indicated and never proven, because the two messages agree as
+// well in the alteration; a message none of whose bytes could be the altered one proves.
+func (c *Case) bit64(x *explanation, t *Trial, digest [16]byte) *explanation {
 	const at, bit = 9, 0x01 // byte 9 of the coverage: message type 2, bitmap 8
 	_, block := c.Folded(t.Key)
 	if x.cause != reason.MACWrongCoverage || t.Coverage != Bit64Clear || !folds(t.Algorithm) || block == 0 {
@@ -295,11 +301,11 @@ func (c *Case) bit64(x *explanation, t *Trial) *explanation {
 	if len(c.places(at%block, block, bit)) == 0 {
 		return nil
 	}
-	x.weak, x.barred = true, c.hasSpoken()
 	again := slices.ContainsFunc(c.Earlier, func(e Indication) bool {
-		return e.Verdict != c.Verdict && e.Facts[FactCoverage] == x.facts[FactCoverage]
+		return c.another(&e, digest) && e.Facts[FactCoverage] == x.facts[FactCoverage]
 	})
-	if !x.barred || again {
+	if again && !c.hasSpoken() {
+		x.weak, x.barred = true, true
 		return nil
 	}
 	other := c.alteration(&Alter{Key: t.Key, Fold: true, Column: at % block, Difference: bit, Block: block})

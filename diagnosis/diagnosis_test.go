@@ -1,6 +1,7 @@
 package diagnosis_test
 
 import (
+	"fmt"
 	"math/big"
 	"testing"
 
@@ -227,5 +228,49 @@ func TestConclude(t *testing.T) {
 	again := c.ConcludeMAC(&diagnosis.MACResult{Tried: 4160, Alters: []diagnosis.Alter{{Fold: true, Column: 3, Difference: 1, Block: 8}}}, [16]byte{1})
 	if again.Certainty != journal.Proven || again.With != 5 {
 		t.Errorf("altered again: %+v", again)
+	}
+}
+
+// TestAgreement: a second message proves by the same cause, the same telling facts and other bytes, and by nothing less.
+func TestAgreement(t *testing.T) {
+	earlier := func(change func(*diagnosis.Indication)) []diagnosis.Indication {
+		e := diagnosis.Indication{Verdict: 5, Cause: reason.MACStaleKey, Facts: map[string]string{"key_set": "4"}, OneIn: 1_000_000, Digest: [16]byte{2}}
+		change(&e)
+		return []diagnosis.Indication{e}
+	}
+	for name, x := range map[string]struct {
+		change func(*diagnosis.Indication)
+		want   journal.Certainty
+	}{
+		"the same":                 {func(*diagnosis.Indication) {}, journal.Proven},
+		"another key":              {func(e *diagnosis.Indication) { e.Facts["key_set"] = "3" }, journal.Indicated},
+		"no fact":                  {func(e *diagnosis.Indication) { e.Facts = nil }, journal.Indicated},
+		"another cause":            {func(e *diagnosis.Indication) { e.Cause = reason.MessageAltered }, journal.Indicated},
+		"nothing concluded":        {func(e *diagnosis.Indication) { e.Cause = reason.NoCause }, journal.Indicated},
+		"the same bytes":           {func(e *diagnosis.Indication) { e.Digest = [16]byte{1} }, journal.Indicated},
+		"bytes that are not known": {func(e *diagnosis.Indication) { e.Digest = [16]byte{} }, journal.Indicated},
+		"the same verdict":         {func(e *diagnosis.Indication) { e.Verdict = 9 }, journal.Indicated},
+	} {
+		c := aCase(3, mac.UnionPayECBDES, 20)
+		c.Keys[3].Later, c.Earlier = true, earlier(x.change)
+		f := c.ConcludeMAC(&diagnosis.MACResult{Tried: 64, Fits: []diagnosis.Fit{{Trial: diagnosis.Trial{Key: 3, Algorithm: mac.UnionPayECBDES}}}}, [16]byte{1})
+		if f.Certainty != x.want || (f.With == 5) != (x.want == journal.Proven) {
+			t.Errorf("%s: %s with %d, want %s", name, f.Certainty, f.With, x.want)
+		}
+	}
+}
+
+// TestTooLikelyLuck: what fits by luck more than once in a thousand is not even indicated: four digits among many ends.
+func TestTooLikelyLuck(t *testing.T) {
+	for ends, want := range map[int]journal.Certainty{1: journal.Indicated, diagnosis.MaxPrior: journal.Unproven} {
+		c := aCase(3, mac.UnionPayECBDES, 1)
+		c.Presented.Factor = [6]byte([]byte("991234"))
+		for i := range ends {
+			c.Prior = append(c.Prior, []byte(fmt.Sprintf("%04d", 1234+i)))
+		}
+		f := c.ConcludeFactor([16]byte{1})
+		if f.Certainty != want || f.Fit != 1 || f.OneIn != 10_000/uint64(f.Tried) || (f.OneIn < 1000) != (want == journal.Unproven) {
+			t.Errorf("%d ends: %s, %d of %d fit, one in %d", ends, f.Certainty, f.Fit, f.Tried, f.OneIn)
+		}
 	}
 }

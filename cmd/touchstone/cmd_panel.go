@@ -211,16 +211,21 @@ func scorePanel(ctx context.Context, captured, data string, answers *panelAnswer
 		return nil, err
 	}
 	defer world.close()
-	open := map[string]*panelAnswer{}
+	open, kept := map[string]*panelAnswer{}, map[string]*panelAnswer{}
 	for _, w := range answers.Wrong {
+		if w.Kept {
+			kept[w.Client+" "+w.Code] = w
+		}
 		open[w.Client+" "+w.MTI+" "+w.Trace+" "+w.Code] = w
 	}
 	s := &panelScore{byKind: map[string]*panelScore{}}
 	_, err = analyzeCapture(ctx, bytes.NewReader(raw), analyzeOptions{world: world, each: func(f *captureFinding) error {
 		client, _, _ := strings.Cut(f.Client, ":")
 		key := client + " " + f.MTI + " " + f.Trace + " " + f.Code
-		w := open[key]
-		delete(open, key)
+		w, named := open[key]
+		if delete(open, key); !named {
+			w = kept[client+" "+f.Code]
+		}
 		s.mark(f, w)
 		return nil
 	}})

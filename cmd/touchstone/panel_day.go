@@ -25,6 +25,7 @@ type panelAnswer struct {
 	Causes   []string `json:"causes"`          // what is true; none: nothing may be named
 	Provable bool     `json:"provable"`        // the rules of proof reach it
 	Alike    []string `json:"alike,omitempty"` // causes that no experiment on one message can tell from it
+	Kept     bool     `json:"kept,omitempty"`  // so are all others of this address that were answered so: reversals, what it sold after
 }
 
 // panelAnswers is the sealed file: its SHA-256 is told before anything is analysed.
@@ -111,6 +112,9 @@ func (d *panelDay) play(ctx context.Context, s *panelShop, row *terminal.FaultRo
 	return d.trade(ctx, t, card)
 }
 
+// habitual is the listed fault that a terminal keeps: every message from then on is wrong in the same way.
+const habitual = terminal.Fault("bit-64-clear-folded")
+
 // amount is a price.
 func (d *panelDay) amount() pos.Amount { return pos.Amount(100 + d.stage.chance.IntN(90_000)) }
 
@@ -123,6 +127,9 @@ func (d *panelDay) trade(ctx context.Context, t *terminal.Terminal, card termina
 		switch r.IntN(6) {
 		case 0:
 			_, err = t.SignIn(ctx)
+			if d.stage.lose = false; err == nil { // once more: after a lost answer the keys before, if unused, would be stale in truth
+				_, err = t.SignIn(ctx)
+			}
 		case 1:
 			_, err = t.Balance(ctx, card)
 		case 2:
@@ -166,13 +173,13 @@ func (d *panelDay) listed(ctx context.Context, t *terminal.Terminal, s *panelSho
 			return fmt.Errorf("%s: %w", row.Fault, err)
 		}
 		a := panelAnswer{Kind: "listed", What: string(row.Fault), Provable: row.First != string(journal.Unproven)}
-		if a.Provable {
+		if a.Provable || row.Second != string(journal.Unproven) { // one message may decide nothing, and the next something
 			a.Causes = []string{row.Cause}
 		} else if c := unlistedTruth[row.Fault]; c != reason.NoCause {
 			a.Causes = []string{c.String()}
 		}
-		if row.Fault == "bit-64-clear-folded" {
-			a.Alike = []string{reason.MessageAltered.String()}
+		if row.Fault == habitual {
+			a.Alike, a.Kept = []string{reason.MessageAltered.String()}, true
 		}
 		d.note(s, res, a)
 	}

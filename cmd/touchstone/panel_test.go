@@ -306,20 +306,23 @@ func (c *panelCase) judge(t *testing.T) {
 }
 
 func (c *panelCase) judgeCause(t *testing.T, i int, got *journal.Cause) {
-	want := c.row.First
+	want, cause, variant := c.row.First, c.row.Cause, c.row.Variant
 	if i > 0 {
 		want = c.row.Second
 	}
+	if cause != "" && want == string(journal.Unproven) { // nothing may be named yet
+		cause, variant = reason.NoCause.String(), ""
+	}
 	switch {
-	case c.row.Cause == "":
+	case cause == "":
 		if got != nil {
 			t.Errorf("message %d: a cause %s where none is sought", i+1, got.Cause)
 		}
 	case os.Getenv("PANEL_REASONS_ONLY") != "":
 	case got == nil:
 		t.Errorf("message %d: no cause", i+1)
-	case got.Cause != c.row.Cause || got.Variant != c.row.Variant && c.row.Variant != "":
-		t.Errorf("message %d: cause %s %q (%v), want %s %q", i+1, got.Cause, got.Variant, got.Facts, c.row.Cause, c.row.Variant)
+	case got.Cause != cause || got.Variant != variant && variant != "":
+		t.Errorf("message %d: cause %s %q (%v), want %s %q", i+1, got.Cause, got.Variant, got.Facts, cause, variant)
 	case string(got.Certainty) != want:
 		t.Errorf("message %d: %s %s, want %s", i+1, got.Cause, got.Certainty, want)
 	}

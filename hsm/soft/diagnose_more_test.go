@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"strconv"
 	"testing"
 
 	"touchstone/diagnosis"
@@ -36,67 +35,6 @@ func spanOf(c *diagnosis.Case, n uint8) diagnosis.Span {
 		}
 	}
 	return diagnosis.Span{}
-}
-
-// TestDiagnoseAlteration alters one byte of the amount or the trace after the MAC was made. It is indicated; what is told is
-// true; under a fold no element is named that was not altered. The one coverage a fold cannot tell from it is not claimed.
-func TestDiagnoseAlteration(t *testing.T) {
-	for n, p := range profiles {
-		t.Run(p.name, func(t *testing.T) {
-			t.Parallel()
-			f := newFleet(t, p, 100+uint64(n), 2)
-			found, named := 0, 0
-			rounds := 25
-			if raceEnabled {
-				rounds = 5
-			}
-			for range rounds {
-				frame := f.seal(t, f.frame(t, f.sale()))
-				c := f.caseOf(t, frame, reason.MACFailed)
-				element := []uint8{4, 11}[f.rnd.IntN(2)]
-				s := spanOf(c, element)
-				at := s.To - 1 - f.rnd.IntN(3)
-				was := c.Frame[at]
-				for c.Frame[at] == was {
-					c.Frame[at] = byte(f.rnd.IntN(10)<<4 | f.rnd.IntN(10))
-				}
-				got := f.Diagnose(c)
-				column := strconv.Itoa((at - c.Message) % 8)
-				if p.mac == mac.UnionPayECBSM4 {
-					column = strconv.Itoa((at - c.Message) % 16)
-				}
-				difference := was ^ c.Frame[at]
-				if got.Cause == reason.NoCause && got.Certainty == journal.Unproven && got.Facts["coverage"] == "bit64_clear" {
-					if difference != 1 || got.Fit != 2 || got.Facts["fits"] != "mac_wrong_coverage,message_altered" {
-						t.Errorf("bit 64: %v", got)
-					}
-					continue
-				}
-				if got.Cause != reason.MessageAltered || got.Certainty != journal.Indicated || got.Fit != 1 {
-					t.Fatalf("DE%d: %s, %s, %v of %d", element, got.Cause, got.Certainty, got.Facts, got.Tried)
-				}
-				found++
-				if isFold(p.mac) && (got.Facts["column"] != column || got.Facts["difference"] != fmt.Sprintf("%02X", difference)) {
-					t.Errorf("column %s, difference %02X: %v", column, difference, got.Facts)
-				}
-				if e := got.Facts["element"]; e != "" {
-					named++
-					if e != strconv.Itoa(int(element)) {
-						t.Errorf("DE%d was altered, %v", element, got.Facts)
-					}
-				} else if !isFold(p.mac) {
-					t.Errorf("under a chain the place is known: %v", got.Facts)
-				}
-				if got.Tried > diagnosis.MaxExplanations+diagnosis.MaxAlterations || got.OneIn < 1_000_000 {
-					t.Errorf("%d tried, one in %d", got.Tried, got.OneIn)
-				}
-			}
-			t.Logf("%d found, %d named", found, named)
-			if found < rounds/2 {
-				t.Errorf("only %d of %d found", found, rounds)
-			}
-		})
-	}
 }
 
 // TestDiagnoseSecondMessage: what security owns is indicated until a second, different message says the same.
@@ -146,38 +84,6 @@ func TestDiagnoseSecondMessage(t *testing.T) {
 	f.spoken = false
 	if got := f.Diagnose(stale()); got.Certainty != journal.Proven || got.Variant != "sign_in_answer_lost" || got.Owner != reason.Terminal {
 		t.Errorf("answer lost: %+v", got)
-	}
-}
-
-// TestDiagnoseBit64: under a fold, bit 64 clear is what an altered byte is too. A terminal that never made a right code is
-// indicated on the first message and proven on the second; one that has is unproven first and never proven.
-func TestDiagnoseBit64(t *testing.T) {
-	for n, p := range profiles {
-		f := newFleet(t, p, 200+uint64(n), 1)
-		clear64 := func() *diagnosis.Case {
-			frame := f.frame(t, f.sale())
-			b := bytes.Clone(mabOf(frame))
-			b[9] &^= 1
-			setMAC(frame, f.own.right(t, f.own.now.mak, b))
-			return f.caseOf(t, frame, reason.MACFailed)
-		}
-		for _, spoken := range []bool{false, true} {
-			f.spoken = spoken
-			one := f.Diagnose(clear64())
-			second := clear64()
-			second.Verdict, second.Earlier = 1001, []diagnosis.Indication{one.Indication(1000)}
-			two := f.Diagnose(second)
-			wantOne, wantTwo := journal.Proven, journal.Proven
-			if p.folds() {
-				wantOne = journal.Indicated
-				if spoken {
-					wantOne, wantTwo = journal.Unproven, journal.Indicated
-				}
-			}
-			if one.Certainty != wantOne || two.Certainty != wantTwo || two.Cause != reason.MACWrongCoverage || two.Facts["coverage"] != "bit64_clear" {
-				t.Errorf("%s, spoken %t: %s %v, then %s %s %v", p.name, spoken, one.Certainty, one.Facts, two.Cause, two.Certainty, two.Facts)
-			}
-		}
 	}
 }
 

@@ -1,0 +1,120 @@
+package soft_test
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"testing"
+
+	"touchstone/diagnosis"
+	"touchstone/journal"
+	"touchstone/paycrypto/mac"
+	"touchstone/reason"
+)
+
+// TestDiagnoseAlteration alters one byte of the amount or the trace after the MAC was made. It is indicated; what is told is
+// true; under a fold no element is named that was not altered. The one coverage a fold cannot tell from it is not claimed.
+func TestDiagnoseAlteration(t *testing.T) {
+	for n, p := range profiles {
+		t.Run(p.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFleet(t, p, 100+uint64(n), 2)
+			found, named := 0, 0
+			rounds := 25
+			if raceEnabled {
+				rounds = 5
+			}
+			for range rounds {
+				frame := f.seal(t, f.frame(t, f.sale()))
+				c := f.caseOf(t, frame, reason.MACFailed)
+				element := []uint8{4, 11}[f.rnd.IntN(2)]
+				s := spanOf(c, element)
+				at := s.To - 1 - f.rnd.IntN(3)
+				was := c.Frame[at]
+				for c.Frame[at] == was {
+					c.Frame[at] = byte(f.rnd.IntN(10)<<4 | f.rnd.IntN(10))
+				}
+				got := f.Diagnose(c)
+				column := strconv.Itoa((at - c.Message) % 8)
+				if p.mac == mac.UnionPayECBSM4 {
+					column = strconv.Itoa((at - c.Message) % 16)
+				}
+				difference := was ^ c.Frame[at]
+				if got.Cause == reason.NoCause && got.Certainty == journal.Unproven && got.Facts["coverage"] == "bit64_clear" {
+					if difference != 1 || got.Fit != 2 || got.Facts["fits"] != "mac_wrong_coverage,message_altered" {
+						t.Errorf("bit 64: %v", got)
+					}
+					continue
+				}
+				if got.Cause != reason.MessageAltered || got.Certainty != journal.Indicated || got.Fit != 1 {
+					t.Fatalf("DE%d: %s, %s, %v of %d", element, got.Cause, got.Certainty, got.Facts, got.Tried)
+				}
+				found++
+				if isFold(p.mac) && (got.Facts["column"] != column || got.Facts["difference"] != fmt.Sprintf("%02X", difference)) {
+					t.Errorf("column %s, difference %02X: %v", column, difference, got.Facts)
+				}
+				if e := got.Facts["element"]; e != "" {
+					named++
+					if e != strconv.Itoa(int(element)) {
+						t.Errorf("DE%d was altered, %v", element, got.Facts)
+					}
+				} else if !isFold(p.mac) {
+					t.Errorf("under a chain the place is known: %v", got.Facts)
+				}
+				if got.Tried > diagnosis.MaxExplanations+diagnosis.MaxAlterations || got.OneIn < 1_000_000 {
+					t.Errorf("%d tried, one in %d", got.Tried, got.OneIn)
+				}
+			}
+			t.Logf("%d found, %d named", found, named)
+			if found < rounds/2 {
+				t.Errorf("only %d of %d found", found, rounds)
+			}
+		})
+	}
+}
+
+// TestDiagnoseBit64: under a fold, bit 64 clear is what an altered byte is too, and neither is named. A second, different
+// message of a terminal that never made a right code indicates the coverage and never proves it; the same bytes again, and
+// any number of messages of a terminal that has made right codes, decide nothing.
+func TestDiagnoseBit64(t *testing.T) {
+	for n, p := range profiles {
+		f := newFleet(t, p, 200+uint64(n), 1)
+		clear64 := func() *diagnosis.Case {
+			frame := f.frame(t, f.sale())
+			b := bytes.Clone(mabOf(frame))
+			b[9] &^= 1
+			setMAC(frame, f.own.right(t, f.own.now.mak, b))
+			return f.caseOf(t, frame, reason.MACFailed)
+		}
+		for _, spoken := range []bool{false, true} {
+			f.spoken = spoken
+			var earlier []diagnosis.Indication
+			for i := range 4 {
+				c := clear64()
+				same := *c // the same bytes under another verdict
+				same.Frame, same.Verdict = bytes.Clone(c.Frame), uint64(2000+i)
+				c.Verdict, c.Earlier = uint64(1000+i), earlier
+				got := f.Diagnose(c)
+				want := journal.Proven
+				switch {
+				case p.folds() && (i == 0 || spoken):
+					want = journal.Unproven
+				case p.folds():
+					want = journal.Indicated
+				}
+				named := want != journal.Unproven
+				if got.Certainty != want || (got.Cause == reason.MACWrongCoverage) != named || got.Facts["coverage"] != "bit64_clear" {
+					t.Errorf("%s, spoken %t, message %d: %s %s %v, want %s", p.name, spoken, i+1, got.Certainty, got.Cause, got.Facts, want)
+				}
+				if !named && (got.Cause != reason.NoCause || got.Facts["fits"] != "mac_wrong_coverage,message_altered" || got.Facts["difference"] != "01" || got.Fit != 2) {
+					t.Errorf("%s, spoken %t, message %d: both explanations are to be told: %v", p.name, spoken, i+1, got.Facts)
+				}
+				same.Earlier = []diagnosis.Indication{got.Indication(c.Verdict)}
+				if again := f.Diagnose(&same); i == 0 && p.folds() && again.Certainty != journal.Unproven {
+					t.Errorf("%s, spoken %t: the same bytes again: %s %s", p.name, spoken, again.Certainty, again.Cause)
+				}
+				earlier = append([]diagnosis.Indication{got.Indication(c.Verdict)}, earlier...)
+			}
+		}
+	}
+}
