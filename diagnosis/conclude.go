@@ -65,6 +65,11 @@ func (c *Case) ConcludeMAC(r *MACResult, digest [16]byte) Finding {
 	}
 	for i := range r.Alters {
 		list = append(list, c.alteration(&r.Alters[i]))
+		if cut := c.lastByteCut(&r.Alters[i]); cut != nil {
+			list = append(list, *cut)
+			f.Fit++
+			f.Tried++
+		}
 	}
 	return c.decide(f, list)
 }
@@ -310,6 +315,19 @@ func (c *Case) bit64(x *explanation, t *Trial, digest [16]byte) *explanation {
 	}
 	other := c.alteration(&Alter{Key: t.Key, Fold: true, Column: at % block, Difference: bit, Block: block})
 	return &other
+}
+
+// CutWord is the fact "coverage" of a MAC over all but the last byte.
+const CutWord = "last_byte_missing"
+
+// lastByteCut looks at the other coverage that a fold cannot tell from an altered byte: without its last byte a message differs
+// by just that byte's value in that byte's column, because what is missing is padded with zeros. Both fit, and neither is named.
+func (c *Case) lastByteCut(a *Alter) *explanation {
+	n := c.End - c.Message
+	if !a.Fold || a.Block == 0 || n < 1 || (n-1)%a.Block != a.Column || c.Frame[c.End-1] != a.Difference {
+		return nil
+	}
+	return &explanation{cause: reason.MACWrongCoverage, owner: reason.MACWrongCoverage.Owner(), facts: map[string]string{FactCoverage: CutWord}}
 }
 
 // hasSpoken tells whether a message of the terminal verified under any of its keys.

@@ -175,7 +175,7 @@ func causeValue(v string) explain.Text {
 
 var causeValues = map[string]explain.Text{
 	"header_in": {EN: "the header taken in", ZH: "算入了报文头"}, "mti_out": {EN: "the message type left out", ZH: "漏算消息类型"},
-	"bitmap_out": {EN: "the bitmap left out", ZH: "漏算位图"}, "bit64_clear": {EN: "bit 64 of the bitmap clear", ZH: "位图第 64 位为 0"},
+	"bitmap_out": {EN: "the bitmap left out", ZH: "漏算位图"}, "last_byte_missing": {EN: "the last byte left out", ZH: "漏算最后一个字节"}, "bit64_clear": {EN: "bit 64 of the bitmap clear", ZH: "位图第 64 位为 0"},
 	"binary": {EN: "four binary bytes, not eight hexadecimal characters", ZH: "4 字节二进制, 而非 8 个十六进制字符"}, "lower_case": {EN: "lower-case letters", ZH: "小写字母"},
 	"left_half": {EN: "only its left half", ZH: "只有左半"}, "right_half": {EN: "only its right half", ZH: "只有右半"}, "swapped": {EN: "its halves swapped", ZH: "左右两半颠倒"},
 	"undecrypted": {EN: "still enciphered", ZH: "未解密"}, "wrong_cipher": {EN: "unwrapped by the wrong cipher", ZH: "用错算法解出"},

@@ -118,3 +118,27 @@ func TestDiagnoseBit64(t *testing.T) {
 		}
 	}
 }
+
+// TestDiagnoseLastByteCut: a MAC over all but the last byte is, under a fold, also that of a message with one altered byte. Nobody
+// is told either.
+func TestDiagnoseLastByteCut(t *testing.T) {
+	tried := 0
+	for n, p := range profiles {
+		if !isFold(p.mac) {
+			continue
+		}
+		f := newFleet(t, p, 900+uint64(n), 1)
+		frame := f.frame(t, f.sale())
+		mab := mabOf(frame) // a view; a last byte of zero is the same as none
+		mab[len(mab)-1] = 0x50
+		setMAC(frame, f.own.right(t, f.own.now.mak, mab[:len(mab)-1]))
+		got := f.Diagnose(f.caseOf(t, frame, reason.MACFailed))
+		if got.Cause != reason.NoCause || got.Certainty != journal.Unproven || got.Facts["coverage"] != diagnosis.CutWord || got.Fit < 2 {
+			t.Errorf("%s: %s %s %v", p.name, got.Certainty, got.Cause, got.Facts)
+		}
+		tried++
+	}
+	if tried == 0 {
+		t.Fatal("no profile folds")
+	}
+}
