@@ -127,8 +127,9 @@ func Receive(s *State, r Receipt, who Who, now pos.Instant) ([]journal.Draft, er
 		}
 		next = old.copied()
 	}
-	// One that came before its announcement is checked again once its maker has announced it.
-	if next.State != Announced && !(next.State == Quarantined && next.lastVerb() == "device_announced") {
+	// One that came before its announcement is checked again once its maker has announced it; not one that was quarantined where it
+	// worked, which another announcement does not clear.
+	if next.State != Announced && !(next.State == Quarantined && next.Binding == "" && next.lastVerb() == "device_announced") {
 		return nil, who.refuse(verb, fmt.Sprintf("device %s is %s: it cannot be received", r.Serial, next.State))
 	}
 	next.Why = ""
