@@ -75,6 +75,9 @@ func (r *cloneRig) awaitSuspect(t *testing.T) {
 
 // dump logs what the journal holds of causes, and the lanes as clone show draws them.
 func (r *cloneRig) dump(t *testing.T) {
+	if r.e.store.Reader == nil { // the host has ended
+		return
+	}
 	err := r.e.store.Reader.Blocks(context.Background(), 1, func(b journal.Block) error {
 		return b.Each(func(e journal.Entry) error {
 			if e.Kind == journal.KindCause {

@@ -34,6 +34,9 @@ type cloneWatch struct {
 	detector *clone.Detector
 	waiting  map[pos.TerminalID]clone.Suspicion // found, and not told of yet
 	wake     chan struct{}
+
+	telling sync.Mutex                // one telling or clearing at a time; taken before any other lock
+	cleared map[pos.TerminalID]uint64 // the newest entry when a suspicion was cleared in this run; guarded by telling
 }
 
 // maxWaiting bounds suspicions that wait to be told of; what does not fit is found again with the terminal's next evidence
@@ -41,7 +44,7 @@ type cloneWatch struct {
 const maxWaiting = 4096
 
 func newCloneWatch() *cloneWatch {
-	return &cloneWatch{detector: clone.New(clone.Options{Serial: proof.SerialPresented}), waiting: map[pos.TerminalID]clone.Suspicion{}, wake: make(chan struct{}, 1)}
+	return &cloneWatch{detector: clone.New(clone.Options{Serial: proof.SerialPresented}), waiting: map[pos.TerminalID]clone.Suspicion{}, wake: make(chan struct{}, 1), cleared: map[pos.TerminalID]uint64{}}
 }
 
 // fold takes one durable entry, on the watch's goroutine.
@@ -103,8 +106,10 @@ func (e *engine) tellClone(ctx context.Context, s *clone.Suspicion) error {
 	if s.Keys {
 		grade = proof.SaidWithKeys
 	}
-	if e.ledger.Suspected(s.Terminal) >= grade {
-		return nil
+	e.clones.telling.Lock()
+	defer e.clones.telling.Unlock()
+	if e.ledger.Suspected(s.Terminal) >= grade || s.Seq <= e.clones.cleared[s.Terminal] {
+		return nil // told, or found before people cleared it and only told of now
 	}
 	t, err := e.ledger.Terminal(s.Terminal)
 	if err != nil || t.Canary {
@@ -205,7 +210,13 @@ func (e *engine) clearClone(ctx context.Context, c *cloneClearChange, actors []s
 	}
 	event := &journal.Event{Name: proof.EventCloneCleared, Severity: journal.Info, Terminal: c.Terminal,
 		Parameters: map[string]string{cloneBy: clip(strings.Join(actors, ", ")), cloneNote: note}}
-	return changed{What: "terminal " + c.Terminal + " is cleared of a clone", ZH: "终端 " + c.Terminal + " 的克隆嫌疑已解除"}, e.raise(ctx, event)
+	e.clones.telling.Lock()
+	defer e.clones.telling.Unlock()
+	err = e.raise(ctx, event)
+	if err == nil {
+		e.clones.cleared[id] = e.ledger.Durable()
+	}
+	return changed{What: "terminal " + c.Terminal + " is cleared of a clone", ZH: "终端 " + c.Terminal + " 的克隆嫌疑已解除"}, err
 }
 
 var errNoClone = errors.New("no clone of this terminal is suspected: touchstone clone list")
