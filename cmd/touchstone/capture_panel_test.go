@@ -54,6 +54,9 @@ func analyzeFile(t *testing.T, file, data string) *captureReport {
 // TestCaptureOfEveryFault: one capture of every fault of the reference terminal, analysed with the keys of its data
 // directory, gives the reason and the cause that the fault has, and the reason that the host wrote down.
 func TestCaptureOfEveryFault(t *testing.T) {
+	if testing.Short() {
+		t.Skip("in full without the race detector")
+	}
 	skipInShort(t)
 	cases := tappedCases()
 	var shops []*panelShop

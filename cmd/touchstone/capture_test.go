@@ -260,6 +260,9 @@ func fingerprints(t *testing.T, dir string) map[string][32]byte {
 // TestShadowSendsNothing: neither command opens a socket on a file, writes to one, or changes the data directory; strace
 // is the witness.
 func TestShadowSendsNothing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("in full without the race detector")
+	}
 	skipInShort(t)
 	for _, program := range []string{"strace"} {
 		if _, err := exec.LookPath(program); err != nil {

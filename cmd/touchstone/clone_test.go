@@ -215,6 +215,9 @@ func TestCloneReasonOfRefusal(t *testing.T) {
 
 // TestFaultsAreNoClone: one terminal that misbehaves in every way, once each and among honest sales, is one device.
 func TestFaultsAreNoClone(t *testing.T) {
+	if testing.Short() {
+		t.Skip("in full without the race detector")
+	}
 	r := newCloneRig(t, rigOptions{change: func(o *engineOptions) { o.diagnosis, o.withoutView = roomy, false }})
 	done := 0
 	for _, f := range terminal.Faults() {

@@ -46,6 +46,9 @@ func asked(t *testing.T, call explainCmd) string {
 
 // TestExplainGoldens: what a person reads, word for word, in both languages.
 func TestExplainGoldens(t *testing.T) {
+	if testing.Short() {
+		t.Skip("in full without the race detector")
+	}
 	for _, lang := range []string{"en", "zh"} {
 		for name, args := range map[string][]string{
 			"A7": {"A7"}, "A0": {"A0"}, "mac_stale_key": {"mac_stale_key"}, "mac_stale_key-used_newer": {"mac_stale_key", "used_newer"},
@@ -111,6 +114,9 @@ func TestExplainForCashier(t *testing.T) {
 
 // TestReasonPages: docs/reasons is what the catalogue makes, no more and no less; go generate ./cmd/touchstone makes it.
 func TestReasonPages(t *testing.T) {
+	if testing.Short() {
+		t.Skip("in full without the race detector")
+	}
 	l, err := newLines(&bytes.Buffer{}, "en", false)
 	if err != nil {
 		t.Fatal(err)

@@ -74,6 +74,9 @@ func (r *canaryRig) tapped(t *testing.T, s sampleTerminal) (*terminal.Terminal, 
 // TestExplainMessageOfAHost: a real message of every kind of terminal, judged by the host without effect and recomputed by
 // OpenSSL from the printed lines.
 func TestExplainMessageOfAHost(t *testing.T) {
+	if testing.Short() {
+		t.Skip("in full without the race detector")
+	}
 	_, err := exec.LookPath("openssl")
 	haveOpenSSL := err == nil
 	if !haveOpenSSL {

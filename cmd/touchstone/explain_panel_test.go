@@ -185,6 +185,9 @@ func panelGolden(t *testing.T, name, got string) {
 // TestExplainPanelOfEveryReasonAndCause: whatever was refused and found, the panel fits, says how well it is known, and tells a
 // cashier nothing of the cause.
 func TestExplainPanelOfEveryReasonAndCause(t *testing.T) {
+	if testing.Short() {
+		t.Skip("in full without the race detector")
+	}
 	both := map[string]*lines{"en": linesIn(t, "en"), "zh": linesIn(t, "zh")}
 	for _, r := range reason.All() {
 		e := decided(macWrong)

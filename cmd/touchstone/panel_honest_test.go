@@ -141,6 +141,9 @@ func (h *honestTill) undo(ctx context.Context, card terminal.Card) (terminal.Res
 // clone. Where two sign-ins follow each other and the answer to the second is lost, or a network sends one twice, the keys
 // that the terminal took are stale for that very reason: that, proven, is what honestly happened, and nothing else may be found. TOUCHSTONE_LONG=1: 100,000 of them.
 func TestPanelHonest(t *testing.T) {
+	if testing.Short() {
+		t.Skip("in full without the race detector")
+	}
 	skipInShort(t)
 	enough := int64(3000)
 	if inLongForm() {

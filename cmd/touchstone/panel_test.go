@@ -197,6 +197,9 @@ func newPanelHost(t *testing.T, shops []*panelShop, flags ...string) (data strin
 
 // TestPanel runs the panel.
 func TestPanel(t *testing.T) {
+	if testing.Short() {
+		t.Skip("in full without the race detector")
+	}
 	skipInShort(t)
 	cases := panelCases()
 	if only := os.Getenv("PANEL_ONLY"); only != "" {
