@@ -42,7 +42,7 @@ flaw:
 	@scripts/patient.sh "switching off one proof after the other" $(GO) test -tags flaw -timeout 5m ./cmd/touchstone -run Flaw
 
 race:
-	@scripts/patient.sh "testing for races" env CGO_ENABLED=1 $(GO) test -race -short -timeout 10m $(RACE)
+	@scripts/patient.sh "testing for races" env CGO_ENABLED=1 $(GO) test -race -short -timeout 15m $(RACE)
 
 test-all: test
 	@scripts/patient.sh "testing for races" env CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
