@@ -11,7 +11,8 @@ import (
 // Range is the hours asked for; To is the first beyond, 0 is no end.
 type Range struct{ From, To Hour }
 
-func (r Range) has(h Hour) bool { return h >= r.From && (r.To == 0 || h < r.To) }
+// Has tells whether an hour is in the range.
+func (r Range) Has(h Hour) bool { return h >= r.From && (r.To == 0 || h < r.To) }
 
 // Shortfall is one way in which approvals were not fully proven.
 type Shortfall struct {
@@ -93,7 +94,7 @@ func (s *State) Report(r Range) Report {
 		b.proofs[i] = map[string]uint64{}
 	}
 	for n, h := range s.hours {
-		if !r.has(n) {
+		if !r.Has(n) {
 			continue
 		}
 		out.Canary += uint64(h.canary)

@@ -1,6 +1,7 @@
 package failure
 
 import (
+	"touchstone/effectiveness"
 	"touchstone/journal"
 	"touchstone/pos"
 )
@@ -58,7 +59,7 @@ type purchaseKey struct {
 type purchase struct {
 	key     purchaseKey
 	first   pos.Instant
-	hour    Hour
+	hour    effectiveness.Hour
 	justice Justice
 	fate    Fate
 }
@@ -85,7 +86,7 @@ func (t *Table) tried(x *journal.Exchange, j Justice) *purchase {
 	if len(t.queue) >= t.bounds.Attempts {
 		return nil
 	}
-	p := &purchase{key: key, first: x.At, hour: HourOf(x.At), justice: j}
+	p := &purchase{key: key, first: x.At, hour: effectiveness.HourOf(x.At), justice: j}
 	t.open[key] = p
 	t.queue = append(t.queue, p)
 	t.count(p, func(all *Purchases, o Purchases) { all.add(o) })

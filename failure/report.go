@@ -5,16 +5,9 @@ import (
 	"slices"
 	"strconv"
 
+	"touchstone/effectiveness"
 	"touchstone/pos"
 )
-
-// Range is hours from From up to but not including To; zero is open.
-type Range struct {
-	From Hour `json:"from"`
-	To   Hour `json:"to"`
-}
-
-func (r Range) has(h Hour) bool { return h >= r.From && (r.To == 0 || h < r.To) }
 
 // Count is how many messages were refused, how many of them were sales, and for how much; of each, what was wrong and
 // what is unknown.
@@ -49,9 +42,9 @@ const MaxRows = 200
 
 // Report is the figures of a range of hours.
 type Report struct {
-	From Hour   `json:"from"`
-	To   Hour   `json:"to"` // the last hour that has anything
-	Last uint64 `json:"last"`
+	From effectiveness.Hour `json:"from"`
+	To   effectiveness.Hour `json:"to"` // the last hour that has anything
+	Last uint64             `json:"last"`
 
 	Approved  uint64     `json:"approved_sales"`
 	Taken     pos.Amount `json:"approved_amount"`
@@ -75,7 +68,7 @@ type Report struct {
 // Dimensions are the tables of a report.
 var Dimensions = []string{"reason", "cause", "model", "version", "merchant", "terminal", "hour"}
 
-func (c *cell) value(dimension string, at Hour) string {
+func (c *cell) value(dimension string, at effectiveness.Hour) string {
 	switch dimension {
 	case "reason":
 		return c.reason.String()
@@ -130,7 +123,7 @@ func share(wrong, approved uint64) float64 {
 }
 
 // Report puts a range of hours into figures.
-func (t *Table) Report(r Range) Report {
+func (t *Table) Report(r effectiveness.Range) Report {
 	rep := Report{Last: t.last, Tables: map[string][]Row{}}
 	tables := map[string]map[string]*Count{}
 	for _, d := range Dimensions {
@@ -138,7 +131,7 @@ func (t *Table) Report(r Range) Report {
 	}
 	wrong := map[pos.TerminalID]bool{}
 	for at, h := range t.hours {
-		if !r.has(at) {
+		if !r.Has(at) {
 			continue
 		}
 		if rep.From == 0 || at < rep.From {
@@ -165,7 +158,7 @@ func (t *Table) Report(r Range) Report {
 	return rep
 }
 
-func (rep *Report) count(tables map[string]map[string]*Count, c *cell, f *figures, at Hour) {
+func (rep *Report) count(tables map[string]map[string]*Count, c *cell, f *figures, at effectiveness.Hour) {
 	rep.Total.add(c, f)
 	switch c.justice {
 	case Wrong:

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"touchstone/effectiveness"
 	"touchstone/journal"
 	"touchstone/pos"
 	"touchstone/reason"
@@ -37,15 +38,6 @@ func LiveBounds() Bounds {
 func WholeBounds() Bounds {
 	return Bounds{Cells: 1 << 16, Causes: 1 << 20, Attempts: 1 << 20}
 }
-
-// Hour counts hours since 1970 UTC.
-type Hour int32
-
-// HourOf is the hour of an instant.
-func HourOf(at pos.Instant) Hour { return Hour(int64(at) / int64(time.Hour)) }
-
-// Start is the hour's first instant.
-func (h Hour) Start() pos.Instant { return pos.Instant(int64(h) * int64(time.Hour)) }
 
 // cell is one combination in one hour. The zero key without names takes what is over the bound.
 type cell struct {
@@ -89,7 +81,7 @@ type hour struct {
 
 // waiting is a refusal whose cause may come.
 type waiting struct {
-	hour     Hour
+	hour     effectiveness.Hour
 	cell     cell
 	part     figures
 	purchase *purchase
@@ -101,9 +93,9 @@ type Table struct {
 	bounds Bounds
 	last   uint64
 	newest pos.Instant
-	hours  map[Hour]*hour
+	hours  map[effectiveness.Hour]*hour
 	heard  map[pos.TerminalID]uint64 // who was answered well or refused, a bit for each hour modulo 64
-	heardH Hour                      // the newest hour that has bits
+	heardH effectiveness.Hour        // the newest hour that has bits
 
 	wait  map[uint64]*waiting
 	order []uint64 // of wait, the oldest first
@@ -117,7 +109,7 @@ type Table struct {
 // New is a table before any entry. lookup gives what is registered of a terminal, false for one that is not and for a
 // canary's, whose refusals are no failures.
 func New(lookup func(pos.TerminalID) (Facts, bool), b Bounds) *Table {
-	return &Table{lookup: lookup, bounds: b, hours: map[Hour]*hour{}, heard: map[pos.TerminalID]uint64{}, wait: map[uint64]*waiting{}, open: map[purchaseKey]*purchase{}}
+	return &Table{lookup: lookup, bounds: b, hours: map[effectiveness.Hour]*hour{}, heard: map[pos.TerminalID]uint64{}, wait: map[uint64]*waiting{}, open: map[purchaseKey]*purchase{}}
 }
 
 // Begin says that entries up to seq are not folded.
@@ -160,7 +152,7 @@ func (t *Table) message(seq uint64, x *journal.Exchange) {
 	if !refused && !approved {
 		return
 	}
-	at := HourOf(x.At)
+	at := effectiveness.HourOf(x.At)
 	h := t.hourOf(at)
 	if h == nil {
 		return
@@ -194,7 +186,7 @@ func (t *Table) message(seq uint64, x *journal.Exchange) {
 const maxHeard = 1 << 21
 
 // hear notes that a terminal spoke. The bits of an hour are wiped when the clock comes to it again.
-func (t *Table) hear(id pos.TerminalID, at Hour) {
+func (t *Table) hear(id pos.TerminalID, at effectiveness.Hour) {
 	if at > t.heardH {
 		if t.heardH != 0 && t.bounds.Hours > 0 {
 			t.forgetHeard(t.heardH+1, at)
@@ -208,7 +200,7 @@ func (t *Table) hear(id pos.TerminalID, at Hour) {
 	}
 }
 
-func (t *Table) forgetHeard(from, to Hour) {
+func (t *Table) forgetHeard(from, to effectiveness.Hour) {
 	var gone uint64
 	for h := from; h <= to && h < from+64; h++ {
 		gone |= 1 << (uint(h) % 64)
@@ -223,12 +215,12 @@ func (t *Table) forgetHeard(from, to Hour) {
 }
 
 // heardIn counts the terminals of a range of hours; without a bound of hours all that were folded.
-func (t *Table) heardIn(r Range) (n int) {
+func (t *Table) heardIn(r effectiveness.Range) (n int) {
 	mask := ^uint64(0)
 	if t.bounds.Hours > 0 {
 		mask = 0
 		for h := range t.hours {
-			if r.has(h) {
+			if r.Has(h) {
 				mask |= 1 << (uint(h) % 64)
 			}
 		}
@@ -298,11 +290,11 @@ func (t *Table) cause(c *journal.Cause) {
 	}
 }
 
-func (t *Table) hourOf(at Hour) *hour {
+func (t *Table) hourOf(at effectiveness.Hour) *hour {
 	if h := t.hours[at]; h != nil {
 		return h
 	}
-	if t.bounds.Hours > 0 && at <= HourOf(t.newest)-Hour(t.bounds.Hours) {
+	if t.bounds.Hours > 0 && at <= effectiveness.HourOf(t.newest)-effectiveness.Hour(t.bounds.Hours) {
 		return nil
 	}
 	h := &hour{cells: map[cell]*figures{}}
@@ -327,7 +319,7 @@ func (t *Table) expire() {
 	if t.bounds.Hours == 0 {
 		return
 	}
-	oldest := HourOf(t.newest) - Hour(t.bounds.Hours)
+	oldest := effectiveness.HourOf(t.newest) - effectiveness.Hour(t.bounds.Hours)
 	for h := range t.hours {
 		if h <= oldest {
 			delete(t.hours, h)

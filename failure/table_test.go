@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"touchstone/effectiveness"
 	"touchstone/failure"
 	"touchstone/journal"
 	"touchstone/pos"
@@ -67,7 +68,7 @@ func (d *day) found(at time.Duration, verdict uint64, terminal int, r reason.Rea
 	d.put(at, journal.KindCause, body)
 }
 
-func (d *day) report() failure.Report { return d.table.Report(failure.Range{}) }
+func (d *day) report() failure.Report { return d.table.Report(effectiveness.Range{}) }
 
 func TestARefusalIsWrongOnlyWhenThatIsProven(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -109,8 +109,8 @@ func likely(all []heard, shared *Factor) (list []Likely) {
 	return list
 }
 
-// Common is the cause that most of the failures have, nil: none was found for the half of them.
-func Common(list []Likely) *Likely {
+// CommonCause is the cause that most of the failures have, nil: none was found for the half of them.
+func CommonCause(list []Likely) *Likely {
 	if len(list) == 0 || 2*list[0].Terminals < list[0].Of {
 		return nil
 	}
@@ -122,7 +122,7 @@ func (d *Detection) clearer(old *Incident) bool {
 	if old == nil || old.State == Closed {
 		return false
 	}
-	was, now := Common(old.Likely), Common(d.Likely)
+	was, now := CommonCause(old.Likely), CommonCause(d.Likely)
 	return now != nil && (was == nil || was.Cause != now.Cause)
 }
 

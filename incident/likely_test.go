@@ -59,7 +59,7 @@ func TestALikelyCommonCauseIsNamed(t *testing.T) {
 	if len(list) != 1 {
 		t.Fatalf("%d incidents, want one: %+v", len(list), list)
 	}
-	l := Common(list[0].Likely)
+	l := CommonCause(list[0].Likely)
 	if l == nil || l.Cause != "mac_wrong_coverage" || l.Terminals != len(causes) || l.Proven != len(causes) || l.Of != len(causes) {
 		t.Fatalf("likely %+v, want mac_wrong_coverage at all %d", list[0].Likely, len(causes))
 	}
@@ -86,7 +86,7 @@ func TestACauseFoundLaterIsAddedToTheSameIncident(t *testing.T) {
 	f.look(morning.Add(2 * time.Minute))
 	f.look(morning.Add(3 * time.Minute))
 	list := incidentsOf(f)
-	if len(list) != 1 || Common(list[0].Likely) == nil || list[0].Likely[0].Cause != "mac_key_half_loaded" {
+	if len(list) != 1 || CommonCause(list[0].Likely) == nil || list[0].Likely[0].Cause != "mac_key_half_loaded" {
 		t.Fatalf("after the causes: %+v", list)
 	}
 	if list[0].Steps != steps+1 {
@@ -140,7 +140,7 @@ func TestCausesThatDifferAreNoCommonCause(t *testing.T) {
 		"less than the half": {[]Likely{{"a", 1, 1, 4}}, ""},
 	} {
 		got := ""
-		if l := Common(c.list); l != nil {
+		if l := CommonCause(c.list); l != nil {
 			got = l.Cause
 		}
 		if got != c.want {

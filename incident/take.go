@@ -138,7 +138,7 @@ func (d *Detection) news(old, i *Incident, fresh []string) Text {
 		en, zh = append(en, text.EN), append(zh, text.ZH)
 	}
 	if d.clearer(old) {
-		text := likelyText(Common(d.Likely))
+		text := likelyText(CommonCause(d.Likely))
 		en, zh = append(en, text.EN), append(zh, text.ZH)
 	}
 	if d.sharper(old) || len(en) == 0 {
@@ -256,7 +256,7 @@ func (d *Detection) opening() Opening {
 			ZH: fmt.Sprintf("%s: 具有 %s 的 %d 台终端中 %d 台失败, 其余 %d 台中 %d 台", d.Reason, f.Value, f.Affected+f.Unaffected, f.Affected, f.OthersFailed+f.OthersWell, f.OthersFailed)}
 		o.Scope.Models, o.Scope.Versions, o.Scope.Whole = d.scopeOf()
 	}
-	if l := Common(d.Likely); l != nil {
+	if l := CommonCause(d.Likely); l != nil {
 		more := likelyText(l)
 		o.Text = Text{EN: o.Text.EN + "; " + more.EN, ZH: o.Text.ZH + "; " + more.ZH}
 	}

@@ -65,7 +65,7 @@ func (c *effectivenessCmd) Run(a *app) error {
 			return fmt.Errorf("--by: %q is not one of %s, none", t, strings.Join(effectivenessTables, ", "))
 		}
 	}
-	r, err := c.hours()
+	r, err := hoursOf(c.From, c.To)
 	if err != nil {
 		return err
 	}
@@ -82,12 +82,12 @@ func (c *effectivenessCmd) Run(a *app) error {
 	return show.effectiveness(&answer.Report, tables)
 }
 
-// hours reads --from and --to.
-func (c *effectivenessCmd) hours() (r effectiveness.Range, err error) {
-	if r.From, err = parseHour(c.From); err != nil {
+// hoursOf reads --from and --to.
+func hoursOf(from, to string) (r effectiveness.Range, err error) {
+	if r.From, err = parseHour(from); err != nil {
 		return r, fmt.Errorf("--from: %w", err)
 	}
-	if r.To, err = parseHour(c.To); err != nil {
+	if r.To, err = parseHour(to); err != nil {
 		return r, fmt.Errorf("--to: %w", err)
 	}
 	if r.To != 0 && r.To <= r.From {

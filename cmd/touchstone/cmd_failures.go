@@ -47,7 +47,7 @@ a lower and an upper figure. A refused purchase is RECOVERED when the same shop 
 
 // failuresQuery asks a running host.
 type failuresQuery struct {
-	failure.Range
+	effectiveness.Range
 }
 
 // failuresAnswer is what it says.
@@ -80,11 +80,11 @@ func (c *failuresCmd) Run(a *app) error {
 			return fmt.Errorf("--by: %q is not one of %s, none", t, strings.Join(failure.Dimensions, ", "))
 		}
 	}
-	hours, err := (&effectivenessCmd{From: c.From, To: c.To}).hours()
+	hours, err := hoursOf(c.From, c.To)
 	if err != nil {
 		return err
 	}
-	answer, err := c.ask(a, failure.Range{From: failure.Hour(hours.From), To: failure.Hour(hours.To)})
+	answer, err := c.ask(a, hours)
 	if err != nil {
 		return err
 	}
@@ -98,8 +98,8 @@ func (c *failuresCmd) Run(a *app) error {
 }
 
 // ask has the figures from the running host or from the journal.
-func (c *failuresCmd) ask(a *app, r failure.Range) (answer failuresAnswer, err error) {
-	oldest := failure.HourOf(pos.Instant(time.Now().UnixNano())) - failure.Hour(failure.LiveBounds().Hours) + 1
+func (c *failuresCmd) ask(a *app, r effectiveness.Range) (answer failuresAnswer, err error) {
+	oldest := effectiveness.HourOf(pos.Instant(time.Now().UnixNano())) - effectiveness.Hour(failure.LiveBounds().Hours) + 1
 	if r.From == 0 || r.From >= oldest {
 		raw, running, err := ask(c.Data, change{Failures: &failuresQuery{r}})
 		if err != nil {
@@ -127,7 +127,7 @@ func (c *failuresCmd) ask(a *app, r failure.Range) (answer failuresAnswer, err e
 }
 
 // failuresRead folds the journal over a range of hours; what is registered is looked up as it is now.
-func failuresRead(ctx context.Context, reader *sqlite.Reader, r failure.Range) (*failure.Table, error) {
+func failuresRead(ctx context.Context, reader *sqlite.Reader, r effectiveness.Range) (*failure.Table, error) {
 	lookup, err := registeredFacts(ctx, reader)
 	if err != nil {
 		return nil, err
@@ -213,7 +213,7 @@ func (l *lines) failures(r *failuresAnswer, tables []string, rows int) error {
 		_, err := io.WriteString(l.w, b.String())
 		return err
 	}
-	fmt.Fprintf(&b, l.two("%s to %s, up to journal entry %d\n\n", "%s 至 %s, 截至日志第 %d 条\n\n"), l.hour(effectiveness.Hour(r.From)), l.hour(effectiveness.Hour(r.To)+1), r.Last)
+	fmt.Fprintf(&b, l.two("%s to %s, up to journal entry %d\n\n", "%s 至 %s, 截至日志第 %d 条\n\n"), l.hour(r.From), l.hour(r.To+1), r.Last)
 	row := func(title, format string, args ...any) {
 		fmt.Fprintf(&b, "%s%s\n", pad(title, 18), fmt.Sprintf(format, args...))
 	}
@@ -278,7 +278,7 @@ func (l *lines) failureKey(dimension, key string) string {
 		return l.causeKey(key)
 	case "hour":
 		seconds, _ := strconv.ParseInt(key, 10, 64) // our own digits
-		return l.hour(effectiveness.Hour(failure.HourOf(pos.Instant(seconds * int64(time.Second)))))
+		return l.hour(effectiveness.HourOf(pos.Instant(seconds * int64(time.Second))))
 	}
 	if strings.TrimSpace(key) == "" {
 		return l.two("(not registered, or too many)", "(未登记, 或过多)")

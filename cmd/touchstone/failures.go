@@ -3,6 +3,7 @@ package main
 import (
 	"sync"
 
+	"touchstone/effectiveness"
 	"touchstone/failure"
 	"touchstone/journal"
 	"touchstone/observe"
@@ -26,7 +27,7 @@ func (f *failures) fold(e journal.Entry) {
 	f.mu.Unlock()
 }
 
-func (f *failures) report(r failure.Range) failure.Report {
+func (f *failures) report(r effectiveness.Range) failure.Report {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.table.Report(r)
@@ -40,8 +41,8 @@ func (e *engine) failureFacts(id pos.TerminalID) (failure.Facts, bool) {
 
 // observedFailures are the figures of the last 24 hours, as metrics and the status screen show them.
 func (e *engine) observedFailures() observe.Failures {
-	now := failure.HourOf(e.clock())
-	r := e.failures.report(failure.Range{From: now - 23})
+	now := effectiveness.HourOf(e.clock())
+	r := e.failures.report(effectiveness.Range{From: now - 23})
 	rate := r.FalseFailures()
 	return observe.Failures{Approved: r.Approved, Refused: r.Total.Sales, RefusedAmount: int64(r.Total.Amount), Wrong: r.WrongSales, Unknown: r.UnknownSales,
 		Least: rate.Least, Most: rate.Most, WrongTerminals: r.WrongTerminals, Terminals: r.Terminals,

@@ -217,7 +217,7 @@ func (l *lines) likely(s *screen, i *incidentShown) {
 		return
 	}
 	s.line("%s", l.two("causes found by experiment behind these failures", "经试验查明的失败成因"))
-	common := incident.Common(i.Likely)
+	common := incident.CommonCause(i.Likely)
 	for n := range i.Likely {
 		c, mark := &i.Likely[n], " "
 		if common != nil && n == 0 {
