@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -84,6 +85,23 @@ func TestBoundedStreams(t *testing.T) {
 	}
 	if stats, _ := tracker.Close(); stats.Evicted != connections-capture.MaxStreams {
 		t.Errorf("%d let go, want %d", stats.Evicted, connections-capture.MaxStreams)
+	}
+}
+
+// TestHalfTheCircle: segments that lie exactly half of all sequence numbers away are neither before nor after, and are left out.
+func TestHalfTheCircle(t *testing.T) {
+	q := frameOf(t, 0x0200, 1, 1, "")
+	found := 0
+	tracker := capture.NewTracker(capture.Options{OnPair: func(*capture.Pair) error { found++; return nil }})
+	stream(t, tracker, slices.Values([]seg{
+		{seq: 1000, flags: "S"},
+		{seq: 1001 + 1<<31, flags: "A", data: q},                      // beside the next byte expected
+		{seq: 1101, flags: "A", data: q},                              // early: held
+		{seq: 1101 + uint32(len(q)) + 1<<31 - 1, flags: "A", data: q}, // held far ahead
+		{seq: 1001, flags: "A", data: q},
+	}))
+	if _, err := tracker.Close(); err != nil || found == 0 {
+		t.Errorf("%d found, %v", found, err)
 	}
 }
 

@@ -203,7 +203,7 @@ func (t *Tracker) begin(key connKey) *conn {
 // place puts the bytes of a segment where they belong: in order, out of order, or seen before.
 func (t *Tracker) place(c *conn, dir int, seq uint32, data []byte) {
 	h := &c.half[dir]
-	ahead := int32(seq - h.next)
+	ahead := int(int32(seq - h.next)) // an int, because half the circle behind has no opposite in 32 bits
 	if ahead > 0 && h.hasAck && int32(h.acked-seq) >= 0 {
 		t.lose(c, h, uint32(ahead)) // the other end has it, the capture will not
 		ahead = 0
@@ -215,7 +215,7 @@ func (t *Tracker) place(c *conn, dir int, seq uint32, data []byte) {
 			t.release(c, dir)
 		}
 		return
-	case ahead < 0 && len(data) <= int(-ahead):
+	case ahead < 0 && len(data) <= -ahead:
 		t.stats.Retransmitted++
 		return
 	case ahead < 0:
@@ -244,13 +244,13 @@ func (t *Tracker) drain(c *conn, dir int) {
 	h := &c.half[dir]
 	for len(h.later) > 0 {
 		s := h.later[0]
-		ahead := int32(s.seq - h.next)
+		ahead := int(int32(s.seq - h.next))
 		if ahead > 0 {
 			return
 		}
 		h.later = slices.Delete(h.later, 0, 1)
 		t.held -= len(s.data)
-		if rest := s.data; int(-ahead) < len(rest) {
+		if rest := s.data; -ahead < len(rest) {
 			rest = rest[-ahead:]
 			h.next += uint32(len(rest))
 			t.feed(c, dir, rest)
