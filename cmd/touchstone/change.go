@@ -15,6 +15,7 @@ import (
 	"touchstone/keys"
 	"touchstone/pos"
 	"touchstone/registry"
+	"touchstone/web"
 )
 
 // change is one change of the cold records, made by a command in its own process or sent to the host
@@ -83,6 +84,7 @@ type change struct {
 	LabQuery    *labQuery          `json:"lab_query,omitempty"`
 
 	By       []credential `json:"by,omitempty"` // who asks; two where two people are needed and both are here
+	caller   *web.Caller  // who asks by the console or the interface, proven there; By is empty then
 	actors   []string     // the accounts that were proven, the proposer first; set where the change is applied
 	proposal string       // the proposal that was approved
 }

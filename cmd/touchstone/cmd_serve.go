@@ -48,6 +48,7 @@ type hostFlags struct {
 	tlsFlags
 	gradeFlags
 	httpsFlags
+	consoleFlags
 	canaryFlags
 	boundFlags
 	guardFlags
@@ -241,6 +242,16 @@ func (c *serveCmd) serve(a *app, e *engine, log *slog.Logger) error {
 		return errors.Join(err, ln.Close(), closeListener(tlsLn))
 	}
 	defer endHTTPS()
+	consoleLn, err := c.listenHTTP()
+	if err != nil {
+		return errors.Join(err, ln.Close(), closeListener(tlsLn))
+	}
+	link, endConsole, err := e.serveHTTP(consoleLn)
+	if err != nil {
+		return errors.Join(err, ln.Close(), closeListener(tlsLn))
+	}
+	defer endConsole()
+	_ = link
 	secureCtx, endSecure := context.WithCancel(a.ctx)
 	doors, wait, err := e.secure(secureCtx, &c.tlsFlags, tlsLn)
 	if err != nil {
@@ -250,7 +261,7 @@ func (c *serveCmd) serve(a *app, e *engine, log *slog.Logger) error {
 	defer wait()
 	defer endSecure()
 	n := e.ledger.Counts()
-	log.Info("serving", slog.String("tcp", ln.Addr().String()), slog.String("tls", addressOrNone(tlsLn)), slog.String("https", addressOrNone(httpsLn)), slog.String("data", c.Data), slog.Bool("test", e.test),
+	log.Info("serving", slog.String("tcp", ln.Addr().String()), slog.String("tls", addressOrNone(tlsLn)), slog.String("https", addressOrNone(httpsLn)), slog.String("http", addressOrNone(consoleLn)), slog.String("data", c.Data), slog.Bool("test", e.test),
 		slog.Int("terminals", n.Terminals), slog.Int("merchants", n.Merchants), slog.Uint64("journal", e.ledger.Durable()), slog.String("observe", e.address))
 	canaryCtx, endCanary := context.WithCancel(a.ctx)
 	defer endCanary()

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+
+	"touchstone/pos"
+	"touchstone/registry"
+	"touchstone/staff"
+	"touchstone/web"
+	"touchstone/web/api"
+)
+
+// desk is what the host offers to the JSON interface and to the console: each port of api.Desk in a file desk_*.go.
+type desk struct{ *engine }
+
+// newDesk gathers the ports.
+func newDesk(e *engine) *api.Desk {
+	d := &desk{e}
+	return &api.Desk{Merchants: d, Acts: d}
+}
+
+var (
+	_ api.Merchants = (*desk)(nil)
+	_ api.Acts      = (*desk)(nil)
+)
+
+// acts are the fields of a change that change something, by their JSON names: the names of the interface's acts.
+var acts = func() map[string]int {
+	m, t := map[string]int{}, reflect.TypeFor[change]()
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if f.Type.Kind() != reflect.Pointer || name == "" {
+			continue
+		}
+		var c change
+		reflect.ValueOf(&c).Elem().Field(i).Set(reflect.New(f.Type.Elem()))
+		if _, known := c.duty(); known || name == "approve" {
+			m[name] = i
+		}
+	}
+	return m
+}()
+
+// Act implements api.Acts.
+func (d *desk) Act(ctx context.Context, who *web.Caller, name string, body json.RawMessage) (api.Done, error) {
+	i, ok := acts[name]
+	if !ok {
+		return api.Done{}, api.NotFound()
+	}
+	c := change{caller: who}
+	field := reflect.ValueOf(&c).Elem().Field(i)
+	field.Set(reflect.New(field.Type().Elem()))
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(field.Interface()); err != nil {
+		return api.Done{}, api.Refuse(http.StatusBadRequest, "invalid_body", "the act's body does not read as its schema says")
+	}
+	told, err := d.apply(ctx, c)
+	if err != nil {
+		return api.Done{}, actRefused(err)
+	}
+	return api.Done{What: told.What, ZH: told.ZH, Proposal: told.Proposal, KCV: told.KCV, Facts: told.Facts, Fingerprint: told.Fingerprint, PEM: told.PEM}, nil
+}
+
+// actRefused is the problem that a refused act is told as.
+func actRefused(err error) *api.Problem {
+	switch {
+	case errors.Is(err, staff.ErrRole), errors.Is(err, staff.ErrSame), errors.Is(err, staff.ErrUnknown):
+		return api.Refuse(http.StatusForbidden, "act_not_allowed", err.Error())
+	case errors.Is(err, staff.ErrNoProposal):
+		return api.NotFound()
+	case errors.Is(err, staff.ErrClosed):
+		return api.Refuse(http.StatusConflict, "proposal_closed", err.Error())
+	}
+	return api.Refuse(http.StatusUnprocessableEntity, "act_refused", err.Error())
+}
+
+// Merchants implements api.Merchants.
+func (d *desk) Merchants(_ context.Context, who *web.Caller, q *api.MerchantQuery) (api.Page[api.Merchant], error) {
+	count := d.terminalsOf()
+	list := d.ledger.Merchants()
+	slices.SortFunc(list, func(a, b *registry.Merchant) int { return strings.Compare(a.ID.String(), b.ID.String()) })
+	page := api.Page[api.Merchant]{Data: []api.Merchant{}}
+	for _, m := range list {
+		id := m.ID.String()
+		if !who.Sees(m.ID) || id <= q.Cursor || !strings.Contains(strings.ToLower(id+" "+m.Name), strings.ToLower(q.Search)) {
+			continue
+		}
+		if len(page.Data) == q.Limit {
+			page.Next = page.Data[q.Limit-1].Merchant
+			break
+		}
+		page.Data = append(page.Data, merchantOf(m, count[m.ID]))
+	}
+	return page, nil
+}
+
+// Merchant implements api.Merchants.
+func (d *desk) Merchant(_ context.Context, who *web.Caller, id string) (api.Merchant, error) {
+	number, ok := strings.CutPrefix(id, "mer_")
+	parsed, err := pos.ParseMerchantID(number)
+	if !ok || err != nil || !who.Sees(parsed) {
+		return api.Merchant{}, api.NotFound()
+	}
+	m, err := d.ledger.Merchant(parsed)
+	if err != nil {
+		return api.Merchant{}, api.NotFound()
+	}
+	return merchantOf(m, d.terminalsOf()[parsed]), nil
+}
+
+func (d *desk) terminalsOf() map[pos.MerchantID]int {
+	n := map[pos.MerchantID]int{}
+	for _, t := range d.ledger.Terminals() {
+		n[t.Merchant]++
+	}
+	return n
+}
+
+func merchantOf(m *registry.Merchant, terminals int) api.Merchant {
+	a := api.Merchant{ID: "mer_" + m.ID.String(), Merchant: m.ID.String(), Name: m.Name, Suspended: m.Suspended, Terminals: terminals}
+	for _, n := range m.Networks {
+		a.Networks = append(a.Networks, n.String())
+	}
+	if m.AnyNetwork {
+		a.Networks = append(a.Networks, "any")
+	}
+	return a
+}

@@ -1,0 +1,20 @@
+package console
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"touchstone/web/api"
+)
+
+// fail shows why a page cannot be shown.
+func (c *Console) fail(w http.ResponseWriter, r *http.Request, err error) {
+	var p *api.Problem
+	if errors.As(err, &p) {
+		c.refused(w, r, p.Status, p.Code)
+		return
+	}
+	c.Log.Error("a page failed", slog.String("pattern", r.Pattern), slog.String("error", err.Error()))
+	c.refused(w, r, http.StatusInternalServerError, "internal")
+}

@@ -1,0 +1,57 @@
+package console
+
+import (
+	"fmt"
+	"html/template"
+	"net/url"
+	"strings"
+	"time"
+
+	"touchstone/pos"
+)
+
+// funcs are what templates may call, in one language.
+func funcs(lang string, zone *time.Location) template.FuncMap {
+	pick := func(en, zh string) string {
+		if lang == "zh" {
+			return zh
+		}
+		return en
+	}
+	return template.FuncMap{
+		"tr":    pick,
+		"trf":   func(en, zh string, args ...any) string { return fmt.Sprintf(pick(en, zh), args...) },
+		"clock": func(t pos.Instant) string { return when(t, zone, "15:04:05") },
+		"date":  func(t pos.Instant) string { return when(t, zone, "2006-01-02") },
+		"time":  func(t pos.Instant) string { return when(t, zone, "2006-01-02 15:04:05") },
+		"iso":   func(t pos.Instant) string { return when(t, zone, time.RFC3339) },
+		"money": func(a int64) string { return fmt.Sprintf("%d.%02d", a/100, a%100) },
+		"join":  strings.Join,
+		"words": func(s string) string { return strings.ReplaceAll(s, "_", " ") },
+		"query": url.QueryEscape,
+		"dict":  dict,
+	}
+}
+
+func when(t pos.Instant, zone *time.Location, layout string) string {
+	if t == 0 {
+		return "–"
+	}
+	return time.Unix(0, int64(t)).In(zone).Format(layout)
+}
+
+// dict makes the argument of a shared template: dict "key" value ...
+func dict(pairs ...any) (map[string]any, error) {
+	if len(pairs)%2 != 0 {
+		return nil, fmt.Errorf("dict: %d arguments", len(pairs))
+	}
+	m := make(map[string]any, len(pairs)/2)
+	for i := 0; i < len(pairs); i += 2 {
+		key, ok := pairs[i].(string)
+		if !ok {
+			return nil, fmt.Errorf("dict: argument %d is no name", i)
+		}
+		m[key] = pairs[i+1]
+	}
+	return m, nil
+}
