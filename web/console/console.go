@@ -72,8 +72,10 @@ type view struct {
 	Caller  *web.Caller
 	Test    bool
 	Version string
-	Path    string // of this page with its query, for links that change the language
-	Told    string // of the act that led here
+	Path    string   // of this page with its query, for links that change the language
+	Sheets  []string // style sheets of this page besides the base, by their asset names
+	Scripts []string // and scripts
+	Told    string   // of the act that led here
 	Failed  string
 	Data    any
 }
