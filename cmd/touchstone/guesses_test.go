@@ -95,7 +95,7 @@ func TestLockedAfterTen(t *testing.T) {
 		t.Errorf("unlocked: %v", err)
 	}
 	guess(10)
-	h.now += pos.Instant(staff.LockedFor)
+	h.now.Add(int64(staff.LockedFor))
 	if !proven(try("qian", "qian")) {
 		t.Error("half an hour later it is locked still")
 	}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,7 +27,7 @@ import (
 type peopleHouse struct {
 	t   *testing.T
 	dir string
-	now pos.Instant // added to the machine's clock
+	now atomic.Int64 // added to the machine's clock, nanoseconds; the engine's own goroutines read it too
 	*engine
 }
 
@@ -58,7 +59,7 @@ func (h *peopleHouse) reopen() {
 	}
 	clock := monotonic()
 	e, err := openEngine(engineOptions{dir: h.dir, lock: testLock(h.dir), policy: proof.DefaultPolicy(), ledger: ledger.DefaultOptions(), zone: time.UTC,
-		log: slog.New(slog.DiscardHandler), clock: func() pos.Instant { return clock() + h.now }})
+		log: slog.New(slog.DiscardHandler), clock: func() pos.Instant { return clock() + pos.Instant(h.now.Load()) }})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -172,12 +173,12 @@ func TestSignatures(t *testing.T) {
 	}
 	c := signed()
 	for ahead, want := range map[time.Duration]error{signatureLife + time.Minute: staff.ErrUnknown, -signatureLife - time.Minute: staff.ErrUnknown} {
-		h.now = pos.Instant(ahead)
+		h.now.Store(int64(ahead))
 		if _, err := h.apply(t.Context(), c); !errors.Is(err, want) {
 			t.Errorf("the host's clock %s away: %v", ahead, err)
 		}
 	}
-	h.now = 0
+	h.now.Store(0)
 	if _, err := h.apply(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
@@ -444,7 +445,7 @@ func TestUseIsNoted(t *testing.T) {
 	if _, err := h.apply(t.Context(), c); err != nil || h.account("li").LastUsed != at {
 		t.Errorf("noted again the same day: %v", err)
 	}
-	h.now = pos.Instant(staff.StaleAfter) + at
+	h.now.Store(int64(pos.Instant(staff.StaleAfter) + at))
 	var f staff.AccountFacts
 	h.office.view(func(r *rooms) { f = r.staff.AccountFacts(h.clock()) })
 	if len(f.Stale) == 0 || len(f.Doubled) != 2 {
@@ -504,7 +505,7 @@ func TestPINReminder(t *testing.T) {
 	if r := h.oldPINs(&pinsQuery{365}); r.Count != 0 || len(reminders()) != 0 {
 		t.Errorf("%d of the new cards are old", r.Count)
 	}
-	h.now = pos.Instant(365 * day)
+	h.now.Store(365 * int64(day))
 	r := h.oldPINs(&pinsQuery{365})
 	if r.Count != len(cards()) || len(r.Cards) != r.Count || !strings.Contains(r.Cards[0].Card, "******") || r.Cards[0].Days != 365 {
 		t.Errorf("a year later %d of %d cards", r.Count, len(cards()))
