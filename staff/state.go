@@ -27,13 +27,16 @@ type State struct {
 	guesses   map[string]*Guesses  // wrong passphrases, by account
 	policy    TerminalPasswords    // the newest
 	policies  int                  // its version, 1 before any was decided
+
+	signIns     map[string]*SignIns    // by account
+	preferences map[string]*Preference // by account
 }
 
 // NewState is the room before any act.
 func NewState() *State {
 	return &State{accounts: map[string]*Account{}, proposals: map[string]*Proposal{}, cashiers: map[string]*Cashier{},
 		trainings: map[string]*Training{}, passes: map[string]*trained{}, guidance: map[string]*Guidance{}, reviews: map[string]*Review{},
-		guesses: map[string]*Guesses{}, policy: DefaultTerminalPasswords(), policies: 1}
+		guesses: map[string]*Guesses{}, signIns: map[string]*SignIns{}, preferences: map[string]*Preference{}, policy: DefaultTerminalPasswords(), policies: 1}
 }
 
 // Fold takes one noun's newest record. Nouns of a later version are left alone.
@@ -50,6 +53,10 @@ func (s *State) Fold(seq uint64, c journal.Change) error {
 		return keep(s.proposals, c)
 	case NounGuesses:
 		return keep(s.guesses, c)
+	case NounSignIns:
+		return keep(s.signIns, c)
+	case NounPreference:
+		return keep(s.preferences, c)
 	case NounCashier:
 		if err := keep(s.cashiers, c); err != nil {
 			return err

@@ -53,6 +53,11 @@ func (e *engine) matchPassphrase(ctx context.Context, c *change, d duty, account
 	}
 	passphrase := secret.Take(text)
 	defer passphrase.Wipe()
+	return e.matchText(ctx, d.act, c.By, account, passphrase)
+}
+
+// matchText is matchPassphrase of what was typed.
+func (e *engine) matchText(ctx context.Context, act string, by []credential, account *staff.Account, passphrase secret.Bytes) error {
 	one := e.guesses.of(account.Name)
 	one.Lock()
 	defer one.Unlock()
@@ -81,7 +86,7 @@ func (e *engine) matchPassphrase(ctx context.Context, c *change, d duty, account
 			return staff.RightPassphrase(r.staff, account.Name)
 		})
 	}
-	return e.wrongPassphrase(ctx, d.act, c.By, account.Name)
+	return e.wrongPassphrase(ctx, act, by, account.Name)
 }
 
 // wrongPassphrase keeps the refused act and the count, and the alarm where there is one, in one write.

@@ -92,16 +92,10 @@ func (e *engine) serveHTTP(ln net.Listener) (link string, stop func(), err error
 func (e *engine) consoleRouter() (*web.Router, *invitation, error) {
 	router := web.NewRouter(e.log)
 	router.Hosts = []string{"127.0.0.1", "localhost", "::1"}
-	sessions := web.NewSessions(false)
-	router.Identify = func(r *http.Request) (*web.Caller, error) {
-		account, token, err := sessions.Account(r)
-		if err != nil || account == "" {
-			return nil, err
-		}
-		return e.callerOf(account, token), nil
-	}
+	sessions := web.NewSessions()
+	router.Identify = func(r *http.Request) (*web.Caller, error) { return e.callerOf(sessions, r), nil }
 	d := newDesk(e)
-	if _, err := console.New(router, console.Options{Desk: d, Sessions: sessions, Zone: e.line.Zone, Test: e.test, Version: version(), Log: e.log}); err != nil {
+	if _, err := console.New(router, console.Options{Desk: d, Door: &desk{e}, Sessions: sessions, Zone: e.line.Zone, Test: e.test, Version: version(), Log: e.log}); err != nil {
 		return nil, nil, err
 	}
 	api.New(router, version()).Mount(d)
@@ -111,23 +105,36 @@ func (e *engine) consoleRouter() (*web.Router, *invitation, error) {
 			router.Page(w, r, http.StatusNotFound, "not_found")
 			return
 		}
-		if err := sessions.Begin(w, r, "qian"); err != nil {
-			router.Page(w, r, http.StatusInternalServerError, "internal")
-			return
-		}
+		sessions.Begin(w, r, "qian", e.stampOf("qian"))
 		http.Redirect(w, r, "/", http.StatusSeeOther)
 	}))
 	return router, invite, nil
 }
 
-// callerOf is the caller of an account that may act; nil when it may not any more.
-func (e *engine) callerOf(account, token string) *web.Caller {
-	var a *staff.Account
-	e.office.view(func(r *rooms) { a = r.staff.Account(account) })
-	if a == nil || a.Disabled {
+// callerOf is who sends a request by a session; nil for nobody. A session of an account that is not as it was when the
+// session began ends here: with another role, another passphrase, disabled, left.
+func (e *engine) callerOf(sessions *web.Sessions, r *http.Request) *web.Caller {
+	x, token, ok := sessions.Of(r, true)
+	if !ok {
 		return nil
 	}
-	c := &web.Caller{Account: a.Name, FullName: a.FullName, Roles: a.Roles, Via: web.BySession, Token: token}
+	var a *staff.Account
+	var p staff.Preference
+	var stamp string
+	e.office.view(func(r *rooms) {
+		a, p, stamp = r.staff.Account(x.Account), r.staff.Preference(x.Account), r.staff.Stamp(x.Account)
+	})
+	if a == nil || a.Disabled || stamp != x.Stamp {
+		sessions.EndOne(x.Account, x.ID)
+		return nil
+	}
+	c := &web.Caller{Account: a.Name, FullName: a.FullName, Roles: a.Roles, Via: web.BySession, Token: token, Lang: p.Lang, Theme: p.Theme}
 	copy(c.Shop[:], a.Shop)
 	return c
+}
+
+// stampOf is the stamp of an account as it is; see web.Session.
+func (e *engine) stampOf(name string) (stamp string) {
+	e.office.view(func(r *rooms) { stamp = r.staff.Stamp(name) })
+	return stamp
 }

@@ -26,6 +26,7 @@ var assets embed.FS
 type Options struct {
 	Desk     *api.Desk
 	Sessions *web.Sessions
+	Door     Door // who proves people; nil: nobody signs in
 	Zone     *time.Location
 	Test     bool   // the data directory has published keys: every page says so
 	Version  string // of the program
@@ -61,6 +62,9 @@ func New(r *web.Router, o Options) (*Console, error) {
 func (c *Console) mount() {
 	c.mountAssets()
 	c.mountHome()
+	if c.Door != nil {
+		c.mountSignIn()
+	}
 }
 
 // view is what every template is given; Data is the page's own.
