@@ -27,13 +27,18 @@ type State struct {
 	guesses   map[string]*Guesses  // wrong passphrases, by account
 	policy    TerminalPasswords    // the newest
 	policies  int                  // its version, 1 before any was decided
+
+	apiKeys  map[string]*APIKey
+	apiKeyed int                 // the highest number of a key for programs
+	apiSums  map[[32]byte]string // its number by its digest
 }
 
 // NewState is the room before any act.
 func NewState() *State {
 	return &State{accounts: map[string]*Account{}, proposals: map[string]*Proposal{}, cashiers: map[string]*Cashier{},
 		trainings: map[string]*Training{}, passes: map[string]*trained{}, guidance: map[string]*Guidance{}, reviews: map[string]*Review{},
-		guesses: map[string]*Guesses{}, policy: DefaultTerminalPasswords(), policies: 1}
+		guesses: map[string]*Guesses{}, policy: DefaultTerminalPasswords(), policies: 1,
+		apiKeys: map[string]*APIKey{}, apiSums: map[[32]byte]string{}}
 }
 
 // Fold takes one noun's newest record. Nouns of a later version are left alone.
@@ -48,6 +53,8 @@ func (s *State) Fold(seq uint64, c journal.Change) error {
 		}
 		s.proposed = max(s.proposed, n)
 		return keep(s.proposals, c)
+	case NounAPIKey:
+		return s.foldAPIKey(c)
 	case NounGuesses:
 		return keep(s.guesses, c)
 	case NounCashier:

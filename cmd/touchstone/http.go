@@ -93,13 +93,13 @@ func (e *engine) consoleRouter() (*web.Router, *invitation, error) {
 	router := web.NewRouter(e.log)
 	router.Hosts = []string{"127.0.0.1", "localhost", "::1"}
 	sessions := web.NewSessions(false)
-	router.Identify = func(r *http.Request) (*web.Caller, error) {
+	router.Identify = e.withKeys(func(r *http.Request) (*web.Caller, error) {
 		account, token, err := sessions.Account(r)
 		if err != nil || account == "" {
 			return nil, err
 		}
 		return e.callerOf(account, token), nil
-	}
+	})
 	d := newDesk(e)
 	if _, err := console.New(router, console.Options{Desk: d, Sessions: sessions, Zone: e.line.Zone, Test: e.test, Version: version(), Log: e.log}); err != nil {
 		return nil, nil, err
@@ -127,7 +127,14 @@ func (e *engine) callerOf(account, token string) *web.Caller {
 	if a == nil || a.Disabled {
 		return nil
 	}
-	c := &web.Caller{Account: a.Name, FullName: a.FullName, Roles: a.Roles, Via: web.BySession, Token: token}
+	c := callerFor(a)
+	c.Via, c.Token = web.BySession, token
+	return c
+}
+
+// callerFor is an account as a caller, however it was proven.
+func callerFor(a *staff.Account) *web.Caller {
+	c := &web.Caller{Account: a.Name, FullName: a.FullName, Roles: a.Roles}
 	copy(c.Shop[:], a.Shop)
 	return c
 }
