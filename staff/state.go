@@ -30,13 +30,18 @@ type State struct {
 
 	signIns     map[string]*SignIns    // by account
 	preferences map[string]*Preference // by account
+
+	apiKeys  map[string]*APIKey
+	apiKeyed int                 // the highest number of a key for programs
+	apiSums  map[[32]byte]string // its number by its digest
 }
 
 // NewState is the room before any act.
 func NewState() *State {
 	return &State{accounts: map[string]*Account{}, proposals: map[string]*Proposal{}, cashiers: map[string]*Cashier{},
 		trainings: map[string]*Training{}, passes: map[string]*trained{}, guidance: map[string]*Guidance{}, reviews: map[string]*Review{},
-		guesses: map[string]*Guesses{}, signIns: map[string]*SignIns{}, preferences: map[string]*Preference{}, policy: DefaultTerminalPasswords(), policies: 1}
+		guesses: map[string]*Guesses{}, signIns: map[string]*SignIns{}, preferences: map[string]*Preference{}, policy: DefaultTerminalPasswords(), policies: 1,
+		apiKeys: map[string]*APIKey{}, apiSums: map[[32]byte]string{}}
 }
 
 // Fold takes one noun's newest record. Nouns of a later version are left alone.
@@ -51,6 +56,8 @@ func (s *State) Fold(seq uint64, c journal.Change) error {
 		}
 		s.proposed = max(s.proposed, n)
 		return keep(s.proposals, c)
+	case NounAPIKey:
+		return s.foldAPIKey(c)
 	case NounGuesses:
 		return keep(s.guesses, c)
 	case NounSignIns:

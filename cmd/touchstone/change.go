@@ -83,6 +83,10 @@ type change struct {
 	Lab         *labChange         `json:"lab,omitempty"`
 	LabQuery    *labQuery          `json:"lab_query,omitempty"`
 
+	APIKey       *apiKeyChange     `json:"api_key,omitempty"` // for programs
+	APIKeyRevoke *apiKeyRevocation `json:"api_key_revoke,omitempty"`
+	APIKeys      *apiKeysQuery     `json:"api_keys,omitempty"`
+
 	By       []credential `json:"by,omitempty"` // who asks; two where two people are needed and both are here
 	caller   *web.Caller  // who asks by the console or the interface, proven there; By is empty then
 	actors   []string     // the accounts that were proven, the proposer first; set where the change is applied
@@ -140,6 +144,8 @@ type changed struct {
 
 	Fingerprint string `json:"fingerprint,omitempty"` // SHA-256 of the certificate that was made, hexadecimal
 	PEM         string `json:"pem,omitempty"`         // that certificate, or the list that was asked for
+
+	Secret string `json:"secret,omitempty"` // shown this once
 
 	Proposal string            `json:"proposal,omitempty"` // nothing was done yet: a second person has to approve this
 	Facts    map[string]string `json:"facts,omitempty"`    // what else the act made, such as the number of a case
@@ -232,6 +238,10 @@ func (e *engine) carry(ctx context.Context, c change) (changed, error) {
 		return e.retryNotices(ctx, c.NoticeRetry, c.actors)
 	case c.Lab != nil:
 		return e.changeLab(ctx, &c)
+	case c.APIKey != nil:
+		return e.makeAPIKey(ctx, c.APIKey, c.actors)
+	case c.APIKeyRevoke != nil:
+		return e.revokeAPIKey(ctx, c.APIKeyRevoke, c.actors)
 	}
 	return changed{}, errors.New("nothing to change")
 }

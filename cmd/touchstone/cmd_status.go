@@ -91,6 +91,8 @@ func (e *engine) respond(ctx context.Context, c change) (any, error) {
 		return e.noticesOf(c.Notices)
 	case c.LabQuery != nil:
 		return e.askLab(ctx, c.LabQuery)
+	case c.APIKeys != nil:
+		return e.apiKeys(), nil
 	}
 	return e.apply(ctx, c)
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"touchstone/journal"
@@ -100,6 +101,10 @@ func (c *change) duty() (duty, bool) {
 		return duty{act: "notice_retry", roles: []staff.Role{staff.Support, staff.Security}}, true
 	case c.Account != nil:
 		return duty{act: "account_change", roles: []staff.Role{staff.Administrator}}, true
+	case c.APIKey != nil:
+		return duty{act: "api_key", roles: []staff.Role{staff.Administrator}}, true
+	case c.APIKeyRevoke != nil:
+		return duty{act: "api_key_revoke", roles: []staff.Role{staff.Administrator}}, true
 	case c.Lab != nil:
 		return c.Lab.duty()
 	}
@@ -207,7 +212,7 @@ func (e *engine) admit(ctx context.Context, c *change) (told changed, proposed b
 
 func (e *engine) proveAll(ctx context.Context, c *change, d duty) ([]*staff.Account, error) {
 	if c.caller != nil {
-		return e.proveCaller(c, d)
+		return e.proveCaller(ctx, c, d)
 	}
 	var accounts []*staff.Account
 	for _, who := range c.By {
@@ -218,6 +223,11 @@ func (e *engine) proveAll(ctx context.Context, c *change, d duty) ([]*staff.Acco
 		if !a.May(d.roles...) {
 			return nil, fmt.Errorf("%w: %s is for %s", staff.ErrRole, d.act, rolesText(d.roles))
 		}
+		if caller := callerFor(a); caller.Merchant() {
+			if err := e.ownShop(c, true, caller.Shop); err != nil {
+				return nil, err
+			}
+		}
 		accounts = append(accounts, a)
 		c.actors = append(c.actors, a.Name)
 	}
@@ -225,19 +235,84 @@ func (e *engine) proveAll(ctx context.Context, c *change, d duty) ([]*staff.Acco
 }
 
 // proveCaller is proveAll for who was proven at the door: the account is looked at again, because it may have been
-// disabled since.
-func (e *engine) proveCaller(c *change, d duty) ([]*staff.Account, error) {
-	var a *staff.Account
-	e.office.view(func(r *rooms) { a = r.staff.Account(c.caller.Account) })
-	c.By = []credential{{Name: c.caller.Account}} // what a refusal in the journal names
-	if a == nil || a.Disabled {
-		return nil, staff.ErrUnknown
+// disabled since. A program acts under the account that answers for its key, with the key's roles alone.
+func (e *engine) proveCaller(ctx context.Context, c *change, d duty) ([]*staff.Account, error) {
+	name, key := c.caller.Account, ""
+	c.By = []credential{{Name: name}} // what a refusal in the journal names
+	if id, program := strings.CutPrefix(name, "key:"); program {
+		key = id
+		e.office.view(func(r *rooms) {
+			name = ""
+			if k := r.staff.APIKey(id); k != nil {
+				name = k.Account
+			}
+		})
 	}
-	if !a.May(d.roles...) {
+	var a *staff.Account
+	e.office.view(func(r *rooms) { a = r.staff.Account(name) })
+	switch {
+	case a == nil || a.Disabled:
+		return nil, staff.ErrUnknown
+	case !a.May(d.roles...) || !c.caller.May(d.roles...):
 		return nil, fmt.Errorf("%w: %s is for %s", staff.ErrRole, d.act, rolesText(d.roles))
+	case key != "" && (c.Approve != nil || c.Passphrase != nil || c.Training != nil && c.Training.Account != ""):
+		return nil, errPerson
+	}
+	if err := e.ownShop(c, c.caller.Merchant(), c.caller.Shop); err != nil {
+		return nil, err
+	}
+	if key != "" {
+		if err := e.useKey(ctx, key, d.act); err != nil {
+			return nil, err
+		}
 	}
 	c.actors = append(c.actors, a.Name)
 	return []*staff.Account{a}, nil
+}
+
+// errPerson is of an act that only a person does: to agree, to choose one's passphrase, to take one's own test.
+var errPerson = errors.New("an API key does not stand for a person: this act is done by its person, signed in")
+
+// errForeign is of an act of a shop's people on what is not their shop's, or is not there: one error for both.
+var errForeign = errors.New("there is no such thing here")
+
+// ownShop refuses the people of a shop who name what is not their shop's. Rules of the rooms refuse too; what is
+// refused here is not told from what does not exist.
+func (e *engine) ownShop(c *change, merchant bool, shop pos.MerchantID) error {
+	if !merchant {
+		return nil
+	}
+	named, terminal := "", ""
+	switch {
+	case c.Glance != nil:
+		terminal = c.Glance.Terminal
+	case c.Claim != nil:
+		terminal = c.Claim.Terminal
+	case c.Report != nil:
+		named, terminal = c.Report.Merchant, c.Report.Terminal
+		if named == "" {
+			c.Report.Merchant, named = shop.String(), shop.String()
+		}
+	case c.Cashier != nil:
+		named = c.Cashier.Merchant
+	case c.Training != nil:
+		named = c.Training.Merchant
+	}
+	if named != "" && named != shop.String() {
+		return errForeign
+	}
+	if terminal == "" {
+		return nil
+	}
+	id, err := pos.ParseTerminalID(terminal)
+	if err != nil {
+		return errForeign
+	}
+	t, err := e.ledger.Terminal(id)
+	if err != nil || t.Merchant != shop {
+		return errForeign
+	}
+	return nil
 }
 
 // refused keeps in the journal that somebody tried what they may not.

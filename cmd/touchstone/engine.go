@@ -23,6 +23,7 @@ import (
 	"touchstone/pos"
 	"touchstone/proof"
 	"touchstone/sqlite"
+	"touchstone/web/api"
 )
 
 // Files of a data directory besides the databases.
@@ -77,6 +78,7 @@ type engine struct {
 
 	office    *office                     // the rooms of people, and one act at a time
 	kernel    func() (kernelClock, error) // what the kernel says of the machine's clock
+	stream    *api.Stream                 // what becomes durable, for whoever reads along; the live aggregates too
 	guesses   guessing                    // at passphrases, one of an account at a time
 	permits   *permits                    // what terminals may do, kept as the rule says
 	presented *presented                  // which application each device runs
@@ -158,7 +160,7 @@ func openEngine(o engineOptions) (*engine, error) {
 	if err := checkRoom(o.dir, o.guard.leastFree); err != nil {
 		return nil, err
 	}
-	e := &engine{dir: o.dir, test: isTestDirectory(o.dir), clock: monotonic(), log: o.log, failed: make(chan error, 1)}
+	e := &engine{dir: o.dir, test: isTestDirectory(o.dir), clock: monotonic(), log: o.log, failed: make(chan error, 1), stream: api.NewStream()}
 	if err := soft.Harden(); err != nil {
 		o.log.Warn("process is not hardened", slog.String("error", err.Error()))
 	}

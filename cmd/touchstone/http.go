@@ -93,7 +93,7 @@ func (e *engine) consoleRouter() (*web.Router, *invitation, error) {
 	router := web.NewRouter(e.log)
 	router.Hosts = []string{"127.0.0.1", "localhost", "::1"}
 	sessions := web.NewSessions()
-	router.Identify = func(r *http.Request) (*web.Caller, error) { return e.callerOf(sessions, r), nil }
+	router.Identify = e.withKeys(func(r *http.Request) (*web.Caller, error) { return e.callerOf(sessions, r), nil })
 	d := newDesk(e)
 	if _, err := console.New(router, console.Options{Desk: d, Door: &desk{e}, Sessions: sessions, Zone: e.line.Zone, Test: e.test, Version: version(), Log: e.log}); err != nil {
 		return nil, nil, err
@@ -128,7 +128,14 @@ func (e *engine) callerOf(sessions *web.Sessions, r *http.Request) *web.Caller {
 		sessions.EndOne(x.Account, x.ID)
 		return nil
 	}
-	c := &web.Caller{Account: a.Name, FullName: a.FullName, Roles: a.Roles, Via: web.BySession, Token: token, Lang: p.Lang, Theme: p.Theme}
+	c := callerFor(a)
+	c.Via, c.Token, c.Lang, c.Theme = web.BySession, token, p.Lang, p.Theme
+	return c
+}
+
+// callerFor is an account as a caller, however it was proven.
+func callerFor(a *staff.Account) *web.Caller {
+	c := &web.Caller{Account: a.Name, FullName: a.FullName, Roles: a.Roles}
 	copy(c.Shop[:], a.Shop)
 	return c
 }
