@@ -3,6 +3,7 @@ package soft
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/rand"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -21,6 +22,7 @@ type live struct {
 	words   *digester // HashText
 	pin     *digester // PIN verification values
 	dummy   [mac.X919 + 1]*mac.Key
+	decoy   keys.Wrapped // a serial-number key of no device: ProveCheckCodes
 	cache   *cache
 }
 
@@ -54,6 +56,10 @@ func newLive(r *keyring, name [32]byte, cached int) (*live, error) {
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%w: keys do not expand", ErrKeyring)
+	}
+	var nobody [16]byte
+	if s.decoy, err = s.wrap(rand.Reader, decoyOwner, keys.SerialKey, keys.SM4, nobody[:]); err != nil {
+		return nil, err
 	}
 	return s, nil
 }
