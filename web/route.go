@@ -196,7 +196,7 @@ func (t *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		case err == http.ErrAbortHandler:
 			panic(err)
 		default:
-			t.Log.Error("a request failed", slog.String("pattern", r.Pattern), slog.Any("panic", panicked(err)))
+			t.Log.Error("a request failed", slog.String("pattern", r.Pattern), slog.String("panic", panicked(err)))
 			t.refuse(Route{API: isAPI}, w, r, http.StatusInternalServerError, "internal")
 		}
 	}()

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"strings"
 
@@ -119,6 +120,6 @@ func (a *API) told(err error) error {
 	if errors.As(err, &p) {
 		return p
 	}
-	a.shelf.router.Log.Error("an operation failed", "error", err.Error())
+	a.shelf.router.Log.Error("an operation failed", slog.String("error", err.Error()))
 	return Refuse(http.StatusInternalServerError, "internal", refusals["internal"])
 }
