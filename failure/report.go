@@ -143,11 +143,15 @@ func (t *Table) Report(r effectiveness.Range) Report {
 		rep.Waiting.add(h.purchases[Waiting])
 		rep.Recovered.add(h.purchases[Recovered])
 		rep.Lost.add(h.purchases[Lost])
-		for c, f := range h.cells {
-			rep.count(tables, &c, f, at)
-			if c.justice == Wrong && c.terminal != (pos.TerminalID{}) {
-				wrong[c.terminal] = true
-			}
+		sum := h.sums(at)
+		rep.Total.merge(&sum.total)
+		rep.WrongSales += sum.wrongSales
+		rep.UnknownSales += sum.unknownSales
+		for d, values := range sum.tables {
+			addTo(tables[Dimensions[d]], values)
+		}
+		for id := range sum.wrong {
+			wrong[id] = true
 		}
 	}
 	rep.Terminals, rep.WrongTerminals = t.heardIn(r), len(wrong)
@@ -158,42 +162,26 @@ func (t *Table) Report(r effectiveness.Range) Report {
 	return rep
 }
 
-func (rep *Report) count(tables map[string]map[string]*Count, c *cell, f *figures, at effectiveness.Hour) {
-	rep.Total.add(c, f)
-	switch c.justice {
-	case Wrong:
-		rep.WrongSales += f.sales
-	case Unknown:
-		rep.UnknownSales += f.sales
-	}
-	for _, d := range Dimensions {
-		v := c.value(d, at)
-		n := tables[d][v]
-		if n == nil {
-			n = new(Count)
-			tables[d][v] = n
-		}
-		n.add(c, f)
-	}
-}
-
-// rowsOf sorts a table: hours in their order, all else the most refusals first.
+// rowsOf sorts a table and keeps MaxRows of it: of hours the newest, in their order; of all else the most refusals first.
 func rowsOf(dimension string, values map[string]*Count) (rows []Row, cut bool) {
-	rows = make([]Row, 0, len(values))
-	for key, n := range values {
-		rows = append(rows, Row{key, *n})
-	}
-	slices.SortFunc(rows, func(a, b Row) int {
-		if dimension == "hour" {
-			return cmp.Compare(a.Key, b.Key)
-		}
+	order := func(a, b Row) int {
 		return cmp.Or(cmp.Compare(b.Messages, a.Messages), cmp.Compare(a.Key, b.Key))
-	})
-	if len(rows) <= MaxRows {
-		return rows, false
 	}
 	if dimension == "hour" {
-		return rows[len(rows)-MaxRows:], true
+		order = func(a, b Row) int { return cmp.Compare(b.Key, a.Key) }
 	}
-	return rows[:MaxRows], true
+	rows = make([]Row, 0, min(len(values), 2*MaxRows))
+	for key, n := range values {
+		rows = append(rows, Row{key, *n})
+		if len(rows) == 2*MaxRows { // of a hundred thousand terminals two hundred are shown: all are not sorted
+			slices.SortFunc(rows, order)
+			rows = rows[:MaxRows]
+		}
+	}
+	slices.SortFunc(rows, order)
+	rows = rows[:min(len(rows), MaxRows)]
+	if dimension == "hour" {
+		slices.Reverse(rows)
+	}
+	return rows, len(values) > MaxRows
 }

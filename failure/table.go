@@ -77,6 +77,7 @@ type hour struct {
 	approved  uint64 // sales
 	taken     pos.Amount
 	purchases [fates]Purchases
+	kept      *sums // of cells as they are; nil: to be made
 }
 
 // waiting is a refusal whose cause may come.
@@ -249,6 +250,7 @@ func (t *Table) cellOf(x *journal.Exchange) cell {
 
 // into is the figures of a cell; over the bound those of the hour's row without names.
 func (t *Table) into(h *hour, c cell) *figures {
+	h.kept = nil // whoever asks for a cell changes it
 	f := h.cells[c]
 	if f != nil {
 		return f

@@ -251,3 +251,67 @@ func BenchmarkFold(b *testing.B) {
 		table.Fold(journal.Entry{Seq: uint64(i + 1), Kind: journal.KindExchange, At: zero, Body: bodies[i%len(bodies)]})
 	}
 }
+
+// TestHeatAndFlowsAreTheReport: the picture of hours by reason, the flows and the narrowed tables count the same messages as the
+// report, also after a cause came for an hour that was added up before.
+func TestHeatAndFlowsAreTheReport(t *testing.T) {
+	d := newDay(t, failure.LiveBounds())
+	first := d.sale(0, 1, 1, 500, reason.MACFailed)
+	d.sale(time.Minute, 2, 1, 700, reason.BatchMismatch)
+	d.sale(2*time.Hour, 3, 2, 900, reason.MACFailed)
+	all := effectiveness.Range{}
+	same := func(when string) {
+		t.Helper()
+		r := d.report()
+		total, tables, flows := d.table.Refusals(all, failure.Filter{})
+		heat, flowed := map[string]uint64{}, uint64(0)
+		for _, h := range d.table.Heat(all, failure.Filter{}) {
+			for _, row := range h.Reasons {
+				heat[row.Key] += row.Messages
+			}
+		}
+		for _, row := range r.Tables["reason"] {
+			if heat[row.Key] != row.Messages {
+				t.Errorf("%s: %s: %d in the picture, %d in the report", when, row.Key, heat[row.Key], row.Messages)
+			}
+		}
+		for _, f := range flows {
+			flowed += f.Messages
+		}
+		if total != r.Total || flowed != r.Total.Messages || len(tables["hour"]) != len(r.Tables["hour"]) {
+			t.Errorf("%s: %+v and flows of %d, the report has %+v", when, total, flowed, r.Total)
+		}
+	}
+	same("at first")
+	d.found(3*time.Hour, first, 1, reason.MACFailed, reason.MACStaleKey, journal.Proven, reason.Terminal)
+	same("after a cause")
+	if _, tables, _ := d.table.Refusals(all, failure.Filter{Cause: "proven mac_stale_key"}); len(tables["merchant"]) != 1 || tables["reason"][0].Wrong != 1 {
+		t.Errorf("narrowed to a cause: %+v", tables)
+	}
+	if total, _, _ := d.table.Refusals(all, failure.Filter{Merchant: shop(2).String()}); total.Messages != 1 || total.Amount != 900 {
+		t.Errorf("narrowed to a shop: %+v", total)
+	}
+	if heat := d.table.Heat(all, failure.Filter{Reason: "batch_mismatch"}); len(heat) != 1 || len(heat[0].Reasons) != 1 {
+		t.Errorf("narrowed to a reason: %+v", heat)
+	}
+}
+
+// TestATableOfManyKeepsTheMost: of more rows than MaxRows those with the most refusals are kept, in order.
+func TestATableOfManyKeepsTheMost(t *testing.T) {
+	d := newDay(t, failure.WholeBounds())
+	for n := range 3 * failure.MaxRows {
+		for range 1 + n%7 {
+			d.sale(time.Duration(n), 1000+n, 1000+n, 100, reason.BatchMismatch)
+		}
+	}
+	r := d.report()
+	rows := r.Tables["terminal"]
+	if len(rows) != failure.MaxRows || !r.Cut || rows[0].Messages != 7 || rows[failure.MaxRows-1].Messages != 5 { // 85 have seven, 86 have six
+		t.Fatalf("%d rows, cut %v, from %d to %d", len(rows), r.Cut, rows[0].Messages, rows[len(rows)-1].Messages)
+	}
+	for i := 1; i < len(rows); i++ {
+		if rows[i].Messages > rows[i-1].Messages {
+			t.Fatalf("row %d has more than the one before it", i)
+		}
+	}
+}

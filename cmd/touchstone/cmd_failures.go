@@ -140,20 +140,25 @@ func failuresRead(ctx context.Context, reader *sqlite.Reader, r effectiveness.Ra
 	t.Begin(max(first, 1) - 1)
 	err = reader.Blocks(ctx, t.Last()+1, func(b journal.Block) error {
 		return b.Each(func(e journal.Entry) error {
-			switch {
-			case r.To != 0 && e.At >= r.To.Start()+pos.Instant(failure.RecoverWithin) && e.Kind == journal.KindExchange:
-				return errBeyond // a cause that came later than that stays out, as it would have at the time
-			case r.To != 0 && e.At >= r.To.Start() && e.Kind == journal.KindExchange:
-				return foldRecovery(t, e) // only whether what was refused within the range is tried again
-			}
-			t.Fold(e)
-			return nil
+			return foldFailure(t, e, r)
 		})
 	})
 	if err != nil && !errors.Is(err, errBeyond) {
 		return nil, err
 	}
 	return t, nil
+}
+
+// foldFailure folds an entry of a range of hours, or gives errBeyond after it.
+func foldFailure(t *failure.Table, e journal.Entry, r effectiveness.Range) error {
+	switch {
+	case r.To != 0 && e.At >= r.To.Start()+pos.Instant(failure.RecoverWithin) && e.Kind == journal.KindExchange:
+		return errBeyond // a cause that came later than that stays out, as it would have at the time
+	case r.To != 0 && e.At >= r.To.Start() && e.Kind == journal.KindExchange:
+		return foldRecovery(t, e) // only whether what was refused within the range is tried again
+	}
+	t.Fold(e)
+	return nil
 }
 
 // foldRecovery folds an approval just after the range.

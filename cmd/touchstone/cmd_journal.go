@@ -196,19 +196,27 @@ func named(body []byte) (map[string]any, error) {
 	if err := json.Unmarshal(body, &record); err != nil {
 		return nil, err
 	}
-	for _, member := range []string{"master_key", "serial_key", "wrapped", "key"} {
-		if text, ok := record[member].(string); ok {
-			var w keys.Wrapped
-			if err := w.UnmarshalText([]byte(text)); err != nil {
-				return nil, err
-			}
-			record[member] = w.String()
-		}
+	if err := nameKeys(record); err != nil {
+		return nil, err
 	}
 	if _, ok := record["pin_verifier"]; ok {
 		record["pin_verifier"] = "[kept]"
 	}
 	return record, nil
+}
+
+// nameKeys puts the names of wrapped keys in their places.
+func nameKeys(record map[string]any) error {
+	for _, member := range []string{"master_key", "serial_key", "wrapped", "key"} {
+		if text, ok := record[member].(string); ok {
+			var w keys.Wrapped
+			if err := w.UnmarshalText([]byte(text)); err != nil {
+				return err
+			}
+			record[member] = w.String()
+		}
+	}
+	return nil
 }
 
 func writeJSON(w io.Writer, e journal.Entry) error {

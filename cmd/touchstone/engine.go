@@ -94,6 +94,7 @@ type engine struct {
 	detector  *detector                  // what opens incidents, fed by the watch
 	failures  *failures                  // refusals in figures, fed by the watch
 	clones    *cloneWatch                // two devices with one identity, fed by the watch
+	now       *nowRoom                   // what the first pages show, fed by the watch
 	canary    atomic.Pointer[canaryHand] // the built-in canary, nil when there is none
 	witnesses []string                   // files outside the data directory
 	probes    atomic.Int64               // refusals of the laboratory's run that the flood limit lets be
@@ -248,10 +249,12 @@ func (e *engine) start(o engineOptions) error {
 	e.detector = newDetector(e.factsOf, e.office.rooms.incident.Data().Rules)
 	e.failures = newFailures(e.failureFacts)
 	e.clones = newCloneWatch()
+	e.now = newNowRoom(ctx, e)
 	e.watch.also = func(entry journal.Entry) {
 		e.detector.fold(entry)
 		e.failures.fold(entry)
 		e.clones.fold(entry)
+		e.now.pulse.fold(entry)
 	}
 	e.startDiagnosis(ctx, o.diagnosis)
 	e.startClones(ctx)

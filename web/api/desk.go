@@ -11,11 +11,17 @@ import (
 type Desk struct {
 	Merchants Merchants
 	Acts      Acts
+	Figures   Figures
+	Live      Live
+	Journal   Journal
 }
 
 // Mount registers every operation.
 func (a *API) Mount(d *Desk) {
 	a.merchants(d)
+	a.figures(d)
+	a.live(d)
+	a.journal(d)
 }
 
 // Done is what an act tells.
