@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -110,6 +111,10 @@ var publishedNumbers = []string{
 	"6200000000000005", "6205500000000000004", "6222021234567890128", "3568570110000056", // made up: zeros, or digits in a row
 }
 
+// vendored are files of others in which digits look like card numbers by chance, with their SHA-256: another file under
+// the name is looked at.
+var vendored = map[string]string{"axe.min.js": "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"}
+
 // TestRepositoryHasNoCardNumbers looks at every file here, artefacts of test runs included, for what may
 // be a card number: 13 to 19 digits alone that begin as networks' numbers do, with a right check digit. What
 // fuzzing made of sample numbers is left out: one in ten has a right check digit by chance.
@@ -133,6 +138,15 @@ func TestRepositoryHasNoCardNumbers(t *testing.T) {
 			return err
 		}
 		defer f.Close()
+		if sum, known := vendored[d.Name()]; known {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			if fmt.Sprintf("%x", sha256.Sum256(text)) == sum {
+				return nil
+			}
+		}
 		r := bufio.NewReader(f)
 		if head, _ := r.Peek(4); string(head) == "\x7fELF" {
 			return nil // a program: its tables have digits by chance
