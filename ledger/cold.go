@@ -175,3 +175,14 @@ func (l *Ledger) Terminals() []*registry.Terminal {
 	}
 	return all
 }
+
+// Devices lists every device's record, in no order.
+func (l *Ledger) Devices() []*registry.Device {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	all := make([]*registry.Device, 0, len(l.devices))
+	for _, d := range l.devices {
+		all = append(all, d)
+	}
+	return all
+}

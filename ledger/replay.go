@@ -107,7 +107,7 @@ func (l *Ledger) foldCold(e journal.Entry, enqueue func() (uint64, error)) error
 		if err := json.Unmarshal(e.Body, m); err != nil {
 			return fail(err)
 		}
-		return l.listed(enqueue, func() { l.merchants[m.ID] = m })
+		return l.listed(enqueue, func(seq uint64) { m.Entry = seq; l.merchants[m.ID] = m })
 	case journal.KindDevice:
 		d := new(registry.Device)
 		if err := json.Unmarshal(e.Body, d); err != nil {
@@ -137,7 +137,7 @@ func (l *Ledger) foldCold(e journal.Entry, enqueue func() (uint64, error)) error
 		if err := json.Unmarshal(e.Body, event); err != nil {
 			return fail(err)
 		}
-		return l.listed(enqueue, func() { l.foldEvent(event) })
+		return l.listed(enqueue, func(uint64) { l.foldEvent(event) })
 	case journal.KindStaff, journal.KindFleet, journal.KindLab, journal.KindIncident, journal.KindRedress:
 		act := new(journal.Act)
 		if err := json.Unmarshal(e.Body, act); err != nil {
@@ -151,7 +151,7 @@ func (l *Ledger) foldCold(e journal.Entry, enqueue func() (uint64, error)) error
 		}
 		return l.foldPermits(e, set, enqueue)
 	case journal.KindOpened, journal.KindKey, journal.KindFlood, journal.KindLoss, journal.KindCause:
-		return l.listed(enqueue, func() {})
+		return l.listed(enqueue, func(uint64) {})
 	}
 	return fail(errors.New("of a later version"))
 }
@@ -200,13 +200,14 @@ func (l *Ledger) foldAct(e journal.Entry, act *journal.Act, enqueue func() (uint
 	return nil
 }
 
-func (l *Ledger) listed(enqueue func() (uint64, error), apply func()) error {
+func (l *Ledger) listed(enqueue func() (uint64, error), apply func(seq uint64)) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, err := enqueue(); err != nil {
+	seq, err := enqueue()
+	if err != nil {
 		return err
 	}
-	apply()
+	apply(seq)
 	return nil
 }
 

@@ -51,6 +51,8 @@ type Merchant struct {
 	AnyNetwork bool           `json:"any_network"`
 	Networks   []pos.Network  `json:"networks,omitempty"` // for its terminals that have none of their own
 	Sample     bool           `json:"sample,omitempty"`   // made up for a demonstration
+
+	Entry uint64 `json:"-"` // the journal's entry of this record, where the ledger gave it
 }
 
 // DeviceState is what is known of a device.

@@ -84,7 +84,7 @@ func (h HotState) Head(ctx context.Context) (uint64, journal.Hash, error) { retu
 // ColdRecords reads the newest merchants, devices, terminals and certificates.
 func (h HotState) ColdRecords(ctx context.Context, to ledger.ColdRecords) error {
 	return h.store.Cold(ctx, Cold{
-		Merchant: func(_ uint64, r registry.Merchant) error { return to.Merchant(&r) },
+		Merchant: func(seq uint64, r registry.Merchant) error { r.Entry = seq; return to.Merchant(&r) },
 		Device:   func(seq uint64, r registry.Device) error { r.Entry = seq; return to.Device(&r) },
 		Terminal: func(seq uint64, r registry.Terminal) error { r.Entry = seq; return to.Terminal(&r) },
 

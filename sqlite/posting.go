@@ -23,6 +23,7 @@ type round struct {
 	causes   []causeRow
 	issued   map[pos.TerminalID]*signIns
 	masters  []loaded
+	past     []pastRow
 	chunks   map[pos.TerminalID]*chunk // where the next sale of a terminal goes; kept from round to round
 }
 
@@ -55,6 +56,8 @@ func (r *round) reset() {
 	r.causes = r.causes[:0]
 	clear(r.issued)
 	r.masters = r.masters[:0]
+	clear(r.past)
+	r.past = r.past[:0]
 	clear(r.refused)
 	r.refused = r.refused[:0]
 }
@@ -71,7 +74,11 @@ func (r *round) take(b journal.Block) error {
 		case journal.KindTerminal:
 			r.terminal(e)
 		}
-		if e.Kind != journal.KindExchange || x.Parse(e) != nil {
+		if e.Kind != journal.KindExchange {
+			r.remember(e)
+			return nil
+		}
+		if x.Parse(e) != nil {
 			return nil
 		}
 		p := r.postings[x.Terminal]
@@ -144,6 +151,9 @@ func (r *round) write(ctx context.Context, tx *sql.Tx) error {
 	}
 	if err == nil {
 		err = r.writeIssued(ctx, tx)
+	}
+	if err == nil {
+		err = r.writePast(ctx, tx)
 	}
 	if err != nil {
 		return err

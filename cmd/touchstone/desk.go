@@ -22,6 +22,7 @@ type desk struct{ *engine }
 
 // newDesk gathers the ports.
 func newDesk(e *engine) *api.Desk {
+	e.estate.start()
 	d := &desk{e}
 	return &api.Desk{Merchants: d, Acts: d, Figures: d, Live: d, Journal: d}
 }

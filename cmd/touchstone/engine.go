@@ -95,6 +95,8 @@ type engine struct {
 	failures  *failures                  // refusals in figures, fed by the watch
 	clones    *cloneWatch                // two devices with one identity, fed by the watch
 	now       *nowRoom                   // what the first pages show, fed by the watch
+	estate    *estateKeeper              // an index of all terminals, fed by the watch
+	pasts     pasts                      // the rooms as they were, a few
 	canary    atomic.Pointer[canaryHand] // the built-in canary, nil when there is none
 	witnesses []string                   // files outside the data directory
 	probes    atomic.Int64               // refusals of the laboratory's run that the flood limit lets be
@@ -250,12 +252,15 @@ func (e *engine) start(o engineOptions) error {
 	e.failures = newFailures(e.failureFacts)
 	e.clones = newCloneWatch()
 	e.now = newNowRoom(ctx, e)
+	e.estate = newEstateKeeper(e)
 	e.watch.also = func(entry journal.Entry) {
 		e.detector.fold(entry)
 		e.failures.fold(entry)
 		e.clones.fold(entry)
 		e.now.pulse.fold(entry)
+		e.estate.fold(entry)
 	}
+	e.estate.start = sync.OnceFunc(func() { e.wait.Go(func() { e.estate.run(ctx) }) })
 	e.startDiagnosis(ctx, o.diagnosis)
 	e.startClones(ctx)
 	e.startWatch(ctx)

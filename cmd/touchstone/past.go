@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"touchstone/journal"
+	"touchstone/ledger"
+	"touchstone/pos"
+	"touchstone/registry"
+	"touchstone/sqlite"
+	"touchstone/web/api"
+)
+
+// keptPasts is how many past states of the rooms are kept: people look at one date for a while.
+const keptPasts = 4
+
+// pasts keeps the rooms as they were after some acts.
+type pasts struct {
+	making sync.Mutex // one at a time is folded
+	mu     sync.Mutex // a leaf: guards the fields below
+	begun  pos.Instant
+	kept   []pastRooms // the one used last in front
+}
+
+// pastRooms are the rooms after an act, the newest before the instant asked about.
+type pastRooms struct {
+	last  uint64
+	rooms *rooms
+}
+
+// seqAt is the last entry at or before an instant: what was true then is what entries up to it say. The error is a
+// *api.Problem for an instant of which nothing can be told.
+func (e *engine) seqAt(ctx context.Context, at pos.Instant) (uint64, error) {
+	if at > e.clock() {
+		return 0, api.Refuse(http.StatusBadRequest, "as_of_invalid", "as_of is ahead of now: nothing can be told of what is not yet")
+	}
+	e.pasts.mu.Lock()
+	begun := e.pasts.begun
+	e.pasts.mu.Unlock()
+	if begun == 0 {
+		first, err := e.store.Entry(ctx, 1)
+		if err != nil {
+			return 0, err
+		}
+		begun = first.At
+		e.pasts.mu.Lock()
+		e.pasts.begun = begun
+		e.pasts.mu.Unlock()
+	}
+	if at < begun {
+		return 0, api.Refuse(http.StatusBadRequest, "as_of_before_journal", "as_of is before the first entry of this journal, which was written "+time.Unix(0, int64(begun)).In(e.line.Zone).Format(time.RFC3339))
+	}
+	next, err := firstSince(ctx, e.store.Reader, at+1)
+	if err != nil {
+		return 0, err
+	}
+	return next - 1, nil
+}
+
+// projectedTo sees to it that the projection reaches an entry.
+func (e *engine) projectedTo(ctx context.Context, seq uint64, ask func() error) error {
+	if e.view == nil {
+		return api.Refuse(http.StatusServiceUnavailable, "as_of_unavailable", "this host keeps no projection of its journal, so the past is not at hand")
+	}
+	err := ask()
+	if errors.Is(err, sqlite.ErrBehind) {
+		if err := e.view.CatchUp(ctx); err != nil {
+			return err
+		}
+		err = ask()
+	}
+	return err
+}
+
+// roomsAt are the rooms as they were at an instant: a fold of the acts up to then. They are shared and not changed.
+func (e *engine) roomsAt(ctx context.Context, at pos.Instant) (*rooms, error) {
+	seq, err := e.seqAt(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	var acts []uint64
+	if err := e.projectedTo(ctx, seq, func() (err error) { acts, err = e.view.PastActs(ctx, seq); return err }); err != nil {
+		return nil, err
+	}
+	last := uint64(0)
+	if len(acts) > 0 {
+		last = acts[len(acts)-1]
+	}
+	e.pasts.making.Lock()
+	defer e.pasts.making.Unlock()
+	if known := e.pasts.find(last); known != nil {
+		return known, nil
+	}
+	o := newOffice()
+	e.office.view(func(r *rooms) { // what is no act: the policy and the checklist that devices are looked after by
+		o.rooms.fleet.SetCarePolicy(r.fleet.CarePolicy())
+		o.rooms.fleet.SetChecklist(r.fleet.Checklist())
+	})
+	for _, n := range acts {
+		entry, err := e.store.Entry(ctx, n)
+		if err != nil {
+			return nil, err
+		}
+		var act journal.Act
+		if err := json.Unmarshal(entry.Body, &act); err != nil {
+			return nil, fmt.Errorf("entry %d: %w", n, err)
+		}
+		for _, c := range act.Changes {
+			if err := o.fold(n, entry.Kind, c); err != nil {
+				return nil, fmt.Errorf("entry %d: %s %s: %w", n, c.Noun, c.ID, err)
+			}
+		}
+	}
+	e.pasts.keep(last, &o.rooms)
+	return &o.rooms, nil
+}
+
+func (p *pasts) find(last uint64) *rooms {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, k := range p.kept {
+		if k.last == last {
+			copy(p.kept[1:], p.kept[:i])
+			p.kept[0] = k
+			return k.rooms
+		}
+	}
+	return nil
+}
+
+func (p *pasts) keep(last uint64, r *rooms) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.kept = append([]pastRooms{{last, r}}, p.kept[:min(len(p.kept), keptPasts-1)]...)
+}
+
+// pastRegister is the register as it was after an entry. It reads on demand and remembers nothing.
+type pastRegister struct {
+	e   *engine
+	At  pos.Instant
+	Seq uint64 // the last entry that counts
+}
+
+// registryAt is the register as it was at an instant.
+func (e *engine) registryAt(ctx context.Context, at pos.Instant) (*pastRegister, error) {
+	seq, err := e.seqAt(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	return &pastRegister{e, at, seq}, nil
+}
+
+// record reads the newest entry up to then that made a thing; ledger.ErrUnknown when none did.
+func (p *pastRegister) record(ctx context.Context, noun sqlite.PastNoun, id string, into any) (journal.Entry, error) {
+	var seqs []uint64
+	err := p.e.projectedTo(ctx, p.Seq, func() (err error) { seqs, err = p.e.view.Past(ctx, noun, id, p.Seq, 1); return err })
+	if err != nil {
+		return journal.Entry{}, err
+	}
+	if len(seqs) == 0 {
+		return journal.Entry{}, fmt.Errorf("%w: %s %s at that time", ledger.ErrUnknown, noun, id)
+	}
+	entry, err := p.e.store.Entry(ctx, seqs[0])
+	if err != nil {
+		return journal.Entry{}, err
+	}
+	if err := json.Unmarshal(entry.Body, into); err != nil {
+		return journal.Entry{}, fmt.Errorf("entry %d: %w", entry.Seq, err)
+	}
+	return entry, nil
+}
+
+// Terminal is a terminal's record as it was.
+func (p *pastRegister) Terminal(ctx context.Context, id pos.TerminalID) (*registry.Terminal, error) {
+	if now, err := p.e.ledger.Terminal(id); err == nil && now.Entry != 0 && now.Entry <= p.Seq {
+		return now, nil
+	}
+	t := new(registry.Terminal)
+	entry, err := p.record(ctx, sqlite.PastTerminal, id.String(), t)
+	t.Entry = entry.Seq
+	return t, err
+}
+
+// Device is a device's record as it was.
+func (p *pastRegister) Device(ctx context.Context, serial pos.Serial) (*registry.Device, error) {
+	if now, err := p.e.ledger.Device(serial); err == nil && now.Entry != 0 && now.Entry <= p.Seq {
+		return now, nil
+	}
+	d := new(registry.Device)
+	entry, err := p.record(ctx, sqlite.PastDevice, string(serial), d)
+	d.Entry = entry.Seq
+	return d, err
+}
+
+// Merchant is a merchant's record as it was.
+func (p *pastRegister) Merchant(ctx context.Context, id pos.MerchantID) (*registry.Merchant, error) {
+	if now, err := p.e.ledger.Merchant(id); err == nil && now.Entry != 0 && now.Entry <= p.Seq {
+		return now, nil
+	}
+	m := new(registry.Merchant)
+	entry, err := p.record(ctx, sqlite.PastMerchant, id.String(), m)
+	m.Entry = entry.Seq
+	return m, err
+}
+
+// Standing is a terminal's permit as it was; nil where no entry said anything but its registration.
+func (p *pastRegister) Standing(ctx context.Context, id pos.TerminalID) (*registry.Standing, error) {
+	var set registry.PermitSet
+	entry, err := p.record(ctx, sqlite.PastPermit, id.String(), &set)
+	if errors.Is(err, ledger.ErrUnknown) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return set.Standing(entry.Seq, entry.At), nil
+}
