@@ -32,6 +32,7 @@ type Line struct {
 	Test     bool               // a test data directory
 	Versions Versions           // nil: no releases, and nobody is told
 	Causes   Diagnoser          // seeks what is behind a refusal, after its answer; nil is nobody
+	Samples  Sampler            // lent messages after their answers; nil is nobody
 	Watch    Watcher            // told of every finished message; nil is nobody
 	Gate     *admission.Gate    // nil lets everything in
 	Flood    *admission.Flood   // nil journals every refusal

@@ -47,6 +47,7 @@ func (x *Exchange) Arrived() pos.Instant { return x.arrived }
 // of a refusal may copy what is needed.
 func (x *Exchange) Wipe() {
 	x.diagnose()
+	x.sample()
 	clear(used(x.frame[:], x.size))
 	clear(used(x.answer[:], x.packed))
 	x.size, x.packed = 0, 0

@@ -86,6 +86,19 @@ func (r *Reader) CauseOf(ctx context.Context, verdict uint64) (cause journal.Cau
 // CausesOf puts the newest cause of each of verdicts that has one into found. With ErrUnsearched found is what was
 // found so far.
 func (r *Reader) CausesOf(ctx context.Context, verdicts []uint64, found map[uint64]StoredCause) error {
+	view, done := r.ownView(ctx)
+	if view != nil {
+		defer done()
+	}
+	return r.causesOf(ctx, view, verdicts, found)
+}
+
+// CausesOf is Reader.CausesOf over the projector's own open files.
+func (p *Projector) CausesOf(ctx context.Context, verdicts []uint64, found map[uint64]StoredCause) error {
+	return p.journal.causesOf(ctx, p.read.Load(), verdicts, found)
+}
+
+func (r *Reader) causesOf(ctx context.Context, view *sql.DB, verdicts []uint64, found map[uint64]StoredCause) error {
 	if len(verdicts) == 0 {
 		return nil
 	}
@@ -94,7 +107,7 @@ func (r *Reader) CausesOf(ctx context.Context, verdicts []uint64, found map[uint
 	for _, v := range verdicts {
 		wanted[v], first = true, min(first, v)
 	}
-	covered, err := r.viewCauses(ctx, verdicts, found)
+	covered, err := viewCauses(ctx, view, verdicts, found)
 	if err != nil {
 		return err
 	}
@@ -102,12 +115,10 @@ func (r *Reader) CausesOf(ctx context.Context, verdicts []uint64, found map[uint
 }
 
 // viewCauses gives what view.db has, and how far that reaches; 0 without a usable one.
-func (r *Reader) viewCauses(ctx context.Context, verdicts []uint64, found map[uint64]StoredCause) (covered uint64, err error) {
-	view, done := r.ownView(ctx)
+func viewCauses(ctx context.Context, view *sql.DB, verdicts []uint64, found map[uint64]StoredCause) (covered uint64, err error) {
 	if view == nil {
 		return 0, nil
 	}
-	defer done()
 	p, err := readPosition(ctx, view)
 	if err != nil {
 		return 0, err

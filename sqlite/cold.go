@@ -10,6 +10,7 @@ import (
 	"touchstone/issuer"
 	"touchstone/journal"
 	"touchstone/keys"
+	"touchstone/pos"
 	"touchstone/registry"
 )
 
@@ -222,4 +223,17 @@ func coldTable[T any](ctx context.Context, db *sql.DB, table string, f func(uint
 		return fmt.Errorf("read table %s: %w", table, err)
 	}
 	return nil
+}
+
+// Registered is the entry of the newest record of a terminal, 0 where it has none.
+func (r *Reader) Registered(ctx context.Context, id pos.TerminalID) (seq uint64, err error) {
+	var n int64
+	err = r.db.QueryRowContext(ctx, "SELECT seq FROM terminal WHERE id = ?", id.String()).Scan(&n)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("find record of a terminal: %w", err)
+	}
+	return uint64(n), nil
 }

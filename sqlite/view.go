@@ -39,7 +39,7 @@ CREATE TABLE exposed(terminal TEXT NOT NULL, first INTEGER NOT NULL, first_ms IN
 	body BLOB NOT NULL, PRIMARY KEY(terminal, first)) STRICT, WITHOUT ROWID;
 CREATE TABLE redress(seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, claim TEXT NOT NULL, part TEXT NOT NULL, proposal TEXT NOT NULL,
 	sale INTEGER NOT NULL, terminal TEXT NOT NULL, card_shown TEXT NOT NULL, amount INTEGER NOT NULL) STRICT;
-UPDATE position SET last = 0, boundary = 0, head = zeroblob(32);`, causeSchema, pastSchema}
+UPDATE position SET last = 0, boundary = 0, head = zeroblob(32);`, causeSchema, pastSchema, messageSchema}
 
 // Bounds of a search.
 const (

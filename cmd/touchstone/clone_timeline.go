@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -28,12 +29,19 @@ const maxCloneSteps = 2000
 // stepsBefore is how many messages before the first evidence are shown.
 const stepsBefore = 3
 
-// readTimeline folds the journal once more around the newest suspicion of a terminal, or its last hours where there is none.
-func readTimeline(a *app, r *sqlite.Reader, id pos.TerminalID, most int) (*cloneTimeline, error) {
-	cases, err := clonesOf(a, r, id.String())
-	if err != nil {
-		return nil, err
+// entriesOf gives entries from number from on, in order, until f returns an error, which it returns; at least those that tell
+// of the terminal asked about.
+type entriesOf func(from uint64, f func(journal.Entry) error) error
+
+// allEntries reads everything, block by block.
+func allEntries(ctx context.Context, r *sqlite.Reader) entriesOf {
+	return func(from uint64, f func(journal.Entry) error) error {
+		return r.Blocks(ctx, from, func(b journal.Block) error { return b.Each(f) })
 	}
+}
+
+// readTimeline folds the journal once more around the newest of a terminal's suspicions, or its last hours where there is none.
+func readTimeline(ctx context.Context, r *sqlite.Reader, id pos.TerminalID, cases []*cloneCase, most int, entries entriesOf) (*cloneTimeline, error) {
 	b := &timelineBuilder{t: &cloneTimeline{Terminal: id.String()}, weights: clone.Builtin()}
 	since := pos.Instant(time.Now().Add(-cloneRecent).UnixNano())
 	if n := len(cases); n > 0 {
@@ -42,28 +50,23 @@ func readTimeline(a *app, r *sqlite.Reader, id pos.TerminalID, most int) (*clone
 		if c.Cleared != nil {
 			b.end = c.Cleared.Seq
 		}
-		first, err := r.Entry(a.ctx, b.first)
+		first, err := r.Entry(ctx, b.first)
 		if err != nil {
 			return nil, err
 		}
 		since = first.At.Add(-cloneLead)
 	}
-	from, err := firstSince(a.ctx, r, since)
+	from, err := firstSince(ctx, r, since)
 	if err != nil {
 		return nil, err
 	}
 	d := clone.New(clone.Options{Weights: b.weights, Serial: proof.SerialPresented, Only: id, Step: b.step})
-	err = r.Blocks(a.ctx, max(from, 1), func(block journal.Block) error {
-		if b.full(most) {
+	err = entries(max(from, 1), func(e journal.Entry) error {
+		if b.full(most) || b.end != 0 && e.Seq >= b.end {
 			return errEnough
 		}
-		return block.Each(func(e journal.Entry) error {
-			if b.end != 0 && e.Seq >= b.end {
-				return errEnough
-			}
-			d.Fold(e)
-			return nil
-		})
+		d.Fold(e)
+		return nil
 	})
 	if err != nil && !errors.Is(err, errEnough) {
 		return nil, err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -56,34 +57,61 @@ type cloneClearing struct {
 // clonePage is how many events are read at once.
 const clonePage = 1000
 
-// clonesOf reads every suspicion of the journal, oldest first; of one terminal unless it is "".
-func clonesOf(a *app, r *sqlite.Reader, terminal string) (cases []*cloneCase, err error) {
-	for next := uint64(1); ; {
-		list, err := r.Events(a.ctx, next, clonePage)
+// cloneBook is every suspicion of a journal, oldest first, read so far.
+type cloneBook struct {
+	next  uint64 // the entry to go on with; 0 is the first
+	cases []*cloneCase
+}
+
+// read takes in what is new.
+func (b *cloneBook) read(ctx context.Context, r *sqlite.Reader) error {
+	for {
+		list, err := r.Events(ctx, max(b.next, 1), clonePage)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		for _, e := range list {
-			next = e.Seq + 1
-			if terminal != "" && e.Event.Terminal != terminal {
-				continue
-			}
-			switch e.Event.Name {
-			case proof.EventCloneSuspected:
-				cases = append(cases, &cloneCase{Seq: e.Seq, At: e.At.Time(), Event: e.Event})
-			case proof.EventCloneCleared:
-				clearing := &cloneClearing{e.Seq, e.At.Time(), e.Event.Parameters[cloneBy], e.Event.Parameters[cloneNote]}
-				for _, c := range cases {
-					if c.Event.Terminal == e.Event.Terminal && c.Cleared == nil {
-						c.Cleared = clearing
-					}
-				}
-			}
+		for i := range list {
+			b.next = list[i].Seq + 1
+			b.fold(&list[i])
 		}
 		if len(list) < clonePage {
-			return cases, nil
+			return nil
 		}
 	}
+}
+
+func (b *cloneBook) fold(e *sqlite.StoredEvent) {
+	switch e.Event.Name {
+	case proof.EventCloneSuspected:
+		b.cases = append(b.cases, &cloneCase{Seq: e.Seq, At: e.At.Time(), Event: e.Event})
+	case proof.EventCloneCleared:
+		clearing := &cloneClearing{e.Seq, e.At.Time(), e.Event.Parameters[cloneBy], e.Event.Parameters[cloneNote]}
+		for _, c := range b.cases {
+			if c.Event.Terminal == e.Event.Terminal && c.Cleared == nil {
+				c.Cleared = clearing
+			}
+		}
+	}
+}
+
+// of are the suspicions of a terminal, oldest first; of every terminal for "". They are copies.
+func (b *cloneBook) of(terminal string) (cases []*cloneCase) {
+	for _, c := range b.cases {
+		if terminal == "" || c.Event.Terminal == terminal {
+			x := *c
+			cases = append(cases, &x)
+		}
+	}
+	return cases
+}
+
+// clonesOf reads every suspicion of the journal, oldest first; of one terminal unless it is "".
+func clonesOf(ctx context.Context, r *sqlite.Reader, terminal string) (cases []*cloneCase, err error) {
+	var b cloneBook
+	if err := b.read(ctx, r); err != nil {
+		return nil, err
+	}
+	return b.of(terminal), nil
 }
 
 // Run lists.
@@ -97,7 +125,7 @@ func (c *cloneListCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	cases, err := clonesOf(a, r, "")
+	cases, err := clonesOf(a.ctx, r, "")
 	if err != nil {
 		return notCancelled(a.ctx, err)
 	}
@@ -207,7 +235,11 @@ func (c *cloneShowCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	t, err := readTimeline(a, r, id, c.Lines)
+	cases, err := clonesOf(a.ctx, r, id.String())
+	if err != nil {
+		return notCancelled(a.ctx, err)
+	}
+	t, err := readTimeline(a.ctx, r, id, cases, c.Lines, allEntries(a.ctx, r))
 	if err != nil {
 		return notCancelled(a.ctx, err)
 	}

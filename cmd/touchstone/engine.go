@@ -93,6 +93,9 @@ type engine struct {
 	watch     *watch                     // live figures of effectiveness
 	detector  *detector                  // what opens incidents, fed by the watch
 	failures  *failures                  // refusals in figures, fed by the watch
+	samples   *samples                   // messages taken apart, for people to look at
+	shops     shopTerminals              // which terminals each merchant has
+	told      keptClones                 // suspicions of clones, for people to look at
 	clones    *cloneWatch                // two devices with one identity, fed by the watch
 	now       *nowRoom                   // what the first pages show, fed by the watch
 	estate    *estateKeeper              // an index of all terminals, fed by the watch
@@ -262,6 +265,7 @@ func (e *engine) start(o engineOptions) error {
 	}
 	e.estate.start = sync.OnceFunc(func() { e.wait.Go(func() { e.estate.run(ctx) }) })
 	e.startDiagnosis(ctx, o.diagnosis)
+	e.startSamples(ctx)
 	e.startClones(ctx)
 	e.startWatch(ctx)
 	e.startPINReminder(ctx, o.pinAge)

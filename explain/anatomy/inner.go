@@ -45,6 +45,15 @@ func (d *dissection) digitsOf(n int) string {
 	return s.String()
 }
 
+// trackDigits are the characters of a clear track, to be cleared by whoever asked.
+func (d *dissection) trackDigits(v value) []byte {
+	digits := make([]byte, v.count)
+	for i := range digits {
+		digits[i] = hexDigits[d.nibble(v.From, i)]
+	}
+	return digits
+}
+
 func (d *dissection) bytesOf(v value) []byte { return d.b[v.From:v.To] }
 
 // decode fills the last part's value and shows what of it may be shown.
@@ -84,8 +93,15 @@ func (d *dissection) pan(v value) explain.Text {
 	for i := 6; i < v.count-4; i++ {
 		d.hideNibble(v.From, i)
 	}
-	s := d.digitsOf(2)
-	return same(s[:6] + strings.Repeat("*", len(s)-10) + s[len(s)-4:])
+	var s strings.Builder // the whole number is never put together: this runs in a host too
+	for i := range v.count {
+		if i >= 6 && i < v.count-4 {
+			s.WriteByte('*')
+			continue
+		}
+		s.WriteByte(hexDigits[d.nibble(v.From, i)])
+	}
+	return same(s.String())
 }
 
 func (d *dissection) track(n int, v value) explain.Text {
@@ -93,7 +109,10 @@ func (d *dissection) track(n int, v value) explain.Text {
 		return text(fmt.Sprintf("%d digits, enciphered (DE53), not shown", v.count), fmt.Sprintf("%d 位, 已加密 (53 域), 不显示", v.count))
 	}
 	if n == 35 {
-		if t, err := iso8583.ParseTrack2([]byte(d.digitsOf(35))); err == nil {
+		digits := d.trackDigits(v)
+		t, err := iso8583.ParseTrack2(digits)
+		clear(digits)
+		if err == nil {
 			d.sub(1, "35.1", text("card number in the track", "磁道中的卡号"), Span{}, text(fmt.Sprintf("%d digits, not shown", t.PANDigits), fmt.Sprintf("%d 位, 不显示", t.PANDigits)))
 			d.check(text("track 2", "二磁道"), true, explain.Text{})
 		} else {

@@ -9,11 +9,14 @@ import (
 
 // Desk is what the host offers to the interface and to the console: a port a resource.
 type Desk struct {
-	Merchants Merchants
-	Acts      Acts
-	Figures   Figures
-	Live      Live
-	Journal   Journal
+	Merchants    Merchants
+	Acts         Acts
+	Figures      Figures
+	Live         Live
+	Journal      Journal
+	Transactions Transactions
+	Clones       Clones
+	Find         Find
 }
 
 // Mount registers every operation.
@@ -22,6 +25,8 @@ func (a *API) Mount(d *Desk) {
 	a.figures(d)
 	a.live(d)
 	a.journal(d)
+	a.transactions(d)
+	a.clones(d)
 }
 
 // Done is what an act tells.

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"touchstone/incident"
+	"touchstone/journal"
+	"touchstone/pos"
+	"touchstone/sqlite"
+	"touchstone/web"
+	"touchstone/web/api"
+)
+
+// What is shown around a message.
+const (
+	laterShown   = 8   // messages of the terminal after it
+	laterLooked  = 200 // of them looked at for what belongs to the same sale
+	mostIncident = 8
+)
+
+// around adds what belongs to a message: its incidents, the other messages of its sale, and what its terminal sent next.
+func (d *desk) around(ctx context.Context, who *web.Caller, s *speaker, m *sqlite.Judged, then pos.Instant, t *api.TransactionDetail) error {
+	if !who.Merchant() {
+		t.Incidents = d.incidentsOf(m)
+	}
+	later, err := d.messagesAfter(ctx, m)
+	if err != nil {
+		return err
+	}
+	later = slices.DeleteFunc(later, func(x sqlite.Judged) bool {
+		return then != 0 && x.At > then || who.Merchant() && !d.owns(who.Shop, &x.Exchange)
+	})
+	causes, err := d.causesOf(ctx, later[:min(len(later), laterShown)], then)
+	if err != nil {
+		return err
+	}
+	for i := range later[:min(len(later), laterShown)] {
+		t.Later = append(t.Later, d.transactionOf(who, s, &later[i], causes[later[i].Seq]))
+	}
+	if err := d.originalOf(ctx, who, s, m, t); err != nil {
+		return err
+	}
+	for i := range later {
+		if kind, ok := relation(m, &later[i]); ok {
+			t.SameSale = append(t.SameSale, api.RelatedTransaction{Kind: kind, Relation: relationWords[kind], Transaction: d.transactionOf(who, s, &later[i], nil)})
+		}
+	}
+	return nil
+}
+
+func (d *desk) messagesAfter(ctx context.Context, m *sqlite.Judged) ([]sqlite.Judged, error) {
+	if printableID(m.Terminal[:]) == "" {
+		return nil, nil
+	}
+	if d.view != nil {
+		return d.view.MessagesAfter(ctx, m.Terminal, m.Seq, laterLooked)
+	}
+	return d.store.Reader.MessagesAfter(ctx, m.Terminal, m.Seq, laterLooked)
+}
+
+// originalOf adds the message that this one undoes or repeats.
+func (d *desk) originalOf(ctx context.Context, who *web.Caller, s *speaker, m *sqlite.Judged, t *api.TransactionDetail) error {
+	if m.Original == 0 || m.Original >= m.Seq {
+		return nil
+	}
+	x, _, err := d.exchange(ctx, who, m.Original)
+	if err == errNoTransaction {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	t.SameSale = append(t.SameSale, api.RelatedTransaction{Kind: "original", Relation: relationWords["original"], Transaction: d.transactionOf(who, s, x, nil)})
+	return nil
+}
+
+// relation is what a later message is to an earlier one of its terminal: it names that one's entry, or, where the earlier
+// was refused and so has no record, it repeats or reverses its trace.
+func relation(m, later *sqlite.Judged) (kind string, ok bool) {
+	switch {
+	case later.Original == m.Seq && later.Flags&journal.FlagRepeat != 0:
+		return "repeat", true
+	case later.Original == m.Seq:
+		switch later.Effect {
+		case journal.ReversedSale, journal.ReversedVoid, journal.ReversedNone:
+			return "reversal", true
+		case journal.VoidedSale:
+			return "void", true
+		case journal.Refunded:
+			return "refund", true
+		case journal.Compensated:
+			return "compensation", true
+		}
+		return "", false
+	case m.MTI == 0x0200 && later.MTI == 0x0400 && later.STAN == m.STAN && later.Batch == m.Batch:
+		return "reversal", true
+	case m.MTI != 0 && m.MTI == later.MTI && later.STAN == m.STAN && later.Batch == m.Batch && later.Amount == m.Amount && m.Amount != 0:
+		return "repeat", true
+	}
+	return "", false
+}
+
+var relationWords = map[string]api.Text{
+	"original": {EN: "the message it is about", ZH: "所针对的报文"}, "reversal": {EN: "its reversal", ZH: "其冲正"}, "void": {EN: "its void", ZH: "其撤销"},
+	"refund": {EN: "its refund", ZH: "其退货"}, "repeat": {EN: "the same, sent again", ZH: "同一报文重发"}, "compensation": {EN: "its compensation", ZH: "其补偿"},
+}
+
+// incidentsOf are the incidents that name a message as evidence, and open ones in whose scope its terminal stands by name.
+func (d *desk) incidentsOf(m *sqlite.Judged) (ids []string) {
+	terminal := printableID(m.Terminal[:])
+	d.office.view(func(r *rooms) {
+		list := r.incident.Incidents()
+		for i := len(list) - 1; i >= 0 && len(ids) < mostIncident; i-- {
+			x := list[i]
+			if slices.Contains(x.Proof, m.Seq) || x.State != incident.Closed && terminal != "" && slices.Contains(x.Scope.Terminals, terminal) {
+				ids = append(ids, x.ID)
+			}
+		}
+	})
+	return ids
+}
+
+// shopTerminals remembers for a while which terminals each merchant has.
+type shopTerminals struct {
+	mu sync.Mutex // guards the fields below; held while they are made
+	at time.Time
+	of map[pos.MerchantID][]pos.TerminalID
+}
+
+// shopsAge is how old what is remembered may be.
+const shopsAge = 30 * time.Second
+
+// terminalsOfShop are a merchant's terminals, as they were within shopsAge.
+func (d *desk) terminalsOfShop(m pos.MerchantID) []pos.TerminalID {
+	d.shops.mu.Lock()
+	defer d.shops.mu.Unlock()
+	if d.shops.of == nil || time.Since(d.shops.at) > shopsAge {
+		d.shops.of, d.shops.at = map[pos.MerchantID][]pos.TerminalID{}, time.Now()
+		for _, t := range d.ledger.Terminals() {
+			d.shops.of[t.Merchant] = append(d.shops.of[t.Merchant], t.ID)
+		}
+	}
+	return slices.Clone(d.shops.of[m])
+}

@@ -1,0 +1,197 @@
+package main
+
+import (
+	"bytes"
+	"compress/flate"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"touchstone/explain"
+	"touchstone/explain/anatomy"
+	"touchstone/host"
+	"touchstone/iso8583"
+	"touchstone/pos"
+	"touchstone/secret"
+)
+
+// Bounds of what is kept of messages for people to look at. A masked anatomy takes some 2 KB when it is packed.
+const (
+	keptRefusals  = 4096
+	keptApprovals = 256
+	lentFrames    = 64                     // copies that wait to be masked
+	refusalRate   = 100                    // masked a second, at most; in a flood the others are not kept
+	approvalEvery = 250 * time.Millisecond // at most one sample
+)
+
+// samples keeps the newest messages taken apart and masked: refusals, and now and then one that was approved. A copy of a
+// message lives until it is masked, which is at once; nothing reaches a file, and a restart forgets all.
+type samples struct {
+	catalogue *explain.Catalogue
+	clock     func() pos.Instant
+	log       *slog.Logger
+	begun     pos.Instant
+	lent      chan *lentFrame
+	packer    *flate.Writer // run's own
+
+	mu      sync.Mutex // guards the fields below; held for microseconds
+	free    []*lentFrame
+	budget  bucket
+	sampled pos.Instant // when an approval was taken last
+	rings   [2]ring     // refusals, approvals
+	packed  map[uint64][]byte
+}
+
+// lentFrame is a copy of one message: secret.
+type lentFrame struct {
+	entry   uint64
+	refused bool
+	n       int
+	frame   [iso8583.MaxFrame]byte
+}
+
+// Format prints secret.Redacted for every verb.
+func (f *lentFrame) Format(w fmt.State, _ rune) { io.WriteString(w, secret.Redacted) }
+
+// ring is which entries are kept, in the order in which they came.
+type ring struct {
+	seqs []uint64
+	next int
+}
+
+// put takes an entry in and tells which one has to go, 0 none.
+func (r *ring) put(seq uint64, most int) (old uint64) {
+	if len(r.seqs) < most {
+		r.seqs = append(r.seqs, seq)
+		return 0
+	}
+	old, r.seqs[r.next] = r.seqs[r.next], seq
+	r.next = (r.next + 1) % most
+	return old
+}
+
+var _ host.Sampler = (*samples)(nil)
+
+func newSamples(c *explain.Catalogue, clock func() pos.Instant, log *slog.Logger) *samples {
+	s := &samples{catalogue: c, clock: clock, log: log, begun: clock(), lent: make(chan *lentFrame, lentFrames), packed: map[uint64][]byte{}}
+	s.packer, _ = flate.NewWriter(io.Discard, flate.BestSpeed) // the level is a valid one
+	for range lentFrames {
+		s.free = append(s.free, new(lentFrame))
+	}
+	return s
+}
+
+// Handed implements host.Sampler: it copies the message where the pace and the room allow.
+func (s *samples) Handed(entry uint64, refused bool, frame []byte) {
+	now := s.clock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.free) == 0 || len(frame) > iso8583.MaxFrame {
+		return
+	}
+	if refused {
+		if !s.budget.take(now.Sub(s.begun), refusalRate, 2*refusalRate) {
+			return
+		}
+	} else {
+		if now.Sub(s.sampled) < approvalEvery {
+			return
+		}
+		s.sampled = now
+	}
+	f := s.free[len(s.free)-1]
+	s.free = s.free[:len(s.free)-1]
+	f.entry, f.refused, f.n = entry, refused, copy(f.frame[:], frame)
+	s.lent <- f // there is room: no more are lent than it has
+}
+
+// run masks what is lent until ctx ends; copies that are left then are wiped.
+func (s *samples) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			for {
+				select {
+				case f := <-s.lent:
+					clear(f.frame[:f.n])
+				default:
+					return
+				}
+			}
+		case f := <-s.lent:
+			s.mask(f)
+		}
+	}
+}
+
+func (s *samples) mask(f *lentFrame) {
+	shown := anatomy.Masked(f.frame[:f.n], s.catalogue)
+	clear(f.frame[:f.n])
+	packed, err := s.pack(&shown)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.free = append(s.free, f)
+	if err != nil {
+		s.log.Error("a message could not be kept for showing", slog.Uint64("entry", f.entry), slog.String("error", err.Error()))
+		return
+	}
+	kind, most := 1, keptApprovals
+	if f.refused {
+		kind, most = 0, keptRefusals
+	}
+	if old := s.rings[kind].put(f.entry, most); old != 0 {
+		delete(s.packed, old)
+	}
+	s.packed[f.entry] = packed
+}
+
+// of is the anatomy of an entry's message; nil where it was not kept, or is forgotten.
+func (s *samples) of(entry uint64) *anatomy.Shown {
+	if s == nil {
+		return nil
+	}
+	s.mu.Lock()
+	packed := s.packed[entry]
+	s.mu.Unlock()
+	if packed == nil {
+		return nil
+	}
+	shown := new(anatomy.Shown)
+	if err := json.NewDecoder(flate.NewReader(bytes.NewReader(packed))).Decode(shown); err != nil {
+		s.log.Error("a kept message could not be read", slog.Uint64("entry", entry), slog.String("error", err.Error()))
+		return nil
+	}
+	return shown
+}
+
+// pack is the anatomy as deflated JSON; only run calls it.
+func (s *samples) pack(shown *anatomy.Shown) ([]byte, error) {
+	var b bytes.Buffer
+	s.packer.Reset(&b)
+	if err := json.NewEncoder(s.packer).Encode(shown); err != nil {
+		return nil, err
+	}
+	if err := s.packer.Close(); err != nil {
+		return nil, err
+	}
+	return bytes.Clone(b.Bytes()), nil
+}
+
+// startSamples keeps messages for showing from now on. Without the catalogue, which is compiled in, it keeps none.
+func (e *engine) startSamples(ctx context.Context) {
+	c, err := catalogueOnce()
+	if err != nil {
+		e.log.Error("messages are not kept for showing", slog.String("error", err.Error()))
+		return
+	}
+	e.samples = newSamples(c, e.clock, e.log)
+	e.line.Samples = e.samples
+	e.wait.Go(func() { e.samples.run(ctx) })
+}
+
+// catalogueOnce is the catalogue of explanations, read once in a process.
+var catalogueOnce = sync.OnceValues(explain.Load)

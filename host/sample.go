@@ -1,0 +1,26 @@
+package host
+
+import (
+	"touchstone/iso8583"
+	"touchstone/pos"
+)
+
+// Sampler is lent messages when their answers were handed over, so that people can be shown one taken apart. A message that
+// was only counted is not lent, nor is one of a reserved terminal. It is called on the goroutine that hands answers over: it
+// must neither block nor keep frame, but may copy.
+type Sampler interface {
+	// Handed lends TPDU, header and message as received, without LEN: secret. entry is the journal's, durable; refused tells
+	// that a proof did not hold.
+	Handed(entry uint64, refused bool, frame []byte)
+}
+
+// sample lends the message to the sampler.
+func (x *Exchange) sample() {
+	switch {
+	case x.line.Samples == nil || x.size < iso8583.EnvelopeSize || x.size > len(x.frame): // nothing was read since the last Wipe
+		return
+	case x.failed != pos.ResponseCode{} || x.suppressed || !x.receipt.MayAnswer() || x.canary():
+		return
+	}
+	x.line.Samples.Handed(x.receipt.Seq(), x.Refused(), x.frame[:x.size])
+}
