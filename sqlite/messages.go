@@ -13,7 +13,7 @@ import (
 
 // messageSchema lets the refusals of a terminal, and of a merchant, be read newest first without looking at the others.
 const messageSchema = `
-CREATE INDEX refusal_terminal ON refusal(terminal, seq);
+CREATE INDEX IF NOT EXISTS refusal_terminal ON refusal(terminal, seq);
 CREATE INDEX refusal_merchant ON refusal(merchant, seq);`
 
 // MessageQuery says which messages are listed, newest first. A zero field does not narrow.
