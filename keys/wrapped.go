@@ -18,9 +18,10 @@ const (
 	CardHash       Usage = 4 // HMAC-SHA-256 key for card numbers and fingerprints; 32 bytes
 	PINVerify      Usage = 5 // HMAC-SHA-256 key for PIN verification values; 32 bytes
 	SigningKey     Usage = 6 // private key of the certificate authority or of the TLS listener; P-256, 32 bytes
+	SecondFactor   Usage = 7 // secret of a person's one-time codes, RFC 6238; HMAC, 20 bytes
 )
 
-var usageNames = [...]string{"none", "TMK", "serial key", "working keys", "card hash key", "PIN verification key", "signing key"}
+var usageNames = [...]string{"none", "TMK", "serial key", "working keys", "card hash key", "PIN verification key", "signing key", "second factor"}
 
 // String is the usage's word.
 func (u Usage) String() string {
@@ -39,7 +40,7 @@ const (
 	DES      Cipher = 1 // 8 bytes
 	TDES     Cipher = 2 // 16 bytes
 	SM4      Cipher = 3 // 16 bytes
-	HMAC     Cipher = 4 // 32 bytes
+	HMAC     Cipher = 4 // 32 bytes, of a SecondFactor 20
 	P256     Cipher = 5 // a scalar of the curve, big-endian, 32 bytes; no block cipher, but its place is here
 )
 
@@ -115,6 +116,10 @@ func OfTerminal[T ~string | ~[]byte](id T) Owner { return Owner("terminal " + st
 
 // OfSerial is the owner of a device's serial-number key.
 func OfSerial[T ~string | ~[]byte](serial T) Owner { return Owner("serial " + string(serial)) }
+
+// OfSecond is the owner of the second factor of an account, OfSecondOffered of one that its person has not taken up yet.
+func OfSecond(account string) Owner        { return Owner("second factor of " + account) }
+func OfSecondOffered(account string) Owner { return Owner("second factor offered to " + account) }
 
 // Owners of the signing keys.
 const (

@@ -53,6 +53,9 @@ func checkPassphrase(p []byte, of *Account) error {
 	if period(plain) {
 		return bad("it repeats itself")
 	}
+	if common(plain) {
+		return bad("it is little more than one or two of the passwords that guessers try first")
+	}
 	words := []string{of.Name, of.Person, of.Organisation, of.FullName}
 	words = append(words, strings.FieldsFunc(of.Name+" "+of.FullName+" "+of.Organisation, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })...)
 	for _, w := range words {

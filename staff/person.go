@@ -49,6 +49,7 @@ type Account struct {
 	LastUsed     pos.Instant `json:"last_used,omitempty"`        // to the day; see Use
 	LastSigned   pos.Instant `json:"last_signed,omitempty"`      // the instant in the newest signature by Key
 	Left         pos.Instant `json:"left,omitempty"`             // when the person left; 0 works here
+	Invited      *Invitation `json:"invited,omitempty"`          // its person has still to choose a passphrase
 }
 
 // Hash is an Argon2id hash (RFC 9106) of a passphrase, with what is needed to compute it again. It is kept, and
@@ -97,7 +98,7 @@ func (a *Account) Check() error {
 		return errPrintable
 	case len(a.Roles) == 0:
 		return bad("want a role")
-	case a.Passphrase == nil && a.Key == nil:
+	case a.Passphrase == nil && a.Key == nil && a.Invited == nil:
 		return bad("want a passphrase or a key")
 	case a.Key != nil && len(a.Key) != ed25519.PublicKeySize:
 		return bad("want an Ed25519 public key of 32 bytes")

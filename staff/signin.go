@@ -116,5 +116,8 @@ func (s *State) Stamp(name string) string {
 	if a.Passphrase != nil {
 		sum.Write(a.Passphrase.Salt)
 	}
+	if f := s.seconds[name]; f != nil {
+		fmt.Fprintln(sum, f.Since)
+	}
 	return hex.EncodeToString(sum.Sum(nil)[:16])
 }

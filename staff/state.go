@@ -30,6 +30,7 @@ type State struct {
 
 	signIns     map[string]*SignIns    // by account
 	preferences map[string]*Preference // by account
+	seconds     map[string]*SecondFactor
 
 	apiKeys  map[string]*APIKey
 	apiKeyed int                 // the highest number of a key for programs
@@ -40,7 +41,7 @@ type State struct {
 func NewState() *State {
 	return &State{accounts: map[string]*Account{}, proposals: map[string]*Proposal{}, cashiers: map[string]*Cashier{},
 		trainings: map[string]*Training{}, passes: map[string]*trained{}, guidance: map[string]*Guidance{}, reviews: map[string]*Review{},
-		guesses: map[string]*Guesses{}, signIns: map[string]*SignIns{}, preferences: map[string]*Preference{}, policy: DefaultTerminalPasswords(), policies: 1,
+		guesses: map[string]*Guesses{}, signIns: map[string]*SignIns{}, preferences: map[string]*Preference{}, seconds: map[string]*SecondFactor{}, policy: DefaultTerminalPasswords(), policies: 1,
 		apiKeys: map[string]*APIKey{}, apiSums: map[[32]byte]string{}}
 }
 
@@ -62,6 +63,8 @@ func (s *State) Fold(seq uint64, c journal.Change) error {
 		return keep(s.guesses, c)
 	case NounSignIns:
 		return keep(s.signIns, c)
+	case NounSecondFactor:
+		return keep(s.seconds, c)
 	case NounPreference:
 		return keep(s.preferences, c)
 	case NounCashier:

@@ -150,6 +150,8 @@ func sizeOf(u keys.Usage, c keys.Cipher) int {
 	switch {
 	case u == keys.SigningKey && c == keys.P256:
 		return signingBytes
+	case u == keys.SecondFactor && c == keys.HMAC:
+		return secondBytes
 	case c != keys.DES && c != keys.TDES && c != keys.SM4, u == keys.SerialKey && c != keys.SM4:
 		return 0
 	case u == keys.WorkingSet:
