@@ -52,6 +52,7 @@ type Report struct {
 	Answer    string      `json:"answer,omitempty"` // why it was dismissed, for the reporter to read
 	Decided   string      `json:"decided_by,omitempty"`
 	DecidedAt pos.Instant `json:"decided_at,omitempty"`
+	Forgotten pos.Instant `json:"contact_deleted,omitempty"` // when the contact was: its digest stays, the file does not
 }
 
 // NextReport is the number of the next report, without its random end.

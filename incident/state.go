@@ -18,12 +18,13 @@ type State struct {
 	newest    map[string]uint64 // the entry that holds each incident's newest record
 	opened    int               // the highest number given
 
-	steps   map[string]map[int]*Step // by incident, number
-	clocks  map[string][]*Clock      // by incident, in the order of their rules' names
-	reports map[string]*Report
-	filed   int
-	waiting int    // reports in the queue
-	contact string // the age recipient of contacts, "" none
+	steps    map[string]map[int]*Step // by incident, number
+	clocks   map[string][]*Clock      // by incident, in the order of their rules' names
+	reports  map[string]*Report
+	byNumber map[int]*Report
+	filed    int
+	waiting  int    // reports in the queue
+	contact  string // the age recipient of contacts, "" none
 }
 
 // NewState is the room before any act. It panics when the data of this release is broken, which its tests exclude.
@@ -33,7 +34,7 @@ func NewState() *State {
 		panic("incident: " + err.Error())
 	}
 	return &State{data: data, incidents: map[string]*Incident{}, newest: map[string]uint64{}, steps: map[string]map[int]*Step{},
-		clocks: map[string][]*Clock{}, reports: map[string]*Report{}}
+		clocks: map[string][]*Clock{}, reports: map[string]*Report{}, byNumber: map[int]*Report{}}
 }
 
 // Fold takes one noun's newest record. Nouns of a later version are left alone. Folding the same record again
@@ -63,7 +64,7 @@ func (s *State) Fold(seq uint64, c journal.Change) error {
 			if r.State == Queued {
 				s.waiting++
 			}
-			s.reports[c.ID] = r
+			s.reports[c.ID], s.byNumber[numberOf(c.ID)] = r, r
 			s.filed = max(s.filed, numberOf(c.ID))
 		})
 	case NounRule:

@@ -220,3 +220,11 @@ func (s *State) Claims(incident string) (list []*Claim) {
 	}
 	return list
 }
+
+// ClaimNumbered is the claim of a number without its unguessable end, nil when there is none.
+func (s *State) ClaimNumbered(n int) *Claim {
+	if n < 1 || n > len(s.numbered) {
+		return nil
+	}
+	return s.claims[s.numbered[n-1]]
+}

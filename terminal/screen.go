@@ -77,7 +77,7 @@ func (t *Terminal) showIdle() {
 	if t.keys == nil {
 		state = wordsSignIn
 	}
-	t.show(t.say(state), t.cfg.Terminal.String(), t.say(wordsBatch)+" "+t.st.Batch.String(), t.Clock().Format("2006-01-02 15:04"))
+	t.show(t.say(state), t.cfg.Terminal.String(), t.say(wordsBatch)+" "+t.st.Batch.String(), t.idleLine())
 }
 
 // begin sets the heading of an operation.

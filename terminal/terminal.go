@@ -10,6 +10,7 @@ import (
 	"touchstone/paycrypto"
 	"touchstone/paycrypto/mac"
 	"touchstone/pos"
+	"touchstone/secret"
 )
 
 var (
@@ -37,12 +38,13 @@ type Terminal struct {
 	file      *file
 	st        *state
 	tmk       *paycrypto.Cipher
-	serialKey *mac.Key // nil for a terminal that has none
-	keys      *session // nil before the first sign-in
-	former    *session // the keys before those, only while a fault wants them
-	keep      bool     // keep the former keys
-	loggedIn  string   // whose password was proven since Open; "" nobody's
-	signedOff bool     // a probe has signed off and kept the keys
+	serialKey *mac.Key     // nil for a terminal that has none
+	checkKey  secret.Bytes // of check codes, 32 bytes; empty likewise
+	keys      *session     // nil before the first sign-in
+	former    *session     // the keys before those, only while a fault wants them
+	keep      bool         // keep the former keys
+	loggedIn  string       // whose password was proven since Open; "" nobody's
+	signedOff bool         // a probe has signed off and kept the keys
 
 	link    link
 	builder iso8583.Builder
@@ -110,7 +112,11 @@ func (t *Terminal) expand() (err error) {
 		return fmt.Errorf("%w: master key: wrong length for the sign-in code", ErrConfig)
 	}
 	if t.cfg.SerialKey.Len() > 0 {
-		t.cfg.SerialKey.Use(func(key []byte) { t.serialKey, err = mac.New(mac.UnionPayECBSM4, 0, key) })
+		t.cfg.SerialKey.Use(func(key []byte) {
+			t.serialKey, err = mac.New(mac.UnionPayECBSM4, 0, key)
+			made := paycrypto.CheckKey(key, string(t.cfg.Serial))
+			t.checkKey = secret.Take(made[:])
+		})
 	}
 	return err
 }
@@ -137,6 +143,7 @@ func (t *Terminal) wipeKeys() {
 	t.cfg.FormerTMK.Wipe()
 	t.tmk.Wipe()
 	t.serialKey.Wipe()
+	t.checkKey.Wipe()
 	t.dropSession()
 	t.former.wipe()
 	t.former = nil

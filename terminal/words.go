@@ -15,6 +15,10 @@ var (
 	wordsTrace   = Words{"凭证", "TRACE"}
 	wordsCode    = Words{"码", "CODE"}
 	wordsFailed  = Words{"交易失败", "FAILED"}
+
+	wordsCheckCode = Words{"核验", "CHECK"}
+	wordsCheck     = Words{"核验本终端", "CHECK THIS TERMINAL"}
+	wordsCheckFor  = Words{"每分钟更新", "NEW EVERY MINUTE"}
 )
 
 // titles are the names of the operations.

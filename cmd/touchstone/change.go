@@ -89,6 +89,7 @@ type change struct {
 
 	By       []credential `json:"by,omitempty"` // who asks; two where two people are needed and both are here
 	caller   *web.Caller  // who asks by the console or the interface, proven there; By is empty then
+	public   bool         // a stranger asks, at the public pages: a report or a claim
 	actors   []string     // the accounts that were proven, the proposer first; set where the change is applied
 	proposal string       // the proposal that was approved
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -61,8 +62,17 @@ func (c *demoCmd) Run(a *app) error {
 	if c.HTTP == "" {
 		c.HTTP = demoHTTP
 	}
+	if c.Public == "" {
+		c.Public = demoPublic
+	}
 	if c.PrintFixture {
-		return printFixture(a.stdout, c.TCP, c.TLS)
+		world := makeFixture(c.TCP, c.TLS)
+		if base, err := c.base(nil); err == nil && base != "" {
+			world.CheckURL = base
+		} else if c.Public != demoPublic {
+			world.CheckURL = "http://" + c.Public
+		}
+		return json.NewEncoder(a.stdout).Encode(world)
 	}
 	out := &flushing{w: a.stdout}
 	show, err := newLines(out, c.Lang, isTerminal(a.stdout) && a.getenv("NO_COLOR") == "")
@@ -158,7 +168,16 @@ func (c *demoCmd) play(a *app, e *engine, show *lines) error {
 		return errors.Join(err, ln.Close(), secure.Close())
 	}
 	defer endConsole()
-	s := &stage{link: link, linkTaken: consoleTaken, engine: e, show: show, data: c.Data, from: e.ledger.Durable() + 1, figures: e.address, figuresTaken: figuresTaken, rounds: make(chan *round, 1)}
+	publicLn, publicTaken, err := listenAnywhere(c.Public, func() (net.Listener, error) { return c.listenPublic(true) })
+	if err != nil {
+		return errors.Join(err, ln.Close(), secure.Close())
+	}
+	endPublic, err := e.servePublic(&c.publicFlags, &c.tlsFlags, publicLn)
+	if err != nil {
+		return errors.Join(err, ln.Close(), secure.Close())
+	}
+	defer endPublic()
+	s := &stage{publicTaken: publicTaken, link: link, linkTaken: consoleTaken, engine: e, show: show, data: c.Data, from: e.ledger.Durable() + 1, figures: e.address, figuresTaken: figuresTaken, rounds: make(chan *round, 1)}
 	if err := s.banner(ln.Addr().String(), secure.Addr().String(), taken, tlsTaken, c); err != nil {
 		return errors.Join(err, ln.Close(), secure.Close())
 	}
@@ -230,6 +249,7 @@ type stage struct {
 
 	link         string      // the console's, once
 	linkTaken    bool        // the address asked for was taken
+	publicTaken  bool        // likewise, of the public pages
 	figures      string      // address of metrics, health and readiness, "" for none
 	figuresTaken bool        // the address asked for was taken
 	rounds       chan *round // of the canary, to be shown
@@ -266,6 +286,7 @@ func (s *stage) banner(tcp, tls string, taken, tlsTaken bool, c *demoCmd) error 
 	fmt.Fprintf(&b, "  %s tls %s%s\n", pad("", 11), tls, l.taken(tlsTaken, c.TLS))
 	fmt.Fprintf(&b, "  %s https://%s\n", pad(l.two("reports", "健康上报"), 11), c.HTTPS)
 	fmt.Fprintf(&b, "  %s %s%s\n", pad(l.two("console", "控制台"), 11), fmt.Sprintf(l.two("%s   (this link works once)", "%s   (此链接仅可使用一次)"), s.link), l.taken(s.linkTaken, c.HTTP))
+	fmt.Fprintf(&b, "  %s %s%s\n", pad(l.two("check page", "核验页"), 11), s.engine.checkURL(), l.taken(s.publicTaken, c.Public))
 	fmt.Fprintf(&b, "  %s %s\n", pad(l.two("in here", "此处"), 11), fmt.Sprintf(l.two("%d shops, %d terminals, %d visitors for your own client", "%d 家商户, %d 台终端, %d 台访客终端供您自己的客户端使用"), sampleShops, own, guests))
 	fmt.Fprintf(&b, "  %s %s\n", pad(l.two("keys", "密钥"), 11), l.two("published, for tests only; single DES is accepted here", "已公开, 仅供测试; 此处接受单倍长 DES"))
 	s.figuresLine(&b, c)

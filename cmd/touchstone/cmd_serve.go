@@ -49,6 +49,7 @@ type hostFlags struct {
 	gradeFlags
 	httpsFlags
 	consoleFlags
+	publicFlags
 	canaryFlags
 	boundFlags
 	guardFlags
@@ -252,6 +253,15 @@ func (c *serveCmd) serve(a *app, e *engine, log *slog.Logger) error {
 	}
 	defer endConsole()
 	_ = link
+	publicLn, err := c.listenPublic(e.test)
+	if err != nil {
+		return errors.Join(err, ln.Close(), closeListener(tlsLn))
+	}
+	endPublic, err := e.servePublic(&c.publicFlags, &c.tlsFlags, publicLn)
+	if err != nil {
+		return errors.Join(err, ln.Close(), closeListener(tlsLn))
+	}
+	defer endPublic()
 	secureCtx, endSecure := context.WithCancel(a.ctx)
 	doors, wait, err := e.secure(secureCtx, &c.tlsFlags, tlsLn)
 	if err != nil {
@@ -261,7 +271,7 @@ func (c *serveCmd) serve(a *app, e *engine, log *slog.Logger) error {
 	defer wait()
 	defer endSecure()
 	n := e.ledger.Counts()
-	log.Info("serving", slog.String("tcp", ln.Addr().String()), slog.String("tls", addressOrNone(tlsLn)), slog.String("https", addressOrNone(httpsLn)), slog.String("http", addressOrNone(consoleLn)), slog.String("data", c.Data), slog.Bool("test", e.test),
+	log.Info("serving", slog.String("tcp", ln.Addr().String()), slog.String("tls", addressOrNone(tlsLn)), slog.String("https", addressOrNone(httpsLn)), slog.String("http", addressOrNone(consoleLn)), slog.String("public", addressOrNone(publicLn)), slog.String("data", c.Data), slog.Bool("test", e.test),
 		slog.Int("terminals", n.Terminals), slog.Int("merchants", n.Merchants), slog.Uint64("journal", e.ledger.Durable()), slog.String("observe", e.address))
 	canaryCtx, endCanary := context.WithCancel(a.ctx)
 	defer endCanary()

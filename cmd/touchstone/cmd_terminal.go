@@ -36,6 +36,7 @@ type terminalCmd struct {
 	Place          string        `name:"place" help:"Report that the terminal stands here (tag A5): degrees north, degrees east, such as 31.230400,121.473700." placeholder:"LAT,LON"`
 	KeyLoad        uint32        `name:"key-load" help:"Count of key loadings; a higher one than the last unlocks a tampered terminal." placeholder:"N"`
 	TLS            bool          `name:"tls" help:"Speak TLS with a terminal of the fixture that has no certificate; one that has always does."`
+	CheckURL       string        `name:"check-url" help:"Base address of the check page, of check-code. Default: the fixture's." placeholder:"URL"`
 	Timeout        time.Duration `help:"How long to wait for an answer." default:"30s"`
 	JSON           bool          `name:"json" help:"One JSON object a message in place of screens and lines."`
 	Actions        []string      `arg:"" optional:"" help:"What to do, in order. Default: sign-in sale 18.50"`
@@ -55,6 +56,7 @@ The exit code is 0 when the last message was approved, else 1.
   touchstone terminal --fixture fixture.json sale 88.00 void last settle
   touchstone terminal --fixture fixture.json --card 1 --json balance sale 5.00 reverse-last
   touchstone terminal --fixture fixture.json --fault altered-amount
+  touchstone terminal --fixture fixture.json check-code
   touchstone terminal --config shop.toml --pin-file pin.txt sign-in balance
   touchstone terminal --fixture fixture.json --state clone --copy-of ~/.cache/touchstone/terminals --from 127.0.0.66 sign-in sale 5.00
 
@@ -64,6 +66,7 @@ Faults, by what they go against (--faults says of each what it does, what the ho
 A TOML file: host, terminal_id, merchant_id, sign_in_code, mac, tmk_file, serial, serial_key_file, network_licence, device_type,
 app_version, operator, password_policy_file, seal_track, send_pan, key_load, card_file; for TLS tls_ca_file, tls_server_name, certificate_file, key_file. Key files hold hexadecimal digits, a card file one card as the fixture has it.
 certificate-request, alone, makes the private key of key_file where there is none and prints the request for a certificate.
+check-code, alone, shows the code of this minute that the check page asks for, and the QR code of the terminal's label.
 A tampered terminal locks for good: a higher key_load, or --key-load, says that new keys were loaded.`
 }
 
@@ -71,6 +74,9 @@ A tampered terminal locks for good: a higher key_load, or --key-load, says that 
 func (c *terminalCmd) Run(a *app) error {
 	if len(c.Actions) == 1 && c.Actions[0] == certificateRequest {
 		return c.request(a)
+	}
+	if len(c.Actions) == 1 && c.Actions[0] == checkCodeAction {
+		return c.checkCode(a)
 	}
 	if c.Faults {
 		return writeFaults(a.stdout)

@@ -20,6 +20,7 @@ type terminalSetup struct {
 	card   terminal.Card
 
 	model, hardware string // of the device; "" is not known
+	checkURL        string // base address of the check page; "" is not known
 
 	second *terminalEntry // of faults that take a second terminal; nil none
 }
@@ -58,6 +59,7 @@ type terminalFixture struct {
 		TCP string `json:"tcp"`
 		TLS string `json:"tls"`
 	} `json:"listen"`
+	CheckURL  string          `json:"check_url"`
 	TLSCA     string          `json:"tls_ca"`
 	Terminals []terminalEntry `json:"terminals"`
 
@@ -165,7 +167,7 @@ func (c *terminalCmd) fromFixture(a *app) (terminalSetup, error) {
 	if s.config, err = fixture.Terminals[chosen].config(); err != nil {
 		return terminalSetup{}, fmt.Errorf("read fixture: %w", err)
 	}
-	s.config.Host = fixture.Listen.TCP
+	s.config.Host, s.checkURL = fixture.Listen.TCP, fixture.CheckURL
 	s.second = fixture.second(chosen, c.Second)
 	s.model, s.hardware = fixture.Terminals[chosen].Model, fixture.Terminals[chosen].Hardware
 	if len(fixture.Policy) > 0 {

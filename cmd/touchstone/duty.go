@@ -184,6 +184,10 @@ func (e *engine) admit(ctx context.Context, c *change) (told changed, proposed b
 	}
 	var staffed bool
 	e.office.view(func(r *rooms) { staffed = len(r.staff.Accounts()) > 0 })
+	if c.public && (c.Report != nil || c.Claim != nil) {
+		c.actors = []string{setupActor} // nobody's account: both rules name the consumer
+		return changed{}, false, nil
+	}
 	if len(c.By) == 0 && c.caller == nil {
 		if d.own || d.free && (e.test || !staffed) || c.Account != nil && !staffed {
 			c.actors = []string{setupActor}

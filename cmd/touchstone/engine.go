@@ -102,6 +102,7 @@ type engine struct {
 	pasts     pasts                      // the rooms as they were, a few
 	canary    atomic.Pointer[canaryHand] // the built-in canary, nil when there is none
 	witnesses []string                   // files outside the data directory
+	public    atomic.Pointer[string]     // base address of the public pages while they are served
 	probes    atomic.Int64               // refusals of the laboratory's run that the flood limit lets be
 
 	stopIneffective bool // policy: sales that rest on a proof found ineffective stop

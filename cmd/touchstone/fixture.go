@@ -234,7 +234,8 @@ type printedFixture struct {
 		TCP string `json:"tcp"`
 		TLS string `json:"tls"`
 	} `json:"listen"`
-	TLSCA     string            `json:"tls_ca"` // PEM; published, trust it nowhere
+	CheckURL  string            `json:"check_url"` // base address of the check page
+	TLSCA     string            `json:"tls_ca"`    // PEM; published, trust it nowhere
 	Terminals []printedTerminal `json:"terminals"`
 	// TLSTerminals are apart from Terminals because they are heard over TLS only.
 	TLSTerminals []printedTerminal `json:"tls_terminals"`
@@ -270,6 +271,7 @@ type printedCard struct {
 
 func makeFixture(tcp, tls string) (f printedFixture) {
 	f.Listen.TCP, f.Listen.TLS = tcp, tls
+	f.CheckURL = "http://" + demoPublic
 	f.TLSCA = string(authority.PEM(publishedRoot().Raw))
 	for _, t := range visitors() {
 		printed := printedTerminal{
