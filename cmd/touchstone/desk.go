@@ -23,7 +23,7 @@ type desk struct{ *engine }
 // newDesk gathers the ports.
 func newDesk(e *engine) *api.Desk {
 	d := &desk{e}
-	return &api.Desk{Merchants: d, Acts: d, Figures: d, Live: d, Journal: d}
+	return &api.Desk{Merchants: d, Acts: d, Figures: d, Live: d, Journal: d, FleetBooks: fleetBooks(d)}
 }
 
 var (

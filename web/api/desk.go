@@ -14,6 +14,7 @@ type Desk struct {
 	Figures   Figures
 	Live      Live
 	Journal   Journal
+	FleetBooks
 }
 
 // Mount registers every operation.
@@ -22,6 +23,7 @@ func (a *API) Mount(d *Desk) {
 	a.figures(d)
 	a.live(d)
 	a.journal(d)
+	a.fleet(d)
 }
 
 // Done is what an act tells.
