@@ -1,9 +1,11 @@
 package fleet
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"touchstone/journal"
 	"touchstone/pos"
@@ -23,7 +25,20 @@ type policyRecord struct {
 type permitState struct {
 	policy   *Policy // nil: the built-in one
 	policies int     // set so far
+
+	versions []PolicyVersion // each that was set, the oldest first
 }
+
+// PolicyVersion is a policy that was put in force.
+type PolicyVersion struct {
+	ID, Name string
+	Text     string // TOML
+	At       pos.Instant
+	Entry    uint64 // the journal's, which names the people
+}
+
+// Policies lists the policies that were put in force, the oldest first; the last is in force.
+func (s *permitState) Policies() []PolicyVersion { return slices.Clone(s.versions) }
 
 // Policy is the policy in force, nil for the built-in one.
 func (s *permitState) Policy() *Policy { return s.policy }
@@ -33,12 +48,13 @@ func (s *permitState) foldPolicy(seq uint64, c journal.Change) error {
 	if _, err := fmt.Sscanf(c.ID, "PPL-%d", &n); err != nil || n < 1 {
 		return fmt.Errorf("%w: %q is no number of one", ErrPolicy, c.ID)
 	}
-	if s.policies = max(s.policies, n); s.policy != nil && seq < s.policy.Entry {
-		return nil
-	}
 	var r policyRecord
 	if err := json.Unmarshal(c.Record, &r); err != nil {
 		return fmt.Errorf("%w: %s cannot be read", ErrPolicy, c.ID)
+	}
+	s.keepVersion(PolicyVersion{ID: c.ID, Name: r.Name, Text: r.Text, At: r.At, Entry: seq})
+	if s.policies = max(s.policies, n); s.policy != nil && seq < s.policy.Entry {
+		return nil
 	}
 	p, err := ParsePolicy([]byte(r.Text))
 	if err != nil {
@@ -47,6 +63,14 @@ func (s *permitState) foldPolicy(seq uint64, c journal.Change) error {
 	p.ID, p.Entry = c.ID, seq
 	s.policy = p
 	return nil
+}
+
+// keepVersion keeps a policy in the order of the entries; one that is known already is not kept twice.
+func (s *permitState) keepVersion(v PolicyVersion) {
+	at, known := slices.BinarySearchFunc(s.versions, v.Entry, func(x PolicyVersion, entry uint64) int { return cmp.Compare(x.Entry, entry) })
+	if !known {
+		s.versions = slices.Insert(slices.Clone(s.versions), at, v)
+	}
 }
 
 // SetPolicy puts a policy in force for the whole data directory. A text that is no policy, whose own tests do not

@@ -112,6 +112,9 @@ type engine struct {
 	failed chan error // the first failure of the committer; final
 	dead   atomic.Bool
 	scrub  *scrub // nil: none
+
+	census   *census         // figures for which every terminal is looked at
+	reported *reportedPlaces // where terminals said last that they are, fed by the watch
 }
 
 // isTestDirectory tells whether a data directory was made with published keys.
@@ -255,12 +258,17 @@ func (e *engine) start(o engineOptions) error {
 	e.detector = newDetector(e.factsOf, e.office.rooms.incident.Data().Rules)
 	e.failures = newFailures(e.failureFacts)
 	e.clones = newCloneWatch()
+	e.census, e.reported = newCensus(o.log, e.clock), newReportedPlaces()
+	for range figureWorkers {
+		e.wait.Go(func() { e.census.run(ctx) })
+	}
 	e.now = newNowRoom(ctx, e)
 	e.estate = newEstateKeeper(e)
 	e.watch.also = func(entry journal.Entry) {
 		e.detector.fold(entry)
 		e.failures.fold(entry)
 		e.clones.fold(entry)
+		e.reported.fold(entry)
 		e.now.pulse.fold(entry)
 		e.estate.fold(entry)
 	}

@@ -336,6 +336,11 @@ func changesOf(axis string, table *[grade.Levels][grade.Levels]int) (list []leve
 
 // grades answers in the host.
 func (e *engine) grades(ctx context.Context, q *gradeQuery) (*gradeAnswer, error) {
+	return e.gradesPaced(ctx, q, ctx.Err)
+}
+
+// gradesPaced is grades with a rest between steps: pace is called after each, and its error ends the count.
+func (e *engine) gradesPaced(_ context.Context, q *gradeQuery, pace func() error) (*gradeAnswer, error) {
 	w := &gradeWorld{now: e.clock(), merchant: func(id pos.MerchantID) *registry.Merchant {
 		m, err := e.ledger.Merchant(id)
 		if err != nil {
@@ -363,7 +368,7 @@ func (e *engine) grades(ctx context.Context, q *gradeQuery) (*gradeAnswer, error
 			if from == 0 {
 				break
 			}
-			err = errors.Join(err, ctx.Err())
+			err = errors.Join(err, pace())
 		}
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"touchstone/fleet"
+	"touchstone/ledger"
 	"touchstone/pos"
 	"touchstone/releases"
 	"touchstone/sqlite"
@@ -144,6 +145,11 @@ func (e *engine) exportAdvisory(q *updatesQuery) ([]byte, error) {
 
 // radius is what an advisory touches, and what was sold there since midnight.
 func (e *engine) radius(ctx context.Context, q *updatesQuery) (*radiusAnswer, error) {
+	return e.radiusPaced(ctx, q, pos.MerchantID{}, ctx.Err)
+}
+
+// radiusPaced is radius with a rest between steps; of one shop where one is named.
+func (e *engine) radiusPaced(ctx context.Context, q *updatesQuery, of pos.MerchantID, pace func() error) (*radiusAnswer, error) {
 	var a *fleet.Advisory
 	e.office.view(func(r *rooms) { a = r.fleet.Advisory(q.ID) })
 	if a == nil {
@@ -155,26 +161,26 @@ func (e *engine) radius(ctx context.Context, q *updatesQuery) (*radiusAnswer, er
 	if err != nil {
 		return nil, err
 	}
-	places := e.places()
 	answer := &radiusAnswer{Advisory: q.ID, Since: since, Shops: []reachedShop{}, Listed: []reachedTerminal{}}
 	for _, s := range sold {
 		answer.All.Sales, answer.All.Amount = answer.All.Sales+s.Sales, answer.All.Amount+s.Amount
 	}
 	shops := map[pos.MerchantID]*reachedShop{}
 	limit := min(cmp.Or(q.Limit, maxReached), maxReached)
-	e.office.view(func(r *rooms) {
-		r.fleet.Radius(a, places, func(x fleet.Reached) {
-			s := sold[x.Terminal]
-			answer.take(x, s, limit)
-			shop := shops[x.Merchant]
-			if shop == nil {
-				shop = &reachedShop{Merchant: x.Merchant.String()}
-				shops[x.Merchant] = shop
-			}
-			shop.Terminals++
-			shop.Sales.Sales, shop.Sales.Amount = shop.Sales.Sales+s.Sales, shop.Sales.Amount+s.Amount
-		})
+	err = e.eachReached(a, of, pace, func(x fleet.Reached) {
+		s := sold[x.Terminal]
+		answer.take(x, s, limit)
+		shop := shops[x.Merchant]
+		if shop == nil {
+			shop = &reachedShop{Merchant: x.Merchant.String()}
+			shops[x.Merchant] = shop
+		}
+		shop.Terminals++
+		shop.Sales.Sales, shop.Sales.Amount = shop.Sales.Sales+s.Sales, shop.Sales.Amount+s.Amount
 	})
+	if err != nil {
+		return nil, err
+	}
 	for id, shop := range shops {
 		if m, err := e.ledger.Merchant(id); err == nil {
 			shop.Name = m.Name
@@ -183,6 +189,30 @@ func (e *engine) radius(ctx context.Context, q *updatesQuery) (*radiusAnswer, er
 	}
 	answer.sort()
 	return answer, nil
+}
+
+// reachStep is how many terminals are held against an advisory while the rooms are held.
+const reachStep = 4096
+
+// eachReached calls f with every terminal, of one shop where one is named, that an advisory touches. The rooms are held
+// for a step at a time, and pace is called between two.
+func (e *engine) eachReached(a *fleet.Advisory, of pos.MerchantID, pace func() error, f func(fleet.Reached)) error {
+	places := make([]fleet.Place, 0, reachStep)
+	for from := 0; ; {
+		places = places[:0]
+		next := e.ledger.EachPermitted(from, reachStep, func(p ledger.Permitted) {
+			if !p.Terminal.Canary && p.Device != nil && (of == (pos.MerchantID{}) || of == p.Terminal.Merchant) {
+				places = append(places, fleet.Place{Terminal: p.Terminal.ID, Merchant: p.Terminal.Merchant, Device: p.Device})
+			}
+		})
+		e.office.view(func(r *rooms) { r.fleet.Radius(a, places, f) })
+		if err := pace(); err != nil {
+			return err
+		}
+		if from = next; from == 0 {
+			return nil
+		}
+	}
 }
 
 func (a *radiusAnswer) take(x fleet.Reached, s sqlite.Sold, limit int) {
@@ -209,30 +239,36 @@ func (a *radiusAnswer) sort() {
 }
 
 // askCampaigns lists campaigns, or tells how one stands: counted now, not as it was noted last.
-func (e *engine) askCampaigns(_ context.Context, q *updatesQuery, answer updatesAnswer) (updatesAnswer, error) {
-	places := e.places()
+func (e *engine) askCampaigns(ctx context.Context, q *updatesQuery, answer updatesAnswer) (updatesAnswer, error) {
+	return e.askCampaignsPaced(q, answer, ctx.Err)
+}
+
+// askCampaignsPaced is askCampaigns with a rest between steps.
+func (e *engine) askCampaignsPaced(q *updatesQuery, answer updatesAnswer, pace func() error) (updatesAnswer, error) {
+	var a *fleet.Advisory
 	e.office.view(func(r *rooms) {
 		for _, c := range r.fleet.Campaigns() {
 			if q.ID == "" || q.ID == c.ID {
 				answer.Campaigns = append(answer.Campaigns, *c)
 			}
 		}
-		if q.ID == "" || len(answer.Campaigns) == 0 {
-			return
+		if q.ID != "" && len(answer.Campaigns) > 0 {
+			a, answer.BurnDown = r.fleet.Advisory(answer.Campaigns[0].Advisory), slices.Clone(r.fleet.BurnDownOf(q.ID))
 		}
-		a := r.fleet.Advisory(answer.Campaigns[0].Advisory)
-		var left fleet.Tally
-		r.fleet.Radius(a, places, func(x fleet.Reached) {
-			left.Take(x)
-			if len(answer.Terminals) < maxReached {
-				answer.Terminals = append(answer.Terminals, reachedOf(x, sqlite.Sold{}))
-			}
-		})
-		answer.Left, answer.BurnDown = &left, slices.Clone(r.fleet.BurnDownOf(q.ID))
 	})
 	if q.ID != "" && len(answer.Campaigns) == 0 {
 		return answer, fmt.Errorf("%w: there is no %.20s", fleet.ErrCampaign, q.ID)
 	}
+	if a == nil {
+		return answer, nil
+	}
+	answer.Left = new(fleet.Tally)
+	err := e.eachReached(a, pos.MerchantID{}, pace, func(x fleet.Reached) {
+		answer.Left.Take(x)
+		if len(answer.Terminals) < maxReached {
+			answer.Terminals = append(answer.Terminals, reachedOf(x, sqlite.Sold{}))
+		}
+	})
 	slices.SortFunc(answer.Terminals, func(x, y reachedTerminal) int { return cmp.Compare(x.Terminal, y.Terminal) })
-	return answer, nil
+	return answer, err
 }

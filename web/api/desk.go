@@ -17,6 +17,7 @@ type Desk struct {
 	Transactions Transactions
 	Clones       Clones
 	Find         Find
+	FleetBooks
 }
 
 // Mount registers every operation.
@@ -27,6 +28,7 @@ func (a *API) Mount(d *Desk) {
 	a.journal(d)
 	a.transactions(d)
 	a.clones(d)
+	a.fleet(d)
 }
 
 // Done is what an act tells.

@@ -1,0 +1,244 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"touchstone/fleet"
+	"touchstone/ledger"
+	"touchstone/pos"
+	"touchstone/web"
+	"touchstone/web/api"
+)
+
+var _ api.CareBook = (*desk)(nil)
+
+// Bounds of lists of inspections.
+const (
+	dueKept   = 5_000 // of each tab, the earliest
+	dueListed = 200
+	dueStep   = 512 // devices looked at while the rooms are held
+	dueFar    = 400 * 24 * time.Hour
+
+	maxInspectionsSeen = 100_000 // of those that were made, for one page
+)
+
+// dueFigure is when deployed devices are to be inspected.
+type dueFigure struct {
+	deployed, never int
+	overdue         int
+	lists           dueLists
+	ahead           []int32 // upcoming by the day from now, at most dueFar
+}
+
+type dueLists struct{ overdue, upcoming []fleet.Due }
+
+// keepEarliest keeps the earliest of a list that grows, and lets it grow to twice what is kept before it is sorted.
+func keepEarliest(list []fleet.Due, d fleet.Due) []fleet.Due {
+	if list = append(list, d); len(list) >= 2*dueKept {
+		return earliest(list)
+	}
+	return list
+}
+
+func earliest(list []fleet.Due) []fleet.Due {
+	slices.SortFunc(list, func(a, b fleet.Due) int {
+		return cmp.Or(truth(b.Failed)-truth(a.Failed), cmp.Compare(a.Due, b.Due), slices.Compare(a.Terminal[:], b.Terminal[:]))
+	})
+	return list[:min(len(list), dueKept)]
+}
+
+// countDue looks at every deployed device, of one shop or of all.
+func (e *engine) countDue(_ context.Context, pace func() error, shop pos.MerchantID) (*dueFigure, error) {
+	f := &dueFigure{ahead: make([]int32, int(dueFar/(24*time.Hour))+1)}
+	ids := make([]pos.TerminalID, 0, dueStep)
+	for from := 0; ; {
+		ids = ids[:0]
+		next := e.ledger.EachPermitted(from, dueStep, func(p ledger.Permitted) {
+			if shop == (pos.MerchantID{}) || p.Terminal.Merchant == shop {
+				ids = append(ids, p.Terminal.ID)
+			}
+		})
+		now := e.clock()
+		e.office.view(func(r *rooms) {
+			for _, id := range ids {
+				if d, ok := r.fleet.DueOf(id, now); ok {
+					f.take(d, now)
+				}
+			}
+		})
+		if err := pace(); err != nil {
+			return nil, err
+		}
+		if from = next; from == 0 {
+			break
+		}
+	}
+	f.lists = dueLists{earliest(f.lists.overdue), earliest(f.lists.upcoming)}
+	return f, nil
+}
+
+func (f *dueFigure) take(d fleet.Due, now pos.Instant) {
+	f.deployed++
+	if d.Last == "" {
+		f.never++
+	}
+	if d.Overdue || d.Failed {
+		f.overdue++
+		f.lists.overdue = keepEarliest(f.lists.overdue, d)
+		return
+	}
+	if day := int(d.Due.Sub(now) / (24 * time.Hour)); day < len(f.ahead) {
+		f.ahead[day]++
+		f.lists.upcoming = keepEarliest(f.lists.upcoming, d)
+	}
+}
+
+// Inspections implements api.CareBook.
+func (d *desk) Inspections(ctx context.Context, who *web.Caller, q *api.InspectionsQuery) (api.Inspections, error) {
+	shop, err := ownShop(who, q.Merchant)
+	if err != nil {
+		return api.Inspections{}, err
+	}
+	f, counted, err := figureOf(ctx, d.census, "due/"+shop.String(), figureLife, func(ctx context.Context, pace func() error) (*dueFigure, error) { return d.countDue(ctx, pace, shop) })
+	if err != nil {
+		return api.Inspections{}, err
+	}
+	a := api.Inspections{Counted: counted, Overdue: f.overdue, Never: f.never, Deployed: f.deployed, Due: []api.InspectionDue{}, Done: []api.Inspection{}}
+	days := cmp.Or(q.Days, 30)
+	for _, n := range f.ahead[:min(days, len(f.ahead))] {
+		a.Upcoming += int(n)
+	}
+	until := d.clock().Add(time.Duration(days) * 24 * time.Hour)
+	switch q.Tab {
+	case "done", "findings":
+		return a, d.inspected(ctx, q, shop, &a)
+	case "upcoming":
+		for i := range f.lists.upcoming {
+			if x := &f.lists.upcoming[i]; x.Due < until {
+				a.Due = append(a.Due, d.dueOf(x))
+			}
+			if len(a.Due) == dueListed {
+				break
+			}
+		}
+		a.More = a.Upcoming - len(a.Due)
+	default:
+		for i := range first(f.lists.overdue, dueListed) {
+			a.Due = append(a.Due, d.dueOf(&f.lists.overdue[i]))
+		}
+		a.More = a.Overdue - len(a.Due)
+	}
+	return a, nil
+}
+
+// inspected adds the inspections that were made, the newest first.
+func (d *desk) inspected(ctx context.Context, q *api.InspectionsQuery, shop pos.MerchantID, a *api.Inspections) error {
+	var list []fleet.Inspection
+	err := d.roomsAsOf(ctx, &q.AsOf, func(r *rooms) {
+		r.fleet.NewestInspections(maxInspectionsSeen, func(i *fleet.Inspection) bool {
+			switch {
+			case shop != (pos.MerchantID{}) && i.Merchant != shop, q.Tab == "findings" && i.Passed:
+			case len(list) == dueListed:
+				a.More = 1
+				return false
+			default:
+				list = append(list, *i)
+			}
+			return true
+		})
+	})
+	for i := range list {
+		a.Done = append(a.Done, d.inspectionOf(&list[i]))
+	}
+	return err
+}
+
+func (d *desk) dueOf(x *fleet.Due) api.InspectionDue {
+	out := api.InspectionDue{Serial: string(x.Serial), Terminal: x.Terminal.String(), Address: x.Address, Site: string(x.Site), Risk: string(x.Risk), Due: x.Due.Time(), Last: x.Last,
+		Failed: x.Failed, Overdue: x.Overdue}
+	if t, err := d.ledger.Terminal(x.Terminal); err == nil {
+		out.Merchant, out.Shop = t.Merchant.String(), d.shopName(t.Merchant)
+	}
+	return out
+}
+
+func (d *desk) inspectionOf(i *fleet.Inspection) api.Inspection {
+	out := api.Inspection{ID: i.ID, Serial: string(i.Serial), Model: i.Model, Passed: i.Passed, Findings: []api.InspectionFinding{}, Quarantined: i.Quarantined, Inspector: i.Inspector, Note: i.Note,
+		Photographs: len(i.Photographs), At: i.At.Time(), Due: i.Due.Time(), Entry: i.Entry}
+	if i.Terminal != (pos.TerminalID{}) {
+		out.Terminal = i.Terminal.String()
+	}
+	if i.Merchant != (pos.MerchantID{}) {
+		out.Merchant, out.Shop = i.Merchant.String(), d.shopName(i.Merchant)
+	}
+	words := map[string]api.Label{}
+	d.office.view(func(r *rooms) {
+		for _, item := range r.fleet.Checklist().Items {
+			words[item.ID] = api.Label{EN: item.EN, ZH: item.ZH}
+		}
+	})
+	for _, x := range i.Findings {
+		said, known := words[x.Item]
+		if !known {
+			said = same(strings.ReplaceAll(x.Item, "_", " "))
+		}
+		out.Findings = append(out.Findings, api.InspectionFinding{Item: x.Item, Label: said, Presented: x.Presented, Expected: x.Expected, Alarm: x.Alarm})
+	}
+	return out
+}
+
+// Inspection implements api.CareBook.
+func (d *desk) Inspection(_ context.Context, who *web.Caller, id string) (api.Inspection, error) {
+	var found *fleet.Inspection
+	d.office.view(func(r *rooms) {
+		if i := r.fleet.Inspection(id); i != nil && who.Sees(i.Merchant) {
+			copied := *i
+			found = &copied
+		}
+	})
+	if found == nil {
+		return api.Inspection{}, api.NotFound()
+	}
+	return d.inspectionOf(found), nil
+}
+
+// Checklist implements api.CareBook.
+func (d *desk) Checklist(context.Context, *web.Caller) (api.Checklist, error) {
+	a := api.Checklist{Items: []api.ChecklistItem{}}
+	d.office.view(func(r *rooms) {
+		list := r.fleet.Checklist()
+		a.Version = list.Version
+		for _, i := range list.Items {
+			a.Items = append(a.Items, api.ChecklistItem{ID: i.ID, Kind: i.Kind, Label: api.Label{EN: i.EN, ZH: i.ZH}, Alarm: i.Alarm})
+		}
+	})
+	return a, nil
+}
+
+// ownShop is whose things are asked for: of a merchant's people their own shop, whatever they name; zero is all.
+func ownShop(who *web.Caller, named string) (m pos.MerchantID, err error) {
+	if named != "" {
+		if m, err = pos.ParseMerchantID(named); err != nil {
+			return m, api.NotFound()
+		}
+	}
+	if !who.Merchant() {
+		return m, nil
+	}
+	if named != "" && m != who.Shop {
+		return m, api.NotFound()
+	}
+	return who.Shop, nil
+}
+
+// shopName is a shop's name, "" where it is not registered.
+func (e *engine) shopName(id pos.MerchantID) string {
+	if m, err := e.ledger.Merchant(id); err == nil {
+		return m.Name
+	}
+	return ""
+}

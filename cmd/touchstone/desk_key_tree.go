@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"touchstone/explain"
+	"touchstone/keys"
+	"touchstone/ledger"
+	"touchstone/pos"
+	"touchstone/registry"
+	"touchstone/sqlite"
+	"touchstone/web"
+	"touchstone/web/api"
+)
+
+// keyDays is how many days of sales are said to have rested on a key.
+const keyDays = 30
+
+// soldLife is how old the sum of all sales of keyDays may be.
+const soldLife = 10 * time.Minute
+
+// moduleKeys are the module's own: its master keys, term by term, and what the keyring and the authority hold.
+func (d *desk) moduleKeys() []api.KeyRecord {
+	list := []api.KeyRecord{}
+	current, terms, open := d.module.Terms()
+	if !open {
+		return list
+	}
+	for i := len(terms) - 1; i >= 0; i-- {
+		state := "in_force"
+		if terms[i] != current {
+			state = "former"
+		}
+		list = append(list, api.KeyRecord{ID: keyPrefix + keyModule + "master_" + strconv.FormatUint(uint64(terms[i]), 10), Usage: "master key", Label: api.Label{EN: "module master key", ZH: "模块主密钥"},
+			Algorithm: "AES-256", Owner: string(keys.OfModule), State: state, Term: terms[i]})
+	}
+	for _, x := range []struct {
+		name  string
+		usage keys.Usage
+	}{{"card", keys.CardHash}, {"pin", keys.PINVerify}} {
+		list = append(list, api.KeyRecord{ID: keyPrefix + keyModule + x.name, Usage: x.usage.String(), Label: label(usageWords[x.usage]), Algorithm: "HMAC-SHA-256", Owner: string(keys.OfModule), State: "in_force"})
+	}
+	return append(list, d.signingKeys()...)
+}
+
+// signingKeys are those of the certificate authority and of the listener, the newest of each.
+func (d *desk) signingKeys() (list []api.KeyRecord) {
+	newest := map[keys.Owner]*registry.Certificate{}
+	for _, c := range d.ledger.Certificates() {
+		owner := keys.OfAuthority
+		if c.Act == registry.ServerIssued {
+			owner = keys.OfListener
+		}
+		if old := newest[owner]; len(c.Key) > 0 && (old == nil || old.NotBefore < c.NotBefore) {
+			newest[owner] = c
+		}
+	}
+	for _, x := range []struct {
+		owner keys.Owner
+		name  string
+	}{{keys.OfAuthority, "authority"}, {keys.OfListener, "listener"}} {
+		if c := newest[x.owner]; c != nil {
+			r := wrappedRecord(c.Key, x.owner)
+			r.ID, r.Since = keyPrefix+keyModule+x.name, timeOf(c.NotBefore)
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
+// Key implements api.KeyBook. A bare terminal number stands for its master key.
+func (d *desk) Key(ctx context.Context, _ *web.Caller, id string) (api.KeyDetail, error) {
+	name, prefixed := strings.CutPrefix(id, keyPrefix)
+	if !prefixed {
+		name = keyMaster + id
+	}
+	if of, ok := strings.CutPrefix(name, keySerial); ok {
+		device, err := d.ledger.Device(pos.Serial(of))
+		if err != nil || len(device.Key) == 0 {
+			return api.KeyDetail{}, api.NotFound()
+		}
+		return d.serialDetail(ctx, device)
+	}
+	if strings.HasPrefix(name, keyModule) {
+		return d.moduleDetail(ctx, keyPrefix+name)
+	}
+	for _, kind := range []string{keyMaster, keyWorking, keyPending} {
+		of, ok := strings.CutPrefix(name, kind)
+		if !ok {
+			continue
+		}
+		terminal, err := pos.ParseTerminalID(of)
+		if err != nil {
+			return api.KeyDetail{}, api.NotFound()
+		}
+		if p, known := d.ledger.Permitted(terminal); known {
+			return d.terminalDetail(ctx, &p, keyPrefix+name)
+		}
+	}
+	return api.KeyDetail{}, api.NotFound()
+}
+
+// moduleTree is a term of the module's master key with what is shown below it.
+func moduleTree(term uint32, below ...api.KeyTree) []api.KeyTree {
+	r := api.KeyRecord{ID: keyPrefix + keyModule + "master_" + strconv.FormatUint(uint64(term), 10), Usage: "master key", Label: api.Label{EN: "module master key", ZH: "模块主密钥"}, Algorithm: "AES-256",
+		Owner: string(keys.OfModule), State: "in_force", Term: term}
+	return []api.KeyTree{{KeyRecord: r, Below: below}}
+}
+
+func leafOf(r api.KeyRecord) api.KeyTree { return api.KeyTree{KeyRecord: r, Below: []api.KeyTree{}} }
+
+func (d *desk) terminalDetail(ctx context.Context, p *ledger.Permitted, id string) (api.KeyDetail, error) {
+	master := leafOf(masterRecord(p.Terminal, p.Device))
+	sets := d.workingRecords(p.Terminal)
+	for _, s := range sets {
+		master.Below = append(master.Below, leafOf(s))
+	}
+	tops := []api.KeyTree{master}
+	if p.Device != nil && len(p.Device.Key) > 0 {
+		tops = append(tops, leafOf(serialRecord(p.Device, p.Terminal)))
+	}
+	a := api.KeyDetail{Lineage: moduleTree(master.Term, tops...)}
+	since := d.clock().Add(-keyDays * oneDay)
+	says := masterFalls
+	for _, r := range append([]api.KeyRecord{master.KeyRecord}, sets...) {
+		if r.ID == id {
+			a.KeyRecord = r
+		}
+	}
+	switch {
+	case a.ID == "":
+		return api.KeyDetail{}, api.NotFound()
+	case a.Usage == keys.WorkingSet.String():
+		says = workingFalls
+		if issued := pos.Instant(a.Since.UnixNano()); issued > since {
+			since = issued
+		}
+	default:
+		a.Falls.Keys = len(sets)
+	}
+	a.Falls.Terminals, a.Falls.Shops, a.Falls.Days, a.Falls.Says = 1, 1, keyDays, label(says)
+	sold, _, err := d.store.Reader.SoldBy(ctx, p.Terminal.ID, since)
+	a.Falls.Sold = soldOf(sold.Sales, sold.Amount)
+	return a, err
+}
+
+func (d *desk) serialDetail(ctx context.Context, device *registry.Device) (api.KeyDetail, error) {
+	t := d.terminalOf(device.Serial)
+	r := serialRecord(device, t)
+	a := api.KeyDetail{KeyRecord: r, Lineage: moduleTree(r.Term, leafOf(r)), Falls: api.KeyFalls{Days: keyDays, Says: label(serialFalls)}}
+	if t == nil {
+		return a, nil
+	}
+	a.Falls.Terminals, a.Falls.Shops = 1, 1
+	sold, _, err := d.store.Reader.SoldBy(ctx, t.ID, d.clock().Add(-keyDays*oneDay))
+	a.Falls.Sold = soldOf(sold.Sales, sold.Amount)
+	return a, err
+}
+
+// moduleDetail is one of the module's own keys: everything below it falls with it.
+func (d *desk) moduleDetail(ctx context.Context, id string) (api.KeyDetail, error) {
+	a := api.KeyDetail{Lineage: []api.KeyTree{}, Falls: api.KeyFalls{Days: keyDays}}
+	for _, r := range d.moduleKeys() {
+		if r.ID == id {
+			a.KeyRecord = r
+		}
+	}
+	if a.ID == "" {
+		return a, api.NotFound()
+	}
+	f, _, err := d.keyFigure(ctx)
+	if err != nil {
+		return a, err
+	}
+	a.Falls.Terminals, a.Falls.Shops, a.Falls.Says = f.masters, len(f.shops), label(moduleFalls[strings.TrimPrefix(id, keyPrefix+keyModule)])
+	if term, ok := strings.CutPrefix(id, keyPrefix+keyModule+"master_"); ok {
+		a.Falls.Terminals, a.Falls.Says = f.terms[term], label(moduleFalls["master"])
+		a.Falls.Keys = f.terms[term] + f.working + f.serials
+		a.Lineage = moduleTree(a.Term)
+	} else if a.Term != 0 {
+		a.Lineage = moduleTree(a.Term, leafOf(a.KeyRecord))
+	} else {
+		a.Lineage = []api.KeyTree{leafOf(a.KeyRecord)}
+	}
+	sold, _, err := figureOf(ctx, d.census, "sold", soldLife, func(ctx context.Context, _ func() error) (sqlite.Sold, error) { return d.soldOfDays(ctx) })
+	var counting *api.Problem
+	if errors.As(err, &counting) {
+		a.Falls.Counting = true
+		return a, nil
+	}
+	a.Falls.Sold = soldOf(sold.Sales, sold.Amount)
+	return a, err
+}
+
+// soldOfDays is what every terminal sold in keyDays.
+func (e *engine) soldOfDays(ctx context.Context) (all sqlite.Sold, err error) {
+	sold, err := e.store.Reader.SoldSince(ctx, e.clock().Add(-keyDays*oneDay))
+	for _, s := range sold {
+		all.Sales, all.Amount = all.Sales+s.Sales, all.Amount+s.Amount
+	}
+	return all, err
+}
+
+// What falls with a key, and what has to be done when somebody knows it.
+var (
+	masterFalls = explain.Text{EN: "Whoever knows it opens every working key that this terminal is sent, and with those its PIN blocks and MACs. Suspend the terminal, load a new master key in two components by two people, let it sign in.",
+		ZH: "知悉此密钥者可解开下发给该终端的每一套工作密钥, 进而解开其 PIN 块与 MAC。请暂停该终端, 双人分量装载新主密钥, 再签到。"}
+	workingFalls = explain.Text{EN: "PIN blocks, MACs and tracks of this terminal from this sign-in on. Let it sign in again: the next set replaces it.",
+		ZH: "该终端自此次签到起的 PIN 块、MAC 与磁道。请重新签到: 下一套将取代它。"}
+	serialFalls = explain.Text{EN: "Whoever knows it answers as this device. Load another, or replace the device; until then its serial number proves nothing.",
+		ZH: "知悉此密钥者可冒充该设备。请装载另一把或更换设备; 在此之前其序列号不能证明任何事。"}
+	moduleFalls = map[string]explain.Text{
+		"master":    {EN: "Every key that is wrapped under this term, together with a copy of the journal. Draw another term (RotateMaster), load the terminals' keys anew.", ZH: "凡以此期主密钥封装的密钥, 若日志副本亦外泄。请轮换主密钥, 并重新装载各终端密钥。"},
+		"card":      {EN: "Card numbers can be searched from their hashes in the journal: every card that was ever used here.", ZH: "可由日志中的散列穷举卡号: 涉及在此用过的每一张卡。"},
+		"pin":       {EN: "PINs can be searched from the verification values: every card of the embedded bank needs another PIN.", ZH: "可由验证值穷举 PIN: 内置银行的每张卡都须更换 PIN。"},
+		"authority": {EN: "Whoever knows it issues device certificates. Make another authority and issue every device's certificate anew.", ZH: "知悉者可签发设备证书。请另建证书机构并重新签发全部设备证书。"},
+		"listener":  {EN: "Whoever knows it poses as this host to terminals. Issue the listener another certificate and revoke this one.", ZH: "知悉者可向终端冒充本主机。请为监听端另发证书并吊销此证书。"},
+	}
+)

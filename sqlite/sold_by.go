@@ -1,0 +1,42 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"touchstone/pos"
+)
+
+// maxTail is how many entries that view.db does not cover yet are read for one terminal.
+const maxTail = 50_000
+
+// SoldBy adds up one terminal's approved sales since an instant: covered is the entry to which it reaches. A posting of
+// view.db that began before the instant is left out. Without a usable view.db covered is 0, and nothing is known.
+func (r *Reader) SoldBy(ctx context.Context, id pos.TerminalID, since pos.Instant) (sold Sold, covered uint64, err error) {
+	view, done := r.ownView(ctx)
+	if view == nil {
+		return Sold{}, 0, nil
+	}
+	defer done()
+	p, err := readPosition(ctx, view)
+	if err != nil {
+		return Sold{}, 0, err
+	}
+	first, err := r.firstAt(ctx, since)
+	if err != nil || first == 0 {
+		return Sold{}, p.last, err
+	}
+	var sales, amount sql.NullInt64
+	err = view.QueryRowContext(ctx, "SELECT sum(sales), sum(sold) FROM posting WHERE terminal = ? AND first >= ?", id.String(), int64(first)).Scan(&sales, &amount)
+	if err != nil {
+		return Sold{}, 0, fmt.Errorf("read view: %w", err)
+	}
+	tail := map[pos.TerminalID]Sold{id: {Sales: sales.Int64, Amount: pos.Amount(amount.Int64)}}
+	head, _, err := r.Head(ctx)
+	if err != nil || head <= p.last || head-p.last > maxTail {
+		return tail[id], p.last, err
+	}
+	err = r.soldInEntries(ctx, max(first, p.last+1), head, tail)
+	return tail[id], head, err
+}
