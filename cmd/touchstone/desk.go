@@ -24,7 +24,17 @@ type desk struct{ *engine }
 func newDesk(e *engine) *api.Desk {
 	e.estate.start()
 	d := &desk{e}
-	return &api.Desk{Merchants: d, Acts: d, Figures: d, Live: d, Journal: d, Transactions: d, Clones: d, Find: d, FleetBooks: fleetBooks(d)}
+	return &api.Desk{
+		Merchants:    d,
+		Acts:         d,
+		Figures:      d,
+		Live:         d,
+		Journal:      d,
+		Transactions: d,
+		Clones:       d,
+		Find:         d,
+		FleetBooks:   fleetBooks(d),
+	}
 }
 
 var (

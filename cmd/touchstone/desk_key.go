@@ -296,7 +296,7 @@ func masterRecord(t *registry.Terminal, device *registry.Device) api.KeyRecord {
 	if r.State == "none" {
 		r.Usage, r.Label = keys.TerminalMaster.String(), label(usageWords[keys.TerminalMaster])
 	}
-	r.ID, r.KCV, r.Terminal, r.Since, r.Entry = keyPrefix+keyMaster+t.ID.String(), t.MasterKCV, t.ID.String(), timeOf(t.MasterAt), t.Entry
+	r.ID, r.KCV, r.Terminal, r.Since, r.Entry = keyPrefix+keyMaster+t.ID.String(), t.MasterKCV, t.ID.String(), whenOf(t.MasterAt), t.Entry
 	if device != nil {
 		r.Serial, r.Loadings = string(device.Serial), device.MasterTerms
 	}
@@ -328,7 +328,7 @@ func (d *desk) workingRecords(t *registry.Terminal) (list []api.KeyRecord) {
 		algorithm := keys.CipherOf(x.set.Code)
 		list = append(list, api.KeyRecord{ID: keyPrefix + x.prefix + t.ID.String(), Usage: keys.WorkingSet.String(), Label: label(usageWords[keys.WorkingSet]), Algorithm: algorithm.String(),
 			Reference: hex.EncodeToString(x.set.ID[:]), Term: x.set.Term, Owner: string(keys.OfTerminal(t.ID.String())), Terminal: t.ID.String(), Serial: string(t.Serial), State: x.state,
-			Since: timeOf(x.set.Issued), Number: x.set.Number, Code: x.set.Code.String(), Weak: algorithm == keys.DES})
+			Since: whenOf(x.set.Issued), Number: x.set.Number, Code: x.set.Code.String(), Weak: algorithm == keys.DES})
 	}
 	return list
 }

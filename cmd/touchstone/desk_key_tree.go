@@ -65,7 +65,7 @@ func (d *desk) signingKeys() (list []api.KeyRecord) {
 	}{{keys.OfAuthority, "authority"}, {keys.OfListener, "listener"}} {
 		if c := newest[x.owner]; c != nil {
 			r := wrappedRecord(c.Key, x.owner)
-			r.ID, r.Since = keyPrefix+keyModule+x.name, timeOf(c.NotBefore)
+			r.ID, r.Since = keyPrefix+keyModule+x.name, whenOf(c.NotBefore)
 			list = append(list, r)
 		}
 	}

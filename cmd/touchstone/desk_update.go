@@ -23,8 +23,8 @@ const (
 	shopsListed   = 100
 )
 
-// timeOf is an instant as the interface has it, the zero time where there is none.
-func timeOf(at pos.Instant) (t time.Time) {
+// whenOf is an instant as the interface has it, the zero time where there is none.
+func whenOf(at pos.Instant) (t time.Time) {
 	if at == 0 {
 		return t
 	}
@@ -40,12 +40,12 @@ func (d *desk) Releases(ctx context.Context, _ *web.Caller, q *api.UpdateQuery) 
 	err := d.roomsAsOf(ctx, &q.AsOf, func(r *rooms) {
 		for _, x := range slices.Backward(r.fleet.Releases()) {
 			if q.State == "" || q.State == string(x.State) {
-				a.Data = append(a.Data, api.Release{ID: x.ID, Model: x.Model, Hardware: x.Hardware, Version: x.Version, State: string(x.State), SupportedUntil: timeOf(x.SupportedUntil), Notes: x.Notes,
-					NotesZH: x.NotesZH, Target: x.Target, Digest: x.Digest, Length: x.Length, Published: timeOf(x.Published), By: listOf(x.By), Why: x.Why})
+				a.Data = append(a.Data, api.Release{ID: x.ID, Model: x.Model, Hardware: x.Hardware, Version: x.Version, State: string(x.State), SupportedUntil: whenOf(x.SupportedUntil), Notes: x.Notes,
+					NotesZH: x.NotesZH, Target: x.Target, Digest: x.Digest, Length: x.Length, Published: whenOf(x.Published), By: listOf(x.By), Why: x.Why})
 			}
 		}
 		if p := r.fleet.Repository(); p != nil {
-			a.Repository = api.RepositoryState{Made: true, Targets: p.TargetsVersion, Timestamp: timeOf(p.TimestampExpires), Root: p.Root}
+			a.Repository = api.RepositoryState{Made: true, Targets: p.TargetsVersion, Timestamp: whenOf(p.TimestampExpires), Root: p.Root}
 		}
 	})
 	return a, err
@@ -82,7 +82,7 @@ func (d *desk) Advisories(ctx context.Context, who *web.Caller, q *api.UpdateQue
 
 func advisoryOf(x *fleet.Advisory) api.Advisory {
 	a := api.Advisory{ID: x.ID, Source: x.Source, Format: x.Format, Publisher: x.Publisher, Title: x.Title, Text: x.Text, TextZH: x.TextZH, Severity: string(x.Severity), CVSS: x.CVSS, CVE: x.CVE,
-		Affected: []api.AffectedModel{}, Certificate: x.Certificate, Link: x.Link, State: string(x.State), Issued: timeOf(x.Issued), Added: timeOf(x.Added), By: listOf(x.By), Closed: timeOf(x.Closed), Why: x.Why}
+		Affected: []api.AffectedModel{}, Certificate: x.Certificate, Link: x.Link, State: string(x.State), Issued: whenOf(x.Issued), Added: whenOf(x.Added), By: listOf(x.By), Closed: whenOf(x.Closed), Why: x.Why}
 	for _, t := range x.Affected {
 		a.Affected = append(a.Affected, api.AffectedModel{Vendor: t.Vendor, Model: t.Model, Hardware: t.Hardware, Versions: t.Versions})
 	}
@@ -196,8 +196,8 @@ func (d *desk) Campaigns(ctx context.Context, _ *web.Caller, q *api.UpdateQuery)
 }
 
 func campaignOf(r *rooms, c *fleet.Campaign, now pos.Instant) api.Campaign {
-	a := api.Campaign{ID: c.ID, Advisory: c.Advisory, Restriction: c.Restriction, After: c.After, Started: timeOf(c.Started), Deadline: timeOf(c.Deadline), By: listOf(c.By), State: string(c.State),
-		Closed: timeOf(c.Closed), ClosedBy: listOf(c.ClosedBy), Why: c.Why, Late: c.State == fleet.CampaignOpen && c.Deadline <= now, Start: api.Tally(c.Start), Left: api.Tally(c.Start), BurnDown: []api.BurnPoint{}}
+	a := api.Campaign{ID: c.ID, Advisory: c.Advisory, Restriction: c.Restriction, After: c.After, Started: whenOf(c.Started), Deadline: whenOf(c.Deadline), By: listOf(c.By), State: string(c.State),
+		Closed: whenOf(c.Closed), ClosedBy: listOf(c.ClosedBy), Why: c.Why, Late: c.State == fleet.CampaignOpen && c.Deadline <= now, Start: api.Tally(c.Start), Left: api.Tally(c.Start), BurnDown: []api.BurnPoint{}}
 	if x := r.fleet.Advisory(c.Advisory); x != nil {
 		a.Title = x.Title
 	}
@@ -207,7 +207,7 @@ func campaignOf(r *rooms, c *fleet.Campaign, now pos.Instant) api.Campaign {
 		}
 	}
 	for _, p := range r.fleet.BurnDownOf(c.ID) {
-		a.BurnDown = append(a.BurnDown, api.BurnPoint{At: timeOf(p.At), Left: api.Tally(p.Left)})
+		a.BurnDown = append(a.BurnDown, api.BurnPoint{At: whenOf(p.At), Left: api.Tally(p.Left)})
 		a.Left = api.Tally(p.Left)
 	}
 	return a
