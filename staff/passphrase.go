@@ -179,7 +179,7 @@ func (a *Account) Reuses(passphrase secret.Bytes) bool {
 // keepFormer puts the hash that is replaced among the former ones of a.
 func (a *Account) keepFormer(old *Account) {
 	a.Former = old.Former
-	if old.Passphrase == nil || a.Passphrase == nil || bytes.Equal(old.Passphrase.Sum, a.Passphrase.Sum) {
+	if old.Passphrase == nil || a.Passphrase == nil && a.Invited == nil || a.Passphrase != nil && bytes.Equal(old.Passphrase.Sum, a.Passphrase.Sum) {
 		return
 	}
 	a.Former = append([]*Hash{old.Passphrase}, old.Former...)

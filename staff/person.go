@@ -78,15 +78,21 @@ var (
 	ErrSame    = errors.New("staff: the same person: a second one has to agree")  //
 	ErrClosed  = errors.New("staff: the proposal is decided already, or expired") //
 
+	ErrTaken      = errors.New("staff: another account has this name: choose another")
 	ErrNoProposal = errors.New("staff: there is no such proposal")
 	ErrProposer   = errors.New("staff: who proposed it may no longer: propose it anew") // left, or without the role since
 )
+
+// IsName tells whether a text can be the name of an account.
+func IsName(s string) bool {
+	return len(s) >= 2 && len(s) <= MaxName && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-.") == ""
+}
 
 // Check tells what is wrong with an account's record.
 func (a *Account) Check() error {
 	bad := func(what string) error { return fmt.Errorf("%w: account %.32s: %s", ErrAccount, a.Name, what) }
 	switch {
-	case len(a.Name) < 2 || len(a.Name) > MaxName || strings.Trim(a.Name, "abcdefghijklmnopqrstuvwxyz0123456789-.") != "":
+	case !IsName(a.Name):
 		return bad("want 2 to 32 of a-z, 0-9, - and .")
 	case strings.TrimSpace(a.FullName) == "" || len(a.FullName) > 100:
 		return bad("want the person's name, at most 100 bytes")

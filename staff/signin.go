@@ -72,6 +72,16 @@ func ForgetBrowsers(s *State, name string) ([]journal.Draft, error) {
 	return draft("browsers_forgotten", []string{name}, "", NounSignIns, name, &SignIns{Account: name, Last: old.Last, Browsers: []Browser{}})
 }
 
+// ForgetBrowser is the rule's decision that one browser is known no more: too many wrong passphrases came from it.
+func ForgetBrowser(s *State, name string, sum []byte) ([]journal.Draft, error) {
+	if !s.KnownBrowser(name, sum) {
+		return nil, nil
+	}
+	x := *s.signIns[name]
+	x.Browsers = slices.DeleteFunc(slices.Clone(x.Browsers), func(b Browser) bool { return bytes.Equal(b.Sum, sum) })
+	return draft("browser_forgotten", []string{"rule:guesses"}, "", NounSignIns, name, &x)
+}
+
 // Preference is how an account's person reads the console; its ID is the account's name.
 type Preference struct {
 	Account string `json:"account"`

@@ -57,6 +57,9 @@ const maxBody = 1 << 20
 type Router struct {
 	// Identify proves who sends a request: nil for nobody. An error is an internal failure: nobody is let in.
 	Identify func(*http.Request) (*Caller, error)
+	// Still tells whether who sent a request under an account would still be let in, without counting as use; nil: not
+	// asked. A request that lasts ends soon after its caller is not let in any more.
+	Still func(r *http.Request, account string) bool
 	// Page shows a person why a request was refused. API does so for a program.
 	Page, API func(w http.ResponseWriter, r *http.Request, status int, code string)
 	// Hosts are the names under which this listener is reached, without ports. A request under another is refused, so
@@ -64,12 +67,12 @@ type Router struct {
 	Hosts []string
 	// Secure tells that browsers reach it over TLS.
 	Secure bool
-	// FormAction, and so on, widen nothing: the policy is one for all pages.
-	Log *slog.Logger
+	Log    *slog.Logger
 
 	mux    *http.ServeMux
 	origin *http.CrossOriginProtection
 	routes []Route
+	going  ongoing
 }
 
 // NewRouter makes an empty table.
@@ -118,7 +121,9 @@ func (t *Router) handle(route Route, most int64, h http.Handler) {
 			t.refuse(route, w, r, http.StatusForbidden, "form_token_missing")
 			return
 		}
-		h.ServeHTTP(w, r.WithContext(With(r.Context(), caller)))
+		ctx, done := t.follow(r, caller)
+		defer done()
+		h.ServeHTTP(w, r.WithContext(With(ctx, caller)))
 	}))
 }
 

@@ -43,8 +43,8 @@ type Session struct {
 type Pending struct {
 	Account string
 	Code    bool   // the second factor was proven, or recovered from
-	Secret  []byte // of the second factor that is being enrolled: wrapped, and in memory alone
-	Key     string // its URI, for the page that shows it; gone once it is confirmed
+	Wished  bool   // a second factor is enrolled because its person wants it
+	Offered []byte // the second factor that is being enrolled: wrapped, and in memory alone
 	Next    string // the page that was asked for
 }
 

@@ -25,6 +25,8 @@ var verbChinese = map[string]string{
 	"api_key": "建立接口密钥", "api_key_made": "接口密钥已建立", "api_key_revoke": "吊销接口密钥", "api_key_revoked": "接口密钥已吊销", "api_key_used": "接口密钥已使用",
 	"account_unlock": "解锁账户", "account_unlocked": "账户已解锁", "passphrase_wrong": "口令错误", "passphrase_right": "口令正确",
 	"account_change": "修改账户", "account_changed": "账户已修改", "account_made": "账户已建立", "account_used": "账户已使用", "accounts_reviewed": "账户已复核",
+	"sign_in": "登录", "signed_in": "已登录", "browser_forgotten": "浏览器不再识别", "browsers_forgotten": "已清除识别的浏览器", "preference_set": "显示偏好已设", "invitation_accepted": "已接受邀请",
+	"second_factor_enrolled": "第二因素已绑定", "second_factor_used": "验证码已使用", "second_factor_reset": "重置第二因素", "recovery_code_used": "恢复码已使用", "recovery_codes_made": "恢复码已更新",
 	"passphrase_change": "更换口令", "passphrase_changed": "口令已更换", "personnel_change": "人员变动", "person_leave": "人员离职", "person_left": "人员已离职",
 	"cashier_add": "登记收银员", "cashier_added": "收银员已登记", "cashier_change": "修改收银员", "cashier_changed": "收银员已修改", "cashier_leave": "收银员离职", "cashier_left": "收银员已离职",
 	"training_begin": "开始测试", "training_begun": "测试已开始", "training_end": "交卷", "training_sit": "参加测试", "training_passed": "测试通过", "training_failed": "测试未通过",
@@ -69,7 +71,7 @@ var verbChinese = map[string]string{
 var nounChinese = map[string]string{
 	"account": "账户", "api_key": "接口密钥", "proposal": "提案", "cashier": "收银员", "training": "测试", "guidance": "守则", "access_review": "账户复核", "terminal_passwords": "密码规则", "registration": "登记",
 	"device": "设备", "binding": "布放", "inspection": "巡检", "glance": "每日查看", "health": "健康报告", "release": "版本", "installed": "已装版本", "advisory": "公告", "campaign": "整改",
-	"passphrase_guesses": "口令尝试", "burn_down": "进度", "repository": "发布仓库", "permit_policy": "许可策略", "lab_key": "检测密钥", "scope": "范围", "run": "检测", "observation": "结果", "finding": "问题项",
+	"passphrase_guesses": "口令尝试", "second_factor": "第二因素", "sign_ins": "登录记录", "preference": "显示偏好", "burn_down": "进度", "repository": "发布仓库", "permit_policy": "许可策略", "lab_key": "检测密钥", "scope": "范围", "run": "检测", "observation": "结果", "finding": "问题项",
 	"security_certificate": "安全证书", "incident": "事件", "incident_step": "步骤", "incident_clock": "时限", "report": "报告", "incident_rule": "规则", "clock_rule": "时限规则",
 	"operator": "操作员", "contact_key": "联系密钥", "claim": "索赔", "exposure": "受影响交易", "notice": "通知",
 }

@@ -203,6 +203,7 @@ func (e *engine) tellFloods(ctx context.Context) {
 			return
 		case <-t.C:
 			e.noteFloods(ctx, e.line.Flood.Due(e.clock()))
+			e.noteSignIns(ctx, false)
 		}
 	}
 }

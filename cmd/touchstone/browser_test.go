@@ -109,7 +109,7 @@ func newStaffHouse(t *testing.T) *peopleHouse {
 // console is the routes of a console on the house.
 func (h *peopleHouse) console() *web.Router {
 	h.t.Helper()
-	router, _, err := h.consoleRouter()
+	router, err := h.consoleRouter([]string{"127.0.0.1", "localhost", "::1"}, false)
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -61,6 +61,7 @@ type change struct {
 	Training     *trainingChange     `json:"training,omitempty"`
 	Personnel    *personnelChange    `json:"personnel,omitempty"`
 	Passphrase   *passphraseChange   `json:"passphrase,omitempty"`
+	Second       *secondChange       `json:"second_factor,omitempty"`
 	Passwords    *passwordsChange    `json:"passwords,omitempty"`
 	Policy       *passwordsQuery     `json:"terminal_passwords,omitempty"`
 	OldPINs      *pinsQuery          `json:"old_pins,omitempty"`
@@ -195,6 +196,8 @@ func (e *engine) carry(ctx context.Context, c change) (changed, error) {
 		return e.setPasswords(ctx, c.Passwords, c.actors)
 	case c.Personnel != nil:
 		return e.changePersonnel(ctx, c.Personnel, c.actors)
+	case c.Second != nil:
+		return e.changeSecond(ctx, c.Second, c.actors, c.proposal)
 	case c.Passphrase != nil:
 		return e.changePassphrase(ctx, c.Passphrase, c.actors)
 	case c.Incident != nil:

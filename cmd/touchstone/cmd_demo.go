@@ -159,11 +159,11 @@ func (c *demoCmd) play(a *app, e *engine, show *lines) error {
 		return errors.Join(err, ln.Close(), secure.Close())
 	}
 	defer endHTTPS()
-	consoleLn, consoleTaken, err := listenAnywhere(c.HTTP, c.listenHTTP)
+	consoleLn, consoleTaken, err := listenAnywhere(c.HTTP, func() (net.Listener, error) { return c.listenHTTP(true) })
 	if err != nil {
 		return errors.Join(err, ln.Close(), secure.Close())
 	}
-	link, endConsole, err := e.serveHTTP(consoleLn)
+	link, endConsole, err := e.serveHTTP(&c.consoleFlags, consoleLn)
 	if err != nil {
 		return errors.Join(err, ln.Close(), secure.Close())
 	}

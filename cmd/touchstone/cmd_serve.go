@@ -243,16 +243,15 @@ func (c *serveCmd) serve(a *app, e *engine, log *slog.Logger) error {
 		return errors.Join(err, ln.Close(), closeListener(tlsLn))
 	}
 	defer endHTTPS()
-	consoleLn, err := c.listenHTTP()
+	consoleLn, err := c.listenHTTP(e.test)
 	if err != nil {
 		return errors.Join(err, ln.Close(), closeListener(tlsLn))
 	}
-	link, endConsole, err := e.serveHTTP(consoleLn)
+	link, endConsole, err := e.serveHTTP(&c.consoleFlags, consoleLn)
 	if err != nil {
 		return errors.Join(err, ln.Close(), closeListener(tlsLn))
 	}
 	defer endConsole()
-	_ = link
 	publicLn, err := c.listenPublic(e.test)
 	if err != nil {
 		return errors.Join(err, ln.Close(), closeListener(tlsLn))
@@ -262,6 +261,9 @@ func (c *serveCmd) serve(a *app, e *engine, log *slog.Logger) error {
 		return errors.Join(err, ln.Close(), closeListener(tlsLn))
 	}
 	defer endPublic()
+	if link != "" { // to the terminal, and never to the log
+		fmt.Fprintf(a.stderr, a.words().two("console: open this link once, within an hour: %s\n", "控制台: 请在一小时内打开此链接 (仅可使用一次): %s\n"), link)
+	}
 	secureCtx, endSecure := context.WithCancel(a.ctx)
 	doors, wait, err := e.secure(secureCtx, &c.tlsFlags, tlsLn)
 	if err != nil {

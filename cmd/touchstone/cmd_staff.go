@@ -165,6 +165,8 @@ A key of one's own (--as-key-file) still proves its person; an administrator end
 type accountChange struct {
 	Account        staff.Account `json:"account"`
 	PassphraseFile string        `json:"passphrase_file,omitempty"` // absolute
+
+	invite bool // by the console: the account's person is invited to choose the passphrase
 }
 
 type staffAdd struct {
@@ -227,6 +229,9 @@ func readPublicKey(path string) (ed25519.PublicKey, error) {
 func (e *engine) changeAccount(ctx context.Context, c *accountChange, actors []string) (changed, error) {
 	account := c.Account
 	account.Passphrase, account.Former = nil, nil
+	if !c.invite {
+		account.Invited = nil
+	}
 	if c.PassphraseFile != "" {
 		judged := account
 		e.office.view(func(r *rooms) {
@@ -242,8 +247,8 @@ func (e *engine) changeAccount(ctx context.Context, c *accountChange, actors []s
 	}
 	err := e.act(ctx, func(r *rooms, now pos.Instant) ([]journal.Draft, error) {
 		if old := r.staff.Account(account.Name); old != nil {
-			if account.Passphrase == nil {
-				account.Passphrase = old.Passphrase
+			if account.Passphrase == nil && !c.invite {
+				account.Passphrase, account.Invited = old.Passphrase, old.Invited
 			}
 			if account.Key == nil {
 				account.Key = old.Key
@@ -267,7 +272,7 @@ func (e *engine) people() (p peopleAnswer) {
 	e.office.view(func(r *rooms) {
 		for _, a := range r.staff.Accounts() {
 			shown := *a
-			shown.Passphrase, shown.Former = nil, nil
+			shown.Passphrase, shown.Former, shown.Invited = nil, nil, nil
 			p.Accounts = append(p.Accounts, shown)
 			if r.staff.Locked(a.Name, e.clock()) != 0 {
 				p.Locked = append(p.Locked, *r.staff.Guesses(a.Name))

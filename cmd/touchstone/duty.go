@@ -81,6 +81,8 @@ func (c *change) duty() (duty, bool) {
 		return duty{act: "terminal_passwords", roles: security, free: true}, true
 	case c.Personnel != nil:
 		return duty{act: "personnel_change", roles: []staff.Role{staff.Administrator}}, true
+	case c.Second != nil:
+		return duty{act: "second_factor_reset", roles: []staff.Role{staff.Administrator}, two: true}, true
 	case c.Passphrase != nil:
 		return duty{act: "passphrase_change"}, true
 	case c.Incident != nil:

@@ -80,6 +80,7 @@ type engine struct {
 	kernel    func() (kernelClock, error) // what the kernel says of the machine's clock
 	stream    *api.Stream                 // what becomes durable, for whoever reads along; the live aggregates too
 	guesses   guessing                    // at passphrases, one of an account at a time
+	door      *door                       // what is remembered of sign-ins by a browser
 	permits   *permits                    // what terminals may do, kept as the rule says
 	presented *presented                  // which application each device runs
 
@@ -104,6 +105,8 @@ type engine struct {
 	witnesses []string                   // files outside the data directory
 	public    atomic.Pointer[string]     // base address of the public pages while they are served
 	probes    atomic.Int64               // refusals of the laboratory's run that the flood limit lets be
+
+	passphraseLife time.Duration // policy: an older passphrase has to be changed at the next sign-in; 0: no age ends one
 
 	stopIneffective bool // policy: sales that rest on a proof found ineffective stop
 
@@ -213,7 +216,7 @@ func (e *engine) start(o engineOptions) error {
 	if o.around != nil {
 		sink = o.around(sink)
 	}
-	e.office = newOffice()
+	e.office, e.door = newOffice(), newDoor()
 	if err := e.loadCare(); err != nil {
 		stop()
 		return errors.Join(err, e.closeView())
@@ -338,6 +341,7 @@ func (e *engine) close() error {
 		e.diagnoser.drain()
 	}
 	e.noteFloods(context.Background(), e.line.Flood.End(e.clock()))
+	e.noteSignIns(context.Background(), true)
 	err := e.ledger.Checkpoint(context.Background())
 	if errors.Is(err, journal.ErrStopped) || errors.Is(err, ledger.ErrCheckpoint) {
 		err = nil // told already, by the committer or by the checkpoint that failed

@@ -258,6 +258,11 @@ func hashPassphraseFile(path string, of *staff.Account) (*staff.Hash, error) {
 	}
 	passphrase := secret.Take(text)
 	defer passphrase.Wipe()
+	return hashFresh(passphrase, of)
+}
+
+// hashFresh is hashPassphraseFile of what was typed.
+func hashFresh(passphrase secret.Bytes, of *staff.Account) (*staff.Hash, error) {
 	if err := staff.CheckPassphrase(passphrase, of); err != nil {
 		return nil, err
 	}

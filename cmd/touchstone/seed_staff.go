@@ -46,22 +46,28 @@ func (e *engine) seedStaff(ctx context.Context) error {
 		if known {
 			continue
 		}
-		path := filepath.Join(dir, sample.Name+".pass")
-		passphrase := fmt.Sprintf("published passphrase of %s\n", sample.Name)
-		if err := os.WriteFile(path, []byte(passphrase), 0o600); err != nil {
+		if err := e.seedPerson(ctx, dir, sample); err != nil {
 			return err
 		}
-		hash, err := publishedHash(path)
-		if err != nil {
-			return err
-		}
-		account := sample
-		account.Passphrase = hash
-		if err := e.act(ctx, func(r *rooms, now pos.Instant) ([]journal.Draft, error) {
-			return staff.Register(r.staff, &account, "setup", now)
-		}); err != nil {
-			return fmt.Errorf("sample account %s: %w", sample.Name, err)
-		}
+	}
+	return nil
+}
+
+// seedPerson makes one account, whose published passphrase stands in dir.
+func (e *engine) seedPerson(ctx context.Context, dir string, account staff.Account) error {
+	path := filepath.Join(dir, account.Name+".pass")
+	if err := os.WriteFile(path, fmt.Appendf(nil, "published passphrase of %s\n", account.Name), 0o600); err != nil {
+		return err
+	}
+	hash, err := publishedHash(path)
+	if err != nil {
+		return err
+	}
+	account.Passphrase = hash
+	if err := e.act(ctx, func(r *rooms, now pos.Instant) ([]journal.Draft, error) {
+		return staff.Register(r.staff, &account, "setup", now)
+	}); err != nil {
+		return fmt.Errorf("sample account %s: %w", account.Name, err)
 	}
 	return nil
 }

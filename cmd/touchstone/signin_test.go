@@ -40,7 +40,7 @@ func TestSignIn(t *testing.T) {
 			out++
 		}
 	})
-	if in != 1 || out != 3 {
+	if in != 1 || out != 4 {
 		t.Errorf("the journal has %d sign-ins and %d refused ones", in, out)
 	}
 	if got := b.post("/sign-out", url.Values{}); got.Code != http.StatusSeeOther {

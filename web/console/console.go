@@ -26,7 +26,10 @@ var assets embed.FS
 type Options struct {
 	Desk     *api.Desk
 	Sessions *web.Sessions
-	Door     Door // who proves people; nil: nobody signs in
+	Door     Door // who proves people; nil: nobody signs in, and the two below are nil too
+	Guests   Guests
+	Self     Self
+	Chinese  func(english string) string // of a sentence by which a rule refuses; nil: it stays English
 	Zone     *time.Location
 	Test     bool   // the data directory has published keys: every page says so
 	Version  string // of the program
@@ -64,6 +67,8 @@ func (c *Console) mount() {
 	c.mountHome()
 	if c.Door != nil {
 		c.mountSignIn()
+		c.mountSetup()
+		c.mountMe()
 	}
 }
 
