@@ -114,7 +114,7 @@ func (e *engine) consoleRouter() (*web.Router, *invitation, error) {
 // callerOf is who sends a request by a session; nil for nobody. A session of an account that is not as it was when the
 // session began ends here: with another role, another passphrase, disabled, left.
 func (e *engine) callerOf(sessions *web.Sessions, r *http.Request) *web.Caller {
-	x, token, ok := sessions.Of(r, true)
+	x, token, ok := sessions.Of(r, r.URL.Path != api.Root+"/live") // a page that is only left open is not at work
 	if !ok {
 		return nil
 	}
