@@ -200,7 +200,7 @@ func (e *engine) consoleRouter(hosts []string, secure bool) (*web.Router, error)
 // callerOf is who sends a request by a session; nil for nobody. A session of an account that is not as it was when the
 // session began ends here: with another role, another passphrase, disabled, left. touch begins its idle time anew.
 func (e *engine) callerOf(sessions *web.Sessions, r *http.Request, touch bool) *web.Caller {
-	x, token, ok := sessions.Of(r, touch)
+	x, token, ok := sessions.Of(r, touch && r.URL.Path != api.Root+"/live") // a page that is only left open is not at work
 	if !ok {
 		return nil
 	}
