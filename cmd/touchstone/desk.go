@@ -24,7 +24,8 @@ type desk struct{ *engine }
 func newDesk(e *engine) *api.Desk {
 	e.estate.start()
 	d := &desk{e}
-	return &api.Desk{Merchants: d, Acts: d, Figures: d, Live: d, Journal: d, Transactions: d, Clones: d, Find: d}
+	return &api.Desk{Merchants: d, Acts: d, Figures: d, Live: d, Journal: d, Transactions: d, Clones: d, Find: d,
+		Incidents: d, Claims: d, Reports: d, Notices: d, Lab: d, Bench: d}
 }
 
 var (

@@ -17,6 +17,12 @@ type Desk struct {
 	Transactions Transactions
 	Clones       Clones
 	Find         Find
+	Incidents    Incidents
+	Claims       Claims
+	Reports      Reports
+	Notices      Notices
+	Lab          Laboratory
+	Bench        Bench
 }
 
 // Mount registers every operation.
@@ -27,6 +33,11 @@ func (a *API) Mount(d *Desk) {
 	a.journal(d)
 	a.transactions(d)
 	a.clones(d)
+	a.incidents(d)
+	a.claims(d)
+	a.reports(d)
+	a.notices(d)
+	a.laboratory(d)
 }
 
 // Done is what an act tells.
