@@ -33,6 +33,12 @@ func newDesk(e *engine) *api.Desk {
 		Transactions: d,
 		Clones:       d,
 		Find:         d,
+		Incidents:    d,
+		Claims:       d,
+		Reports:      d,
+		Notices:      d,
+		Lab:          d,
+		Bench:        d,
 		FleetBooks:   fleetBooks(d),
 	}
 }

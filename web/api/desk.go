@@ -18,6 +18,12 @@ type Desk struct {
 	Clones       Clones
 	Find         Find
 	FleetBooks
+	Incidents Incidents
+	Claims    Claims
+	Reports   Reports
+	Notices   Notices
+	Lab       Laboratory
+	Bench     Bench
 }
 
 // Mount registers every operation.
@@ -29,6 +35,11 @@ func (a *API) Mount(d *Desk) {
 	a.transactions(d)
 	a.clones(d)
 	a.fleet(d)
+	a.incidents(d)
+	a.claims(d)
+	a.reports(d)
+	a.notices(d)
+	a.laboratory(d)
 }
 
 // Done is what an act tells.
