@@ -156,7 +156,7 @@ func fleetFuncs(lang string, zone *time.Location) template.FuncMap {
 		"moment":  local("2006-01-02 15:04"),
 		"daymark": local("2006-01-02"),
 		"machine": local(time.RFC3339),
-		"zone":    func() string { return time.Now().In(zone).Format("MST −07:00") },
+		"zone":    func() string { return time.Now().In(zone).Format("MST -07:00") },
 		"many":    many,
 		"portion": func(part, whole int) string { return portion(part, whole) },
 		"segment": url.PathEscape,

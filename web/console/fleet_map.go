@@ -253,16 +253,16 @@ func worst(s api.MapStates) string {
 
 func (g *mapPage) cluster(p projection, x *api.MapCluster, lang string) {
 	n := x.States.Total()
-	k := mapMark{X: int(p.x(x.Longitude)), Y: int(p.y(x.Latitude)), Size: 11 + int(4.5*math.Log10(float64(n))), State: worst(x.States), Text: short(n), Href: "/fleet/map?box=" + boxText(x.Box)}
+	k := mapMark{X: int(p.x(x.Longitude)), Y: int(p.y(x.Latitude)), Size: 11 + int(4.5*math.Log10(float64(n))), State: worst(x.States), Text: briefly(n), Href: "/fleet/map?box=" + boxText(x.Box)}
 	k.Title = fmt.Sprintf("%d: %d %s, %d %s, %d %s", n, x.States.Full, fleetWord("full", lang), x.States.Restricted, fleetWord("restricted", lang), x.States.Stopped, fleetWord("stopped", lang))
 	if bad := x.States.Restricted + x.States.Stopped; bad > 0 && bad < n {
-		k.Sub = short(bad) + map[string]string{"stopped": " ✗", "restricted": " !"}[k.State]
+		k.Sub = briefly(bad) + map[string]string{"stopped": " ✗", "restricted": " !"}[k.State]
 	}
 	g.Marks = append(g.Marks, k)
 }
 
-// short is a count of at most four characters.
-func short(n int) string {
+// briefly is a count of at most four characters.
+func briefly(n int) string {
 	switch {
 	case n >= 1_000_000:
 		return fmt.Sprintf("%.1fM", float64(n)/1e6)
