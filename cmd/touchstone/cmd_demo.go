@@ -99,6 +99,11 @@ func (c *demoCmd) Run(a *app) error {
 	if err := e.seed(a.ctx); err != nil {
 		return errors.Join(err, e.close())
 	}
+	if !c.Quiet {
+		if err := e.seedPast(a.ctx); err != nil {
+			return errors.Join(err, e.close())
+		}
+	}
 	caught, err := c.catchMail(a, e)
 	if err != nil {
 		return errors.Join(err, e.close())

@@ -50,7 +50,7 @@ var languages = [...]string{"en", "zh"}
 func New(r *web.Router, o Options) (*Console, error) {
 	c := &Console{Options: o, router: r, sets: map[string]*template.Template{}}
 	for _, lang := range languages {
-		set, err := template.New("").Funcs(funcs(lang, o.Zone)).Funcs(caseFuncs(lang, o.Zone)).ParseFS(templates, "templates/*.html")
+		set, err := template.New("").Funcs(funcs(lang, o.Zone)).Funcs(caseFuncs(lang, o.Zone)).Funcs(fleetFuncs(lang, o.Zone)).ParseFS(templates, "templates/*.html")
 		if err != nil {
 			return nil, err
 		}
@@ -67,6 +67,7 @@ func (c *Console) mount() {
 	c.mountNow()
 	c.mountFailures()
 	c.mountJournal()
+	c.mountFleet()
 	if c.Door != nil {
 		c.mountSignIn()
 		c.mountSetup()
