@@ -50,7 +50,7 @@ var languages = [...]string{"en", "zh"}
 func New(r *web.Router, o Options) (*Console, error) {
 	c := &Console{Options: o, router: r, sets: map[string]*template.Template{}}
 	for _, lang := range languages {
-		set, err := template.New("").Funcs(funcs(lang, o.Zone)).ParseFS(templates, "templates/*.html")
+		set, err := template.New("").Funcs(funcs(lang, o.Zone)).Funcs(messageFuncs(lang, o.Zone)).ParseFS(templates, "templates/*.html")
 		if err != nil {
 			return nil, err
 		}
@@ -65,6 +65,9 @@ func New(r *web.Router, o Options) (*Console, error) {
 func (c *Console) mount() {
 	c.mountAssets()
 	c.mountHome()
+	c.mountTransactions()
+	c.mountClones()
+	c.mountFind()
 	if c.Door != nil {
 		c.mountSignIn()
 		c.mountSetup()
