@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"touchstone/diagnosis/clone"
 	"touchstone/journal"
 	"touchstone/pos"
 	"touchstone/proof"
@@ -129,7 +130,7 @@ func (d *desk) Clone(ctx context.Context, _ *web.Caller, id string) (api.CloneDe
 }
 
 func (d *desk) cloneDetail(s *speaker, t *cloneTimeline, shop pos.MerchantID) api.CloneDetail {
-	c := api.CloneDetail{Clone: api.Clone{ID: "ter_" + t.Terminal, Terminal: t.Terminal, Merchant: shop.String(), State: "none", OneIn: t.OneIn}, Weight: t.Weight,
+	c := api.CloneDetail{Clone: api.Clone{ID: "ter_" + t.Terminal, Terminal: t.Terminal, Merchant: shop.String(), State: "none", OneIn: t.OneIn}, Weight: t.Weight, Suspect: tenth(clone.Builtin().Threshold),
 		Decided: []api.CloneDecider{}, Messages: []api.CloneMessage{}}
 	told := uint64(0)
 	if t.Case != nil {
@@ -196,18 +197,47 @@ func (d *desk) entriesOf(ctx context.Context, id pos.TerminalID) entriesOf {
 	}
 }
 
-// cloneCauses are the entries of what was found behind messages.
+// Bounds of looking for a cause that another one followed: entries between a message and the newest cause that names it, and
+// messages for which that is done.
+const (
+	causeApart = 20_000
+	causesLook = 128
+)
+
+// cloneCauses are the entries of what was found behind messages: of each the newest, as view.db has it, and those before it.
 func (d *desk) cloneCauses(ctx context.Context, list []sqlite.Judged) (entries []journal.Entry, err error) {
 	causes, err := d.causesOf(ctx, list, 0)
 	if err != nil {
 		return nil, err
 	}
+	looked := 0
 	for _, c := range causes {
 		body, err := json.Marshal(&c.Cause)
 		if err != nil {
 			return nil, err
 		}
 		entries = append(entries, journal.Entry{Seq: c.Seq, Kind: journal.KindCause, At: c.At, Body: body})
+		if looked++; looked > causesLook || c.Seq-c.Verdict > causeApart {
+			continue
+		}
+		err = d.store.Reader.Blocks(ctx, c.Verdict+1, func(b journal.Block) error {
+			return b.Each(func(e journal.Entry) error {
+				if e.Seq >= c.Seq {
+					return errEnough
+				}
+				if e.Kind != journal.KindCause || e.Seq <= c.Verdict {
+					return nil
+				}
+				if before, err := parseCause(e); err == nil && before.Verdict == c.Verdict {
+					e.Body = slices.Clone(e.Body)
+					entries = append(entries, e)
+				}
+				return nil
+			})
+		})
+		if err != nil && !errors.Is(err, errEnough) {
+			return nil, err
+		}
 	}
 	return entries, nil
 }

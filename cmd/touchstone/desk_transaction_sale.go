@@ -9,6 +9,7 @@ import (
 	"touchstone/incident"
 	"touchstone/journal"
 	"touchstone/pos"
+	"touchstone/reason"
 	"touchstone/sqlite"
 	"touchstone/web"
 	"touchstone/web/api"
@@ -121,6 +122,25 @@ func (d *desk) incidentsOf(m *sqlite.Judged) (ids []string) {
 		}
 	})
 	return ids
+}
+
+// Choices implements api.Transactions.
+func (d *desk) Choices(context.Context) (kinds, reasons []api.Option) {
+	d.office.view(func(r *rooms) {
+		for _, k := range r.incident.Data().Kinds {
+			kinds = append(kinds, api.Option{ID: k.ID, Name: api.Text(k.Name)})
+		}
+	})
+	c, err := catalogueOnce()
+	if err != nil {
+		return kinds, nil
+	}
+	for _, r := range reason.All() {
+		if r != reason.None {
+			reasons = append(reasons, api.Option{ID: r.String(), Name: textOf(c.Reason(r).Short)})
+		}
+	}
+	return kinds, reasons
 }
 
 // shopTerminals remembers for a while which terminals each merchant has.

@@ -214,10 +214,21 @@ func verdictOf(s *speaker, p *panel) []api.TransactionCheck {
 		if name, ok := s.catalogue.Check(shown.Check); ok {
 			c.Name = textOf(name)
 		}
+		if first, ok := proof.States(p.x.Checks).First(); ok && int(first) == i { // what decided is told in the panel's words
+			c.Presented, c.Expected = orText(textOf(p.Presented), c.Presented), orText(textOf(p.Expected), c.Expected)
+		}
 		c.Evidence = s.both(func(g *drawing) string { return strings.Trim(p.checkNote(g, proof.Check(i)), " ()") })
 		all = append(all, c)
 	}
 	return all
+}
+
+// orText is t, or u where t says nothing.
+func orText(t, u api.Text) api.Text {
+	if t == (api.Text{}) {
+		return u
+	}
+	return t
 }
 
 // recordedOf is what the journal keeps of a message's own fields.

@@ -33,6 +33,7 @@ type Clone struct {
 type CloneDetail struct {
 	Clone
 	Weight   float64        `json:"weight" doc:"decimal logarithm of how much likelier two devices are than one"`
+	Suspect  float64        `json:"suspect_at" doc:"the weight at which two devices are suspected"`
 	Decided  []CloneDecider `json:"decided" nullable:"false" doc:"what decided, the heaviest first"`
 	Lanes    [2]CloneLane   `json:"lanes"`
 	Messages []CloneMessage `json:"messages" nullable:"false"`

@@ -197,6 +197,14 @@ type TransactionPage struct {
 type Transactions interface {
 	Transactions(ctx context.Context, who *web.Caller, q *TransactionQuery) (TransactionPage, error)
 	Transaction(ctx context.Context, who *web.Caller, id string, asOf time.Time) (TransactionDetail, error)
+	// Choices are what the pages offer: kinds of incidents that may be opened from a message, and reasons to narrow a list by.
+	Choices(ctx context.Context) (kinds, reasons []Option)
+}
+
+// Option is one of a list to choose from.
+type Option struct {
+	ID   string
+	Name Text
 }
 
 type transactionInput struct {

@@ -50,7 +50,16 @@ var languages = [...]string{"en", "zh"}
 func New(r *web.Router, o Options) (*Console, error) {
 	c := &Console{Options: o, router: r, sets: map[string]*template.Template{}}
 	for _, lang := range languages {
-		set, err := template.New("").Funcs(funcs(lang, o.Zone)).Funcs(caseFuncs(lang, o.Zone)).Funcs(fleetFuncs(lang, o.Zone)).ParseFS(templates, "templates/*.html")
+		set := template.New("")
+		for _, more := range []func(string, *time.Location) template.FuncMap{
+			funcs,
+			caseFuncs,
+			fleetFuncs,
+			messageFuncs,
+		} {
+			set.Funcs(more(lang, o.Zone))
+		}
+		set, err := set.ParseFS(templates, "templates/*.html")
 		if err != nil {
 			return nil, err
 		}
@@ -68,6 +77,9 @@ func (c *Console) mount() {
 	c.mountFailures()
 	c.mountJournal()
 	c.mountFleet()
+	c.mountTransactions()
+	c.mountClones()
+	c.mountFind()
 	if c.Door != nil {
 		c.mountSignIn()
 		c.mountSetup()
