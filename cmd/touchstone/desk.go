@@ -33,6 +33,7 @@ func newDesk(e *engine) *api.Desk {
 		Transactions: d,
 		Clones:       d,
 		Find:         d,
+		Staff:        d,
 		FleetBooks:   fleetBooks(d),
 	}
 }

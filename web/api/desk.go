@@ -17,6 +17,7 @@ type Desk struct {
 	Transactions Transactions
 	Clones       Clones
 	Find         Find
+	Staff        Staff
 	FleetBooks
 }
 
@@ -29,6 +30,7 @@ func (a *API) Mount(d *Desk) {
 	a.transactions(d)
 	a.clones(d)
 	a.fleet(d)
+	a.staff(d)
 }
 
 // Done is what an act tells.

@@ -71,6 +71,7 @@ func (c *Console) mount() {
 		c.mountSignIn()
 		c.mountSetup()
 		c.mountMe()
+		c.mountStaff()
 	}
 }
 
