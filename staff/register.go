@@ -146,6 +146,7 @@ var genericNames = [...]string{"admin", "administrator", "root", "test", "guest"
 // AccountFacts looks at every account that may act.
 func (s *State) AccountFacts(now pos.Instant) (f AccountFacts) {
 	all := s.Accounts()
+	of := personsOf(all)
 	for _, a := range all {
 		if a.Disabled {
 			continue
@@ -156,13 +157,15 @@ func (s *State) AccountFacts(now pos.Instant) (f AccountFacts) {
 		}
 		shared := slices.ContainsFunc(genericNames[:], func(g string) bool { return strings.TrimRight(a.Name, "0123456789-.") == g })
 		doubled, left := false, false
-		for _, other := range all {
-			if other.Name == a.Name || !SamePerson(a, other) {
-				continue
+		for _, key := range personKeys(a) {
+			for _, other := range of[key] {
+				if other.Name == a.Name {
+					continue
+				}
+				shared = shared || !sameName(a, other)
+				doubled = doubled || !other.Disabled
+				left = left || other.Left != 0
 			}
-			shared = shared || !sameName(a, other)
-			doubled = doubled || !other.Disabled
-			left = left || other.Left != 0
 		}
 		for _, x := range []struct {
 			is   bool
@@ -178,6 +181,22 @@ func (s *State) AccountFacts(now pos.Instant) (f AccountFacts) {
 	}
 	f.ReviewDue = now.Sub(f.LastReview) >= ReviewWithin
 	return f
+}
+
+// personKeys are by what SamePerson takes two accounts for one person's: the number, and the name at an organisation.
+func personKeys(a *Account) [2]string {
+	return [2]string{"number " + PersonKey(a.Person), "name " + foldName(a.FullName) + "\n" + foldName(a.Organisation)}
+}
+
+// personsOf groups accounts by those keys, so that 10,000 of them are not compared in pairs.
+func personsOf(all []*Account) map[string][]*Account {
+	of := make(map[string][]*Account, 2*len(all))
+	for _, a := range all {
+		for _, key := range personKeys(a) {
+			of[key] = append(of[key], a)
+		}
+	}
+	return of
 }
 
 // Leave is the decision that the person of an account works here no longer: every account of the person ends.

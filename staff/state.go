@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,7 +16,8 @@ import (
 type State struct {
 	accounts  map[string]*Account
 	proposals map[string]*Proposal
-	proposed  int // the highest number of a proposal
+	proposed  int                  // the highest number of a proposal
+	open      map[string]*Proposal // nobody decided them, in time or not
 
 	cashiers  map[string]*Cashier  // by CashierID
 	trainings map[string]*Training // by number
@@ -39,7 +41,7 @@ type State struct {
 
 // NewState is the room before any act.
 func NewState() *State {
-	return &State{accounts: map[string]*Account{}, proposals: map[string]*Proposal{}, cashiers: map[string]*Cashier{},
+	return &State{accounts: map[string]*Account{}, proposals: map[string]*Proposal{}, open: map[string]*Proposal{}, cashiers: map[string]*Cashier{},
 		trainings: map[string]*Training{}, passes: map[string]*trained{}, guidance: map[string]*Guidance{}, reviews: map[string]*Review{},
 		guesses: map[string]*Guesses{}, signIns: map[string]*SignIns{}, preferences: map[string]*Preference{}, seconds: map[string]*SecondFactor{}, policy: DefaultTerminalPasswords(), policies: 1,
 		apiKeys: map[string]*APIKey{}, apiSums: map[[32]byte]string{}}
@@ -56,7 +58,13 @@ func (s *State) Fold(seq uint64, c journal.Change) error {
 			return fmt.Errorf("%w: proposal %q", ErrAccount, c.ID)
 		}
 		s.proposed = max(s.proposed, n)
-		return keep(s.proposals, c)
+		if err := keep(s.proposals, c); err != nil {
+			return err
+		}
+		if delete(s.open, c.ID); s.proposals[c.ID].State == Open {
+			s.open[c.ID] = s.proposals[c.ID]
+		}
+		return nil
 	case NounAPIKey:
 		return s.foldAPIKey(c)
 	case NounGuesses:
@@ -129,6 +137,12 @@ func (s *State) Accounts() []*Account {
 
 // Proposal is a proposal, nil when there is none.
 func (s *State) Proposal(id string) *Proposal { return s.proposals[id] }
+
+// Proposed is the highest number of a proposal: PRP-1 to it, each was made.
+func (s *State) Proposed() int { return s.proposed }
+
+// OpenProposals lists those that nobody decided, in no order; among them may be some that are too old to be.
+func (s *State) OpenProposals() []*Proposal { return slices.Collect(maps.Values(s.open)) }
 
 // Proposals lists every proposal, the oldest first.
 func (s *State) Proposals() []*Proposal {

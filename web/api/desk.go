@@ -17,6 +17,7 @@ type Desk struct {
 	Transactions Transactions
 	Clones       Clones
 	Find         Find
+	Staff        Staff
 	FleetBooks
 	Incidents Incidents
 	Claims    Claims
@@ -40,6 +41,7 @@ func (a *API) Mount(d *Desk) {
 	a.reports(d)
 	a.notices(d)
 	a.laboratory(d)
+	a.staff(d)
 }
 
 // Done is what an act tells.

@@ -84,6 +84,7 @@ func (c *Console) mount() {
 		c.mountSignIn()
 		c.mountSetup()
 		c.mountMe()
+		c.mountStaff()
 	}
 	c.mountIncidents()
 	c.mountClaims()

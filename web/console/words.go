@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,6 +39,9 @@ func funcs(lang string, zone *time.Location) template.FuncMap {
 		"cents":    cents,
 		"share":    percent,
 		"where":    reasonLink,
+		"day":      func(t time.Time) string { return when(pos.Instant(t.UnixNano()), zone, "2006-01-02") },
+		"holds":    func(roles []staff.Role, r staff.Role) bool { return slices.Contains(roles, r) },
+		"states":   func() []string { return []string{"open", "done", "rejected", "expired", ""} },
 	}
 }
 
