@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"sync"
 	"time"
@@ -92,6 +93,6 @@ func (d *desk) verify(from, head uint64) {
 	default:
 		v.last.State = "failed"
 		v.last.Says = api.Text{EN: "the journal could not be read: see the host's log", ZH: "无法读取日志: 请查看主机运行日志"}
-		d.log.Error("the journal could not be read to be proven", "error", err.Error())
+		d.log.Error("the journal could not be read to be proven", slog.String("error", err.Error()))
 	}
 }

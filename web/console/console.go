@@ -64,7 +64,9 @@ func New(r *web.Router, o Options) (*Console, error) {
 // mount adds every page. A page's file has a method that mounts it.
 func (c *Console) mount() {
 	c.mountAssets()
-	c.mountHome()
+	c.mountNow()
+	c.mountFailures()
+	c.mountJournal()
 	if c.Door != nil {
 		c.mountSignIn()
 		c.mountSetup()

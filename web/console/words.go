@@ -32,9 +32,34 @@ func funcs(lang string, zone *time.Location) template.FuncMap {
 		"query":    url.QueryEscape,
 		"dict":     dict,
 		"roleword": func(r staff.Role) string { return pick(roleWords[r][0], roleWords[r][1]) },
+		"at":       func(t time.Time) string { return stamp(t, zone, time.DateTime) },
+		"count":    count,
+		"cents":    cents,
+		"share":    percent,
+		"where":    reasonLink,
 		"moment":   func(t time.Time) string { return when(pos.Instant(t.UnixNano()), zone, "2006-01-02 15:04") },
 	}
 }
+
+// stamp is a time for a person in the host's zone.
+func stamp(t time.Time, zone *time.Location, layout string) string {
+	if t.IsZero() {
+		return "–"
+	}
+	return t.In(zone).Format(layout)
+}
+
+// count groups digits by three.
+func count(n any) string {
+	t := fmt.Sprint(n)
+	for i := len(t) - 3; i > 0 && t[i-1] != '-'; i -= 3 {
+		t = t[:i] + "," + t[i:]
+	}
+	return t
+}
+
+// cents is money in the currency's major unit.
+func cents(a int64) string { return fmt.Sprintf("%s.%02d", count(a/100), a%100) }
 
 func when(t pos.Instant, zone *time.Location, layout string) string {
 	if t == 0 {
