@@ -69,10 +69,10 @@
       b.replaceChildren();
       drawn = shape;
       const series = reasons.map((r) => ({ stroke: css("--s" + colourOf(r)), fill: css("--s" + colourOf(r)), width: 0, paths: uPlot.paths.bars({ size: [0.9, 12], align: 1 }), points: { show: false } }));
-      bad = new uPlot({ ...common(), ...size(b, 120), scales: { y: { range: (u, lo, hi) => [0, Math.max(hi * 1.1, 1)] } }, axes: axes(), series: [{}, ...series.reverse()] }, [xs, ...stack.slice().reverse()], b);
+      bad = new uPlot({ ...common(), ...size(b, 170), scales: { y: { range: (u, lo, hi) => [0, Math.max(hi * 1.1, 1)] } }, axes: axes(), series: [{}, ...series.reverse()] }, [xs, ...stack.slice().reverse()], b);
     } else bad.setData([xs, ...stack.slice().reverse()]);
   }
-  addEventListener("resize", () => { if (good) good.setSize(size(document.getElementById("chart-good"), 150)); if (bad) bad.setSize(size(document.getElementById("chart-bad"), 120)); });
+  addEventListener("resize", () => { if (good) good.setSize(size(document.getElementById("chart-good"), 150)); if (bad) bad.setSize(size(document.getElementById("chart-bad"), 170)); });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw(true));
 
   function needs(list) {
@@ -114,10 +114,13 @@
   function latest(list, shop) {
     const body = document.getElementById("latest");
     const rows = list.map((x) => {
-      const tr = el("tr"), t = el("td", undefined, "t"), term = el("td"), a = link("/terminals/" + encodeURIComponent(x.terminal), ""), code = el("td");
+      const tr = el("tr"), t = el("td", undefined, "t"), term = el("td"), code = el("td");
       t.append(link("/transactions/" + x.id, x.at));
-      a.append(el("code", x.terminal));
-      term.append(a);
+      if (x.terminal) {
+        const a = link("/terminals/" + encodeURIComponent(x.terminal), "");
+        a.append(el("code", x.terminal));
+        term.append(a);
+      } else term.textContent = "–";
       code.append(el("code", x.de39 || ""));
       const cause = el("td");
       if (shop) cause.textContent = x.do || "";
