@@ -227,6 +227,7 @@ const timeColumns = len(" 15:04:05")
 
 func (s *sayer) say(l *lines, e journal.Entry) string {
 	s.text.Reset()
+	l.hinted = hintFirst + 1 // no line of a page tells which command explains it
 	if err := l.entry(e); err != nil {
 		return l.two("this version cannot read it", "本版本无法读取")
 	}
@@ -237,7 +238,10 @@ func (s *sayer) say(l *lines, e journal.Entry) string {
 	parts := strings.Split(line, "  ")
 	parts = slices.DeleteFunc(parts, func(p string) bool { return strings.TrimSpace(p) == "" })
 	for i := range parts {
-		parts[i] = strings.TrimPrefix(strings.TrimSpace(parts[i]), "── ")
+		parts[i] = strings.TrimLeft(strings.TrimSpace(parts[i]), "─└ ")
+	}
+	if e.Kind == journal.KindExchange && len(parts) > 1 {
+		parts[len(parts)-1] += " ms"
 	}
 	return strings.Join(parts, " · ")
 }
