@@ -28,6 +28,16 @@ var from = map[FindingState][]FindingState{
 	Accepted: {Open, Answered},
 }
 
+// Next lists what may become of a finding now. A critical one is never accepted.
+func (f *Finding) Next() (list []FindingState) {
+	for _, to := range []FindingState{Answered, Fixed, Retested, Closed, Accepted} {
+		if slices.Contains(from[to], f.State) && (to != Accepted || f.Severity != Critical) {
+			list = append(list, to)
+		}
+	}
+	return list
+}
+
 // Advance is the decision to move a finding on. A retest that failed opens it again. A critical finding is never
 // accepted.
 func Advance(s *State, step FindingStep, actors []string, proposal string, now pos.Instant) ([]journal.Draft, error) {

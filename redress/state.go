@@ -34,6 +34,8 @@ type claimState struct {
 	claims    map[string]*Claim
 	numbered  []string            // ids of claims by their number, "" where none is
 	bySale    map[uint64][]string // claims of a sale
+	undecided map[string]bool     // claims that two people have to decide
+	counts    map[ClaimState]int
 	payments  map[paymentKey]journal.Payment
 }
 
@@ -44,7 +46,8 @@ type paymentKey struct {
 }
 
 func newClaimState() claimState {
-	return claimState{exposures: map[string]*Exposure{}, claims: map[string]*Claim{}, bySale: map[uint64][]string{}, payments: map[paymentKey]journal.Payment{}}
+	return claimState{exposures: map[string]*Exposure{}, claims: map[string]*Claim{}, bySale: map[uint64][]string{}, payments: map[paymentKey]journal.Payment{},
+		undecided: map[string]bool{}, counts: map[ClaimState]int{}}
 }
 
 func (s *claimState) foldClaims(_ uint64, c journal.Change) error {
@@ -89,6 +92,13 @@ func (s *claimState) foldClaim(c journal.Change) error {
 	if s.numbered[n-1] == "" {
 		s.numbered[n-1] = c.ID
 		s.bySale[x.Sale] = append(s.bySale[x.Sale], c.ID)
+	}
+	if old := s.claims[c.ID]; old != nil {
+		s.counts[old.State]--
+	}
+	s.counts[x.State]++
+	if delete(s.undecided, c.ID); x.State == ClaimOpen {
+		s.undecided[c.ID] = true
 	}
 	s.claims[c.ID] = x
 	return nil

@@ -159,6 +159,7 @@ func (c *demoCmd) play(a *app, e *engine, show *lines) error {
 		return errors.Join(err, ln.Close(), secure.Close())
 	}
 	defer endHTTPS()
+	e.bench.targets = []string{ln.Addr().String(), secure.Addr().String()}
 	consoleLn, consoleTaken, err := listenAnywhere(c.HTTP, func() (net.Listener, error) { return c.listenHTTP(true) })
 	if err != nil {
 		return errors.Join(err, ln.Close(), secure.Close())

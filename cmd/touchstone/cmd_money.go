@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"touchstone/journal"
 	"touchstone/redress"
 	"touchstone/sqlite"
 )
@@ -55,26 +54,9 @@ func (c *moneyCmd) Run(a *app) error {
 
 // moneyOf folds the journal, up to what is durable at the beginning.
 func moneyOf(ctx context.Context, r *sqlite.Reader, incident string) (*redress.Money, error) {
-	last, _, err := r.Head(ctx)
+	books, _, err := foldBooks(ctx, r, incident)
 	if err != nil {
 		return nil, err
-	}
-	books := redress.NewBooks(incident)
-	for pass := range redress.Passes {
-		if pass > 0 {
-			books.Again()
-		}
-		err := r.Blocks(ctx, 1, func(b journal.Block) error {
-			return b.Each(func(e journal.Entry) error {
-				if e.Seq > last {
-					return nil
-				}
-				return books.Fold(e)
-			})
-		})
-		if err != nil {
-			return nil, err
-		}
 	}
 	return books.Money(), nil
 }

@@ -34,6 +34,7 @@ func newDesk(e *engine) *api.Desk {
 		Clones:       d,
 		Find:         d,
 		FleetBooks:   fleetBooks(d),
+		CaseBooks:    caseBooks(d),
 	}
 }
 

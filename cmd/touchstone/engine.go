@@ -97,6 +97,8 @@ type engine struct {
 	samples   *samples                   // messages taken apart, for people to look at
 	shops     shopTerminals              // which terminals each merchant has
 	told      keptClones                 // suspicions of clones, for people to look at
+	audit     auditor                    // the books of claims, read from the whole journal
+	bench     bench                      // runs of the laboratory that this host carries out
 	clones    *cloneWatch                // two devices with one identity, fed by the watch
 	now       *nowRoom                   // what the first pages show, fed by the watch
 	estate    *estateKeeper              // an index of all terminals, fed by the watch
@@ -283,6 +285,8 @@ func (e *engine) start(o engineOptions) error {
 	e.startPINReminder(ctx, o.pinAge)
 	e.startClock(ctx)
 	e.startIncidents(ctx)
+	e.startAudit(ctx)
+	e.startBench(ctx)
 	if err := e.startGuard(ctx, o.guard); err != nil {
 		stop()
 		e.wait.Wait()

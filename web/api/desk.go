@@ -18,6 +18,7 @@ type Desk struct {
 	Clones       Clones
 	Find         Find
 	FleetBooks
+	CaseBooks
 }
 
 // Mount registers every operation.
@@ -29,6 +30,7 @@ func (a *API) Mount(d *Desk) {
 	a.transactions(d)
 	a.clones(d)
 	a.fleet(d)
+	a.cases(d)
 }
 
 // Done is what an act tells.

@@ -50,7 +50,7 @@ var languages = [...]string{"en", "zh"}
 func New(r *web.Router, o Options) (*Console, error) {
 	c := &Console{Options: o, router: r, sets: map[string]*template.Template{}}
 	for _, lang := range languages {
-		set, err := template.New("").Funcs(funcs(lang, o.Zone)).ParseFS(templates, "templates/*.html")
+		set, err := template.New("").Funcs(funcs(lang, o.Zone)).Funcs(caseFuncs(lang, o.Zone)).ParseFS(templates, "templates/*.html")
 		if err != nil {
 			return nil, err
 		}
@@ -72,6 +72,11 @@ func (c *Console) mount() {
 		c.mountSetup()
 		c.mountMe()
 	}
+	c.mountIncidents()
+	c.mountClaims()
+	c.mountReports()
+	c.mountNotices()
+	c.mountLaboratory()
 }
 
 // view is what every template is given; Data is the page's own.
