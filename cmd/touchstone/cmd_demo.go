@@ -205,6 +205,13 @@ func (c *demoCmd) play(a *app, e *engine, show *lines) error {
 			(&crowdOf{host: ln.Addr().String(), tls: secure.Addr().String(), https: "https://" + c.HTTPS, state: filepath.Join(c.Data, "terminals"), log: e.log, copyPause: copyPause}).play(players)
 		}
 	}()
+	people := make(chan struct{})
+	go func() {
+		defer close(people)
+		if !c.Quiet {
+			(&demoDesk{&desk{e}, demoPace}).play(players)
+		}
+	}()
 	waitCanary, err := c.canaryFlags.start(players, a, e, ln, secure, !c.Quiet, s.canaryRound)
 	if err != nil {
 		e.log.Warn("no canary", slog.String("error", err.Error()))
@@ -213,6 +220,7 @@ func (c *demoCmd) play(a *app, e *engine, show *lines) error {
 	followErr := s.follow(a.ctx, ended)
 	stopPlayers()
 	<-crowd
+	<-people
 	waitCanary()
 	stopServing()
 	var serveErr error

@@ -33,14 +33,10 @@ func newDesk(e *engine) *api.Desk {
 		Transactions: d,
 		Clones:       d,
 		Find:         d,
-		Incidents:    d,
-		Claims:       d,
-		Reports:      d,
-		Notices:      d,
-		Lab:          d,
-		Bench:        d,
+		CaseBooks:    caseBooks(d),
 		Staff:        d,
 		FleetBooks:   fleetBooks(d),
+		CaseBooks:    caseBooks(d),
 	}
 }
 
@@ -60,7 +56,7 @@ var acts = func() map[string]int {
 		}
 		var c change
 		reflect.ValueOf(&c).Elem().Field(i).Set(reflect.New(f.Type.Elem()))
-		if _, known := c.duty(); known || name == "approve" {
+		if _, known := c.duty(); known || name == "approve" || c.Lab != nil { // which duty an act of the laboratory has, its body says
 			m[name] = i
 		}
 	}

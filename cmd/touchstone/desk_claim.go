@@ -39,11 +39,15 @@ func claimAsks(q *api.ClaimQuery, c *redress.Claim) bool {
 }
 
 // Claims implements api.Claims.
-func (d *desk) Claims(_ context.Context, who *web.Caller, q *api.ClaimQuery) (api.Page[api.Claim], error) {
+func (d *desk) Claims(ctx context.Context, who *web.Caller, q *api.ClaimQuery) (api.Page[api.Claim], error) {
 	page := api.Page[api.Claim]{Data: []api.Claim{}}
 	limit := cmp.Or(q.Limit, 50)
-	d.office.view(func(r *rooms) {
-		pending := pendingClaims(r.staff, d.clock())
+	view, now, err := d.roomsOf(ctx, &q.AsOf)
+	if err != nil {
+		return page, err
+	}
+	view(func(r *rooms) {
+		pending := pendingClaims(r.staff, now)
 		r.redress.ClaimsBefore(redress.ClaimNumber(q.Cursor), q.Pick == string(redress.ClaimOpen), func(c *redress.Claim) bool {
 			if !claimAsks(q, c) {
 				return true
@@ -100,15 +104,28 @@ func claimOf(c *redress.Claim, who *web.Caller) api.Claim {
 func txnID(seq uint64) string { return "txn_" + strconv.FormatUint(seq, 10) }
 
 // Claim implements api.Claims.
-func (d *desk) Claim(ctx context.Context, who *web.Caller, id string) (whole api.ClaimWhole, err error) {
-	answer, err := d.claims(&claimsQuery{ID: id})
-	if err != nil || len(answer.Claims) != 1 {
+func (d *desk) Claim(ctx context.Context, who *web.Caller, q *api.ClaimInput) (whole api.ClaimWhole, err error) {
+	view, now, err := d.roomsOf(ctx, &q.AsOf)
+	if err != nil {
+		return whole, err
+	}
+	var c *claimNow
+	view(func(r *rooms) {
+		if known := r.redress.Claim(strings.ToUpper(q.ID)); known != nil {
+			c = &claimNow{Claim: *known}
+		}
+	})
+	if c == nil {
 		return whole, api.NotFound()
 	}
-	c := &answer.Claims[0]
+	if sale, ok, err := d.ledger.SaleNow(c.Sale); err != nil {
+		return whole, err
+	} else if ok {
+		c.SaleState, c.SaleRefunded = sale.State.String(), sale.Refunded
+	}
 	whole.Claim = claimOf(&c.Claim, who)
-	d.office.view(func(r *rooms) {
-		if whole.Proposals = pendingClaims(r.staff, d.clock())[c.ID]; len(whole.Proposals) > 0 {
+	view(func(r *rooms) {
+		if whole.Proposals = pendingClaims(r.staff, now)[c.ID]; len(whole.Proposals) > 0 {
 			whole.Pending = whole.Proposals[0].ID
 		}
 		for _, other := range r.redress.ClaimsOf(c.Sale) {
@@ -207,9 +224,13 @@ func (d *desk) ClaimCounts(context.Context, *web.Caller) (counts map[string]int,
 }
 
 // Exposures implements api.Claims.
-func (d *desk) Exposures(_ context.Context, _ *web.Caller, q *api.ExposureQuery) (api.Page[api.Exposure], error) {
+func (d *desk) Exposures(ctx context.Context, _ *web.Caller, q *api.ExposureQuery) (api.Page[api.Exposure], error) {
+	view, _, err := d.roomsOf(ctx, &q.AsOf)
+	if err != nil {
+		return api.Page[api.Exposure]{}, err
+	}
 	var list []*redress.Exposure
-	d.office.view(func(r *rooms) { list = r.redress.Exposures() })
+	view(func(r *rooms) { list = r.redress.Exposures() })
 	slices.Reverse(list)
 	list = slices.DeleteFunc(list, func(x *redress.Exposure) bool { return q.Incident != "" && x.Scope.Incident != q.Incident })
 	page := api.Page[api.Exposure]{Data: []api.Exposure{}}

@@ -18,6 +18,10 @@ import (
 
 var _ api.Incidents = (*desk)(nil)
 
+func caseBooks(d *desk) api.CaseBooks {
+	return api.CaseBooks{Incidents: d, Claims: d, Reports: d, Notices: d, Lab: d, Bench: d}
+}
+
 // timeOf is an instant as the interface says it; none is the zero time, which is left out.
 func timeOf(at pos.Instant) time.Time {
 	if at == 0 {
@@ -55,11 +59,25 @@ func (w *incidentRow) asks(q *api.IncidentQuery, now pos.Instant) bool {
 	return true
 }
 
+// roomsOf lends the rooms as they are, or as they were at the instant that a query names, and says which moment that is.
+func (d *desk) roomsOf(ctx context.Context, q *api.AsOf) (view func(func(*rooms)), now pos.Instant, err error) {
+	now = d.clock()
+	at, err := q.Instant(d.line.Zone, now)
+	if err != nil || at == 0 {
+		return d.office.view, now, err
+	}
+	then, err := d.roomsAt(ctx, at)
+	return func(f func(*rooms)) { f(then) }, at, err
+}
+
 // Incidents implements api.Incidents.
-func (d *desk) Incidents(_ context.Context, _ *web.Caller, q *api.IncidentQuery) (api.Page[api.Incident], error) {
-	now := d.clock()
+func (d *desk) Incidents(ctx context.Context, _ *web.Caller, q *api.IncidentQuery) (api.Page[api.Incident], error) {
+	view, now, err := d.roomsOf(ctx, &q.AsOf)
+	if err != nil {
+		return api.Page[api.Incident]{}, err
+	}
 	var rows []incidentRow
-	d.office.view(func(r *rooms) {
+	view(func(r *rooms) {
 		for _, i := range slices.Backward(r.incident.Incidents()) {
 			rows = append(rows, incidentRow{i, r.incident.Clocks(i.ID), r.incident.NextDue(i.ID)})
 		}
@@ -80,7 +98,7 @@ func (d *desk) Incidents(_ context.Context, _ *web.Caller, q *api.IncidentQuery)
 	if err != nil {
 		return page, err
 	}
-	d.office.view(func(r *rooms) {
+	view(func(r *rooms) {
 		for i := range rows {
 			page.Data = append(page.Data, incidentOf(r.incident, &rows[i], catalogue, now))
 		}
@@ -156,18 +174,28 @@ func deadlineOf(c *incident.Clock, now pos.Instant) api.Deadline {
 }
 
 // Incident implements api.Incidents.
-func (d *desk) Incident(_ context.Context, _ *web.Caller, id string) (whole api.IncidentWhole, err error) {
+func (d *desk) Incident(ctx context.Context, _ *web.Caller, q *api.IncidentInput) (whole api.IncidentWhole, err error) {
 	catalogue, err := shelfCatalogue()
 	if err != nil {
 		return whole, err
 	}
-	answer, err := d.incidents(&incidentQuery{ID: id})
-	if err != nil || len(answer.Incidents) != 1 {
+	view, now, err := d.roomsOf(ctx, &q.AsOf)
+	if err != nil {
+		return whole, err
+	}
+	id := q.ID
+	var i *incidentShown
+	view(func(r *rooms) {
+		if known := r.incident.Incident(id); known != nil {
+			shown := wholeIncident(r.incident, known)
+			i = &shown
+		}
+	})
+	if i == nil {
 		return whole, api.NotFound()
 	}
-	i, now := &answer.Incidents[0], answer.Now
 	whole = api.IncidentWhole{Claims: map[string]int{}, Notices: map[string]int{}, Deadlines: []api.Deadline{}, Timeline: []api.IncidentStep{}, Now: timeOf(now)}
-	d.office.view(func(r *rooms) {
+	view(func(r *rooms) {
 		whole.Incident = incidentOf(r.incident, &incidentRow{&i.Incident, r.incident.Clocks(id), r.incident.NextDue(id)}, catalogue, now)
 		for _, c := range r.redress.Claims(id) {
 			whole.Claims[string(c.State)]++
@@ -184,6 +212,9 @@ func (d *desk) Incident(_ context.Context, _ *web.Caller, id string) (whole api.
 	fillIncident(&whole, i, catalogue, now)
 	return whole, nil
 }
+
+// wholeIncident is what the command shows of an incident.
+func wholeIncident(s *incident.State, i *incident.Incident) incidentShown { return whole(s, i, true) }
 
 // fillIncident adds what only the page of one incident shows.
 func fillIncident(whole *api.IncidentWhole, i *incidentShown, catalogue *explain.Catalogue, now pos.Instant) {

@@ -36,14 +36,17 @@ func subjectOf(s *lab.Subject) api.LabSubject {
 }
 
 // Runs implements api.Laboratory.
-func (d *desk) Runs(_ context.Context, _ *web.Caller, q *api.LabQuery) (page api.Page[api.LabRun], err error) {
+func (d *desk) Runs(ctx context.Context, _ *web.Caller, q *api.LabQuery) (page api.Page[api.LabRun], err error) {
 	page.Data = []api.LabRun{}
 	books, err := labRead()
 	if err != nil {
 		return page, err
 	}
-	now := d.clock()
-	d.office.view(func(r *rooms) {
+	view, now, err := d.roomsOf(ctx, &q.AsOf)
+	if err != nil {
+		return page, err
+	}
+	view(func(r *rooms) {
 		list := r.lab.Runs()
 		slices.Reverse(list)
 		list = slices.DeleteFunc(list, func(x *lab.Run) bool {
@@ -111,28 +114,36 @@ func axisOf(s *lab.State, p *lab.Profile, run, group string) api.LabAxis {
 }
 
 // Run implements api.Laboratory.
-func (d *desk) Run(ctx context.Context, _ *web.Caller, id string) (whole api.LabRunWhole, err error) {
+func (d *desk) Run(ctx context.Context, _ *web.Caller, q *api.RunInput) (whole api.LabRunWhole, err error) {
 	books, err := labRead()
 	if err != nil {
 		return whole, err
 	}
-	answer, err := d.askLab(ctx, &labQuery{ID: id})
-	if len(answer.Runs) != 1 || answer.Runs[0].ID != id {
+	view, now, err := d.roomsOf(ctx, &q.AsOf)
+	if err != nil {
+		return whole, err
+	}
+	var run *lab.Run
+	var report *lab.Report
+	byRequirement := map[string]string{}
+	whole.FindingList, whole.Results = []api.LabFinding{}, []api.LabResult{}
+	view(func(r *rooms) {
+		if run = r.lab.Run(q.ID); run == nil {
+			return
+		}
+		report, err = lab.NewReport(books.catalogue, books.profile, r.lab, run.ID, now)
+		whole.LabRun = d.runOf(r.lab, books, run, now)
+		for _, f := range r.lab.Findings(run.ID) {
+			byRequirement[f.Requirement] = f.ID
+			whole.FindingList = append(whole.FindingList, findingShown(r.lab, books, f, now))
+		}
+	})
+	if run == nil {
 		return whole, api.NotFound()
 	}
 	if err != nil {
 		return whole, err
 	}
-	run, report := &answer.Runs[0], answer.Report
-	byRequirement := map[string]string{}
-	whole.FindingList, whole.Results = []api.LabFinding{}, []api.LabResult{}
-	d.office.view(func(r *rooms) {
-		whole.LabRun = d.runOf(r.lab, books, run, answer.Now)
-		for _, f := range r.lab.Findings(id) {
-			byRequirement[f.Requirement] = f.ID
-			whole.FindingList = append(whole.FindingList, findingShown(r.lab, books, f, answer.Now))
-		}
-	})
 	for _, n := range report.Notices {
 		whole.Notices = append(whole.Notices, bothLab(n))
 	}
@@ -173,14 +184,17 @@ func findingAsks(q *api.LabQuery, f *lab.Finding, model string) bool {
 }
 
 // Findings implements api.Laboratory.
-func (d *desk) Findings(_ context.Context, _ *web.Caller, q *api.LabQuery) (page api.Page[api.LabFinding], err error) {
+func (d *desk) Findings(ctx context.Context, _ *web.Caller, q *api.LabQuery) (page api.Page[api.LabFinding], err error) {
 	page.Data = []api.LabFinding{}
 	books, err := labRead()
 	if err != nil {
 		return page, err
 	}
-	now := d.clock()
-	d.office.view(func(r *rooms) {
+	view, now, err := d.roomsOf(ctx, &q.AsOf)
+	if err != nil {
+		return page, err
+	}
+	view(func(r *rooms) {
 		list := r.lab.Findings("")
 		slices.Reverse(list)
 		list = slices.DeleteFunc(list, func(f *lab.Finding) bool {
@@ -199,15 +213,19 @@ func (d *desk) Findings(_ context.Context, _ *web.Caller, q *api.LabQuery) (page
 }
 
 // Finding implements api.Laboratory.
-func (d *desk) Finding(_ context.Context, _ *web.Caller, id string) (a api.LabFinding, err error) {
+func (d *desk) Finding(ctx context.Context, _ *web.Caller, q *api.FindingInput) (a api.LabFinding, err error) {
 	books, err := labRead()
 	if err != nil {
 		return a, err
 	}
+	view, now, err := d.roomsOf(ctx, &q.AsOf)
+	if err != nil {
+		return a, err
+	}
 	err = api.NotFound()
-	d.office.view(func(r *rooms) {
-		if f := r.lab.Finding(id); f != nil {
-			a, err = findingShown(r.lab, books, f, d.clock()), nil
+	view(func(r *rooms) {
+		if f := r.lab.Finding(q.ID); f != nil {
+			a, err = findingShown(r.lab, books, f, now), nil
 		}
 	})
 	return a, err
@@ -230,11 +248,14 @@ func certificateShown(x *lab.Certificate, now pos.Instant) api.LabCertificate {
 }
 
 // Certificates implements api.Laboratory.
-func (d *desk) Certificates(_ context.Context, _ *web.Caller, q *api.LabQuery) (page api.Page[api.LabCertificate], err error) {
+func (d *desk) Certificates(ctx context.Context, _ *web.Caller, q *api.LabQuery) (page api.Page[api.LabCertificate], err error) {
 	page.Data = []api.LabCertificate{}
-	now := d.clock()
+	view, now, err := d.roomsOf(ctx, &q.AsOf)
+	if err != nil {
+		return page, err
+	}
 	var list []*lab.Certificate
-	d.office.view(func(r *rooms) { list = r.lab.Certificates() })
+	view(func(r *rooms) { list = r.lab.Certificates() })
 	slices.Reverse(list)
 	list = slices.DeleteFunc(list, func(x *lab.Certificate) bool {
 		return q.Pick != "" && q.Pick != string(x.Standing(now)) || q.Model != "" && q.Model != x.Subject.Model
@@ -247,13 +268,16 @@ func (d *desk) Certificates(_ context.Context, _ *web.Caller, q *api.LabQuery) (
 }
 
 // Certificate implements api.Laboratory.
-func (d *desk) Certificate(_ context.Context, _ *web.Caller, id string) (a api.LabCertificate, err error) {
+func (d *desk) Certificate(ctx context.Context, _ *web.Caller, q *api.CertificateInput) (a api.LabCertificate, err error) {
+	view, now, err := d.roomsOf(ctx, &q.AsOf)
+	if err != nil {
+		return a, err
+	}
 	var x *lab.Certificate
-	d.office.view(func(r *rooms) { x = r.lab.Certificate(id) })
-	if x == nil {
+	if view(func(r *rooms) { x = r.lab.Certificate(q.ID) }); x == nil {
 		return a, api.NotFound()
 	}
-	a = certificateShown(x, d.clock())
+	a = certificateShown(x, now)
 	envelope, err := d.keptFile(x.Envelope)
 	a.DSSE = string(envelope)
 	return a, err

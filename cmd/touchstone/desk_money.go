@@ -29,19 +29,30 @@ type auditor struct {
 const auditShare = 50
 
 // Money implements api.Claims.
-func (d *desk) Money(_ context.Context, _ *web.Caller, q *api.MoneyQuery) (api.Money, error) {
-	durable := d.ledger.Durable()
+func (d *desk) Money(ctx context.Context, _ *web.Caller, q *api.MoneyQuery) (api.Money, error) {
+	view, now, err := d.roomsOf(ctx, &q.AsOf)
+	if err != nil {
+		return api.Money{}, err
+	}
+	through := d.ledger.Durable()
+	if q.AsOf.AsOf != "" {
+		if through, err = d.seqAt(ctx, now); err != nil {
+			return api.Money{}, err
+		}
+	}
 	var books *redress.Books
 	known := q.Incident == ""
-	d.office.view(func(r *rooms) {
+	view(func(r *rooms) {
 		known = known || r.incident.Incident(q.Incident) != nil
-		books = r.redress.Books(q.Incident, durable)
+		books = r.redress.Books(q.Incident, through)
 	})
 	if !known {
 		return api.Money{}, api.NotFound()
 	}
 	m := moneyShown(books.Money())
-	m.Audited = d.audited(q.Incident, &m)
+	if q.AsOf.AsOf == "" {
+		m.Audited = d.audited(q.Incident, &m)
+	}
 	return m, nil
 }
 

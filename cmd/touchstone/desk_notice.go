@@ -17,9 +17,13 @@ func stuck(n *redress.Notice) bool {
 }
 
 // Notices implements api.Notices.
-func (d *desk) Notices(_ context.Context, _ *web.Caller, q *api.NoticeQuery) (api.Page[api.CaseNotice], error) {
+func (d *desk) Notices(ctx context.Context, _ *web.Caller, q *api.NoticeQuery) (api.Page[api.CaseNotice], error) {
+	view, _, err := d.roomsOf(ctx, &q.AsOf)
+	if err != nil {
+		return api.Page[api.CaseNotice]{}, err
+	}
 	var list []*redress.Notice
-	d.office.view(func(r *rooms) { list = r.redress.Notices(q.Incident) })
+	view(func(r *rooms) { list = r.redress.Notices(q.Incident) })
 	slices.Reverse(list)
 	list = slices.DeleteFunc(list, func(n *redress.Notice) bool {
 		return q.Pick == "stuck" && !stuck(n) || q.Pick != "" && q.Pick != "stuck" && q.Pick != string(n.State) || q.Kind != "" && q.Kind != string(n.Kind)
@@ -49,15 +53,17 @@ func noticeOf(n *redress.Notice) api.CaseNotice {
 }
 
 // Notice implements api.Notices.
-func (d *desk) Notice(_ context.Context, _ *web.Caller, id string) (api.CaseNotice, error) {
-	answer, err := d.noticesOf(&noticesQuery{ID: id, Texts: true})
-	if len(answer.Notices) != 1 {
-		return api.CaseNotice{}, api.NotFound()
-	}
+func (d *desk) Notice(ctx context.Context, _ *web.Caller, q *api.NoticeInput) (api.CaseNotice, error) {
+	view, _, err := d.roomsOf(ctx, &q.AsOf)
 	if err != nil {
 		return api.CaseNotice{}, err
 	}
-	a := noticeOf(&answer.Notices[0])
-	a.Text = answer.Texts[id]
-	return a, nil
+	var n *redress.Notice
+	if view(func(r *rooms) { n = r.redress.Notice(q.ID) }); n == nil {
+		return api.CaseNotice{}, api.NotFound()
+	}
+	a := noticeOf(n)
+	text, err := d.keptFile(n.Contents[0].Digest)
+	a.Text = string(text)
+	return a, err
 }

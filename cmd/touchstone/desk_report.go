@@ -17,9 +17,13 @@ import (
 var _ api.Reports = (*desk)(nil)
 
 // Reports implements api.Reports.
-func (d *desk) Reports(_ context.Context, who *web.Caller, q *api.ReportQuery) (api.Page[api.Report], error) {
+func (d *desk) Reports(ctx context.Context, who *web.Caller, q *api.ReportQuery) (api.Page[api.Report], error) {
+	view, _, err := d.roomsOf(ctx, &q.AsOf)
+	if err != nil {
+		return api.Page[api.Report]{}, err
+	}
 	var list []*incident.Report
-	d.office.view(func(r *rooms) { list = r.incident.Reports() })
+	view(func(r *rooms) { list = r.incident.Reports() })
 	slices.Reverse(list)
 	list = slices.DeleteFunc(list, func(r *incident.Report) bool {
 		return q.Pick != "" && q.Pick != string(r.State) || q.Kind != "" && q.Kind != r.Kind || q.Incident != "" && q.Incident != r.Incident || q.Terminal != "" && q.Terminal != r.Terminal
@@ -48,9 +52,13 @@ func (d *desk) report(id string) (found *incident.Report) {
 }
 
 // Report implements api.Reports.
-func (d *desk) Report(_ context.Context, who *web.Caller, id string) (api.Report, error) {
-	r := d.report(id)
-	if r == nil {
+func (d *desk) Report(ctx context.Context, who *web.Caller, q *api.ReportInput) (api.Report, error) {
+	view, _, err := d.roomsOf(ctx, &q.AsOf)
+	if err != nil {
+		return api.Report{}, err
+	}
+	var r *incident.Report
+	if view(func(rooms *rooms) { r = rooms.incident.Report(q.ID) }); r == nil {
 		return api.Report{}, api.NotFound()
 	}
 	return reportOf(r, who), nil

@@ -388,3 +388,34 @@ func (e *engine) keepResult(ctx context.Context, order benchOrder, run *lab.Run,
 		Version: check.Version, Verdict: out.Verdict, Detail: out.Detail, Inputs: inputs, Start: pos.Instant(out.Start.UnixNano()), End: pos.Instant(out.End.UnixNano()), Externals: out.Externals}}}})
 	return err
 }
+
+// ownFiles refuses files that somebody who was proven at the door names, unless this host put them there itself: who
+// signs in from elsewhere does not choose what is read here.
+func (e *engine) ownFiles(c *change) error {
+	if c.caller == nil {
+		return nil
+	}
+	for _, x := range []struct {
+		path, in string
+		named    bool
+	}{{c.Lab.startFile(), filepath.Join(labState, subjectsDirectory), c.Lab.Start != nil}, {c.Lab.transcriptFile(), labState, c.Lab.Observe != nil}} {
+		if inside, err := filepath.Rel(filepath.Join(e.dir, x.in), x.path); x.named && (err != nil || !filepath.IsLocal(inside)) {
+			return errors.New("files of a run are sent with it: see the page of the laboratory")
+		}
+	}
+	return nil
+}
+
+func (c *labChange) startFile() string {
+	if c.Start == nil {
+		return ""
+	}
+	return c.Start.SubjectFile
+}
+
+func (c *labChange) transcriptFile() string {
+	if c.Observe == nil {
+		return ""
+	}
+	return c.Observe.Transcript
+}

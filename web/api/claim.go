@@ -50,9 +50,9 @@ type ClaimPart struct {
 
 // ClaimProof is one proof of the claimed sale's verdict.
 type ClaimProof struct {
-	Name    string    `json:"name"`
-	Says    Text `json:"says"`
-	Outcome string    `json:"outcome" doc:"passed, failed, not_run or unavailable"`
+	Name    string `json:"name"`
+	Says    Text   `json:"says"`
+	Outcome string `json:"outcome" doc:"passed, failed, not_run or unavailable"`
 }
 
 // ClaimedSale is the sale that a claim is for, masked.
@@ -88,12 +88,13 @@ type ClaimWhole struct {
 	SameCard  int             `json:"other_claims_of_terminal" doc:"how many other claims are of this terminal and these last four digits"`
 	Parts     []ClaimPart     `json:"parts,omitempty"`
 	Proposals []ClaimProposal `json:"proposals,omitempty" doc:"decisions that wait for a second person"`
-	Consumer  []Text     `json:"consumer_is_told" doc:"line by line"`
+	Consumer  []Text          `json:"consumer_is_told" doc:"line by line"`
 }
 
 // ClaimQuery narrows a list of claims.
 type ClaimQuery struct {
 	Paging
+	AsOf
 	Pick     string `query:"state" enum:"open,approved,paid,refused,lapsed,decided," doc:"decided is every state but open"`
 	Incident string `query:"incident" maxLength:"20"`
 	Terminal string `query:"terminal" maxLength:"8"`
@@ -138,13 +139,14 @@ type MoneyAudit struct {
 
 // MoneyQuery names the incident.
 type MoneyQuery struct {
+	AsOf
 	Incident string `query:"incident" maxLength:"20"`
 }
 
 // Claims is what the host knows of claims and money.
 type Claims interface {
 	Claims(ctx context.Context, who *web.Caller, q *ClaimQuery) (Page[Claim], error)
-	Claim(ctx context.Context, who *web.Caller, id string) (ClaimWhole, error)
+	Claim(ctx context.Context, who *web.Caller, q *ClaimInput) (ClaimWhole, error)
 	ClaimCounts(ctx context.Context, who *web.Caller) (map[string]int, error)
 	Money(ctx context.Context, who *web.Caller, q *MoneyQuery) (Money, error)
 	Exposures(ctx context.Context, who *web.Caller, q *ExposureQuery) (Page[Exposure], error)
@@ -154,6 +156,7 @@ type Claims interface {
 // ExposureQuery narrows a list of frozen sets.
 type ExposureQuery struct {
 	Paging
+	AsOf
 	Incident string `query:"incident" maxLength:"20"`
 }
 
@@ -175,16 +178,15 @@ type ExposedSale struct {
 	Version  string     `json:"version,omitempty" doc:"of the application, as presented with the sale"`
 }
 
-type claimInput struct {
+// ClaimInput names one claim.
+type ClaimInput struct {
+	AsOf
 	ID string `path:"id" maxLength:"40" example:"CLM-1-K3QXW7ZD2M5T"`
 }
 
 func (a *API) claims(d *Desk) {
 	Add(a, Operation{ID: "list-claims", Method: http.MethodGet, Path: "/claims", Summary: "List claims, the newest first", Tag: "claims", Rule: claimReaders}, d.Claims.Claims)
-	Add(a, Operation{ID: "get-claim", Method: http.MethodGet, Path: "/claims/{id}", Summary: "One claim, its sale and what a decision rests on", Tag: "claims", Rule: claimReaders},
-		func(ctx context.Context, who *web.Caller, in *claimInput) (ClaimWhole, error) {
-			return d.Claims.Claim(ctx, who, in.ID)
-		})
+	Add(a, Operation{ID: "get-claim", Method: http.MethodGet, Path: "/claims/{id}", Summary: "One claim, its sale and what a decision rests on", Tag: "claims", Rule: claimReaders}, d.Claims.Claim)
 	Add(a, Operation{ID: "get-money", Method: http.MethodGet, Path: "/money", Summary: "What was claimed, approved and paid", Tag: "claims", Rule: web.Staff,
 		Text: "The figures are of the claims and payments that the journal holds. audited is the same equation computed from every entry of the journal, as touchstone money does, in the background."}, d.Claims.Money)
 	Add(a, Operation{ID: "list-exposures", Method: http.MethodGet, Path: "/exposures", Summary: "Exposed sales as they were frozen into incidents", Tag: "claims", Rule: claimReaders}, d.Claims.Exposures)

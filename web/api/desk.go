@@ -19,12 +19,7 @@ type Desk struct {
 	Find         Find
 	Staff        Staff
 	FleetBooks
-	Incidents Incidents
-	Claims    Claims
-	Reports   Reports
-	Notices   Notices
-	Lab       Laboratory
-	Bench     Bench
+	CaseBooks
 }
 
 // Mount registers every operation.
@@ -36,11 +31,7 @@ func (a *API) Mount(d *Desk) {
 	a.transactions(d)
 	a.clones(d)
 	a.fleet(d)
-	a.incidents(d)
-	a.claims(d)
-	a.reports(d)
-	a.notices(d)
-	a.laboratory(d)
+	a.cases(d)
 	a.staff(d)
 }
 

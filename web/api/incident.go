@@ -15,8 +15,8 @@ import (
 type Deadline struct {
 	Rule      string    `json:"rule" example:"cac-report"`
 	Incident  string    `json:"incident" example:"INC-1"`
-	Duty      Text `json:"duty"`
-	Recipient Text `json:"recipient"`
+	Duty      Text      `json:"duty"`
+	Recipient Text      `json:"recipient"`
 	Start     string    `json:"start" doc:"from when it runs: awareness, engaged, fixed or handled"`
 	Within    string    `json:"within" doc:"as its rule says: 4h, 3d (days), 5bd (Monday to Friday), 1mo" example:"4h"`
 	AtOnce    bool      `json:"at_once,omitempty" doc:"the source says at once; within is what the operator takes that for"`
@@ -35,11 +35,11 @@ type Deadline struct {
 // Incident is one incident as a list shows it.
 type Incident struct {
 	ID        string         `json:"id" example:"INC-1"`
-	Title     Text      `json:"title"`
+	Title     Text           `json:"title"`
 	Kind      string         `json:"kind" example:"authentication_failing"`
-	KindName  Text      `json:"kind_name"`
+	KindName  Text           `json:"kind_name"`
 	Severity  string         `json:"severity" doc:"general, considerable, major or extreme: GB/T 20986" example:"considerable"`
-	Grade     Text      `json:"grade"`
+	Grade     Text           `json:"grade"`
 	State     string         `json:"state" doc:"open: nobody has taken it; working: it has an owner; closed" example:"open"`
 	Owner     string         `json:"owner,omitempty" doc:"an account"`
 	Drill     bool           `json:"drill,omitempty" doc:"an exercise: nothing in it is real"`
@@ -70,13 +70,13 @@ type DeadlineCounts struct {
 
 // LikelyCause is one cause that experiment found behind failures.
 type LikelyCause struct {
-	Cause     string    `json:"cause" example:"other_master_key"`
-	Name      Text `json:"name"`
-	Owner     Text `json:"owner" doc:"who has to act"`
-	Terminals int       `json:"terminals" doc:"for which it was found"`
-	Proven    int       `json:"proven" doc:"of them, proven"`
-	Of        int       `json:"of" doc:"terminals of the incident that failed"`
-	Common    bool      `json:"common,omitempty" doc:"most of the failures have it"`
+	Cause     string `json:"cause" example:"other_master_key"`
+	Name      Text   `json:"name"`
+	Owner     Text   `json:"owner" doc:"who has to act"`
+	Terminals int    `json:"terminals" doc:"for which it was found"`
+	Proven    int    `json:"proven" doc:"of them, proven"`
+	Of        int    `json:"of" doc:"terminals of the incident that failed"`
+	Common    bool   `json:"common,omitempty" doc:"most of the failures have it"`
 }
 
 // SharedTrait is one line of the table on which a common cause rests: what the terminals that failed share and others do not.
@@ -97,7 +97,7 @@ type IncidentStep struct {
 	At      time.Time `json:"at"`
 	Verb    string    `json:"verb" example:"incident_assigned"`
 	Actors  []string  `json:"actors"`
-	Text    Text `json:"text"`
+	Text    Text      `json:"text"`
 	Entries []uint64  `json:"entries,omitempty" doc:"journal entries that it speaks of"`
 }
 
@@ -139,7 +139,7 @@ type IncidentWhole struct {
 	Links     []LinkedRecord   `json:"links,omitempty"`
 	Deadlines []Deadline       `json:"deadline_list"`
 	Timeline  []IncidentStep   `json:"timeline"`
-	Missing   []Text      `json:"missing,omitempty" doc:"what it lacks to be closed"`
+	Missing   []Text           `json:"missing,omitempty" doc:"what it lacks to be closed"`
 	ClosedBy  []string         `json:"closed_by,omitempty"`
 	Reopened  int              `json:"reopened,omitempty"`
 	Exposure  *Exposure        `json:"exposure,omitempty" doc:"the exposed sales as they were frozen into it"`
@@ -152,6 +152,7 @@ type IncidentWhole struct {
 // IncidentQuery narrows a list of incidents.
 type IncidentQuery struct {
 	Paging
+	AsOf
 	Pick     string `query:"state" enum:"open,working,unclosed,closed," doc:"unclosed is open or working"`
 	Severity string `query:"severity" maxLength:"20" doc:"general, considerable, major or extreme"`
 	Kind     string `query:"kind" maxLength:"48"`
@@ -169,15 +170,33 @@ type IncidentTerms struct {
 
 // Named is a stable word with its name.
 type Named struct {
-	ID   string    `json:"id"`
-	Name Text `json:"name"`
+	ID   string `json:"id"`
+	Name Text   `json:"name"`
 }
 
 // Incidents is what the host knows of incidents.
 type Incidents interface {
 	Incidents(ctx context.Context, who *web.Caller, q *IncidentQuery) (Page[Incident], error)
-	Incident(ctx context.Context, who *web.Caller, id string) (IncidentWhole, error)
+	Incident(ctx context.Context, who *web.Caller, q *IncidentInput) (IncidentWhole, error)
 	Terms(ctx context.Context, who *web.Caller) (IncidentTerms, error)
+}
+
+// CaseBooks are the ports of incidents and what follows from them, and of the laboratory.
+type CaseBooks struct {
+	Incidents Incidents
+	Claims    Claims
+	Reports   Reports
+	Notices   Notices
+	Lab       Laboratory
+	Bench     Bench
+}
+
+func (a *API) cases(d *Desk) {
+	a.incidents(d)
+	a.claims(d)
+	a.reports(d)
+	a.notices(d)
+	a.laboratory(d)
 }
 
 // Who reads what of incidents, claims and reports. Claims and reports are of consumers: only those who work on them
@@ -196,16 +215,15 @@ func NoticeReaders() web.Rule { return noticeReaders }
 // Confidant tells whether a caller works on what consumers say, and so may read it.
 func Confidant(who *web.Caller) bool { return who.May(staff.Support, staff.Security) }
 
-type incidentInput struct {
+// IncidentInput names one incident.
+type IncidentInput struct {
+	AsOf
 	ID string `path:"id" maxLength:"20" example:"INC-1"`
 }
 
 func (a *API) incidents(d *Desk) {
 	Add(a, Operation{ID: "list-incidents", Method: http.MethodGet, Path: "/incidents", Summary: "List incidents", Tag: "incidents", Rule: web.Staff}, d.Incidents.Incidents)
-	Add(a, Operation{ID: "get-incident", Method: http.MethodGet, Path: "/incidents/{id}", Summary: "One incident: scope, deadlines, causes, timeline, what belongs to it", Tag: "incidents", Rule: web.Staff},
-		func(ctx context.Context, who *web.Caller, in *incidentInput) (IncidentWhole, error) {
-			return d.Incidents.Incident(ctx, who, in.ID)
-		})
+	Add(a, Operation{ID: "get-incident", Method: http.MethodGet, Path: "/incidents/{id}", Summary: "One incident: scope, deadlines, causes, timeline, what belongs to it", Tag: "incidents", Rule: web.Staff}, d.Incidents.Incident)
 	Add(a, Operation{ID: "list-incident-terms", Method: http.MethodGet, Path: "/incident-terms", Summary: "Kinds and severities of incidents", Tag: "incidents", Rule: web.Staff},
 		func(ctx context.Context, who *web.Caller, _ *struct{}) (IncidentTerms, error) {
 			return d.Incidents.Terms(ctx, who)

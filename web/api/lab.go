@@ -23,14 +23,14 @@ type LabSubject struct {
 
 // LabAxis is how one of the three axes of an examination stands: hardware_record, software, data_transmission.
 type LabAxis struct {
-	Axis    string    `json:"axis"`
-	Name    Text `json:"name"`
-	Passed  int       `json:"passed"`
-	Failed  int       `json:"failed"`
-	Open    int       `json:"open" doc:"inconclusive or not tested"`
-	NotFor  int       `json:"not_applicable"`
-	Of      int       `json:"of"`
-	Verdict string    `json:"verdict" doc:"pass, fail, or open where something is not known"`
+	Axis    string `json:"axis"`
+	Name    Text   `json:"name"`
+	Passed  int    `json:"passed"`
+	Failed  int    `json:"failed"`
+	Open    int    `json:"open" doc:"inconclusive or not tested"`
+	NotFor  int    `json:"not_applicable"`
+	Of      int    `json:"of"`
+	Verdict string `json:"verdict" doc:"pass, fail, or open where something is not known"`
 }
 
 // LabRun is one assessment. States: running, complete.
@@ -48,7 +48,7 @@ type LabRun struct {
 	Done            int        `json:"done" doc:"requirements with a result"`
 	Of              int        `json:"of"`
 	Outcome         string     `json:"outcome" doc:"what the results allow: issuable, conditional, refused or blocked"`
-	OutcomeSays     Text  `json:"outcome_says"`
+	OutcomeSays     Text       `json:"outcome_says"`
 	Score           int        `json:"score" doc:"0 to 100; stands beside the outcome and decides nothing"`
 	Axes            []LabAxis  `json:"axes"`
 	Findings        int        `json:"findings"`
@@ -60,13 +60,13 @@ type LabRun struct {
 // LabResult is one requirement of a run with its result.
 type LabResult struct {
 	Requirement string    `json:"requirement" example:"POSC-DT-16"`
-	Title       Text `json:"title"`
+	Title       Text      `json:"title"`
 	Axis        string    `json:"axis"`
 	Severity    string    `json:"severity" doc:"critical, high, medium, low or info"`
 	Verdict     string    `json:"verdict" doc:"pass, fail, not_applicable, inconclusive or not_tested"`
-	Detail      Text `json:"detail" doc:"what was seen"`
-	Part        Text `json:"part" doc:"what of the procedure the check does, and what it leaves"`
-	Advice      Text `json:"advice"`
+	Detail      Text      `json:"detail" doc:"what was seen"`
+	Part        Text      `json:"part" doc:"what of the procedure the check does, and what it leaves"`
+	Advice      Text      `json:"advice"`
 	At          time.Time `json:"at,omitzero"`
 	Transcript  string    `json:"transcript_digest,omitempty" doc:"SHA-256 of the kept transcript"`
 	Finding     string    `json:"finding,omitempty"`
@@ -75,7 +75,7 @@ type LabResult struct {
 // LabRunWhole is a run with its results.
 type LabRunWhole struct {
 	LabRun
-	Notices         []Text  `json:"notices" doc:"what it is not"`
+	Notices         []Text       `json:"notices" doc:"what it is not"`
 	Because         []string     `json:"because,omitempty" doc:"requirements that the outcome rests on"`
 	Conditions      []string     `json:"conditions,omitempty"`
 	Results         []LabResult  `json:"results"`
@@ -100,8 +100,8 @@ type LabFinding struct {
 	Run         string    `json:"run" example:"RUN-2"`
 	Model       string    `json:"model"`
 	Requirement string    `json:"requirement"`
-	Title       Text `json:"title"`
-	Advice      Text `json:"advice"`
+	Title       Text      `json:"title"`
+	Advice      Text      `json:"advice"`
 	Severity    string    `json:"severity"`
 	State       string    `json:"state"`
 	Version     string    `json:"version,omitempty" doc:"in which it is said to be fixed"`
@@ -133,7 +133,7 @@ type LabCertificate struct {
 	Signers         []LabSigner `json:"signers"`
 	Report          string      `json:"report_digest"`
 	Envelope        string      `json:"envelope_digest" doc:"SHA-256 of the DSSE envelope"`
-	Notices         []Text `json:"notices" doc:"what it is not"`
+	Notices         []Text      `json:"notices" doc:"what it is not"`
 	DSSE            string      `json:"dsse,omitempty" doc:"the signed envelope; of one certificate"`
 }
 
@@ -154,10 +154,10 @@ type LabSigner struct {
 
 // LabOperation is one automatic requirement of operations or personnel against this host's own records.
 type LabOperation struct {
-	Requirement string    `json:"requirement"`
-	Title       Text `json:"title"`
-	State       string    `json:"state" doc:"satisfied, in part, NOT SATISFIED or not applicable"`
-	Why         Text `json:"why"`
+	Requirement string `json:"requirement"`
+	Title       Text   `json:"title"`
+	State       string `json:"state" doc:"satisfied, in part, NOT SATISFIED or not applicable"`
+	Why         Text   `json:"why"`
 }
 
 // LabOperations are all of them at one moment.
@@ -181,12 +181,12 @@ type LabScope struct {
 
 // LabCheck is one requirement of the profile: the plan of a run.
 type LabCheck struct {
-	Requirement string    `json:"requirement"`
-	Title       Text `json:"title"`
-	Axis        string    `json:"axis"`
-	Severity    string    `json:"severity"`
-	Part        Text `json:"part"`
-	Active      bool      `json:"active" doc:"it sends to the subject's endpoints: a signed scope is needed"`
+	Requirement string `json:"requirement"`
+	Title       Text   `json:"title"`
+	Axis        string `json:"axis"`
+	Severity    string `json:"severity"`
+	Part        Text   `json:"part"`
+	Active      bool   `json:"active" doc:"it sends to the subject's endpoints: a signed scope is needed"`
 }
 
 // LabPlan is what a run examines, the newest scopes first, and what this host can examine by itself.
@@ -202,6 +202,7 @@ type LabPlan struct {
 // LabQuery narrows lists of the laboratory.
 type LabQuery struct {
 	Paging
+	AsOf
 	Pick     string `query:"state" maxLength:"20"`
 	Severity string `query:"severity" maxLength:"20" doc:"of findings"`
 	Model    string `query:"model" maxLength:"100"`
@@ -211,11 +212,11 @@ type LabQuery struct {
 // Laboratory is what the laboratory found.
 type Laboratory interface {
 	Runs(ctx context.Context, who *web.Caller, q *LabQuery) (Page[LabRun], error)
-	Run(ctx context.Context, who *web.Caller, id string) (LabRunWhole, error)
+	Run(ctx context.Context, who *web.Caller, q *RunInput) (LabRunWhole, error)
 	Findings(ctx context.Context, who *web.Caller, q *LabQuery) (Page[LabFinding], error)
-	Finding(ctx context.Context, who *web.Caller, id string) (LabFinding, error)
+	Finding(ctx context.Context, who *web.Caller, q *FindingInput) (LabFinding, error)
 	Certificates(ctx context.Context, who *web.Caller, q *LabQuery) (Page[LabCertificate], error)
-	Certificate(ctx context.Context, who *web.Caller, id string) (LabCertificate, error)
+	Certificate(ctx context.Context, who *web.Caller, q *CertificateInput) (LabCertificate, error)
 }
 
 // LabUpload is a file of a subject that a browser sent.
@@ -250,7 +251,9 @@ type ExamineOrder struct {
 	Flaws       []string
 }
 
-type labInput struct {
+// RunInput names one run.
+type RunInput struct {
+	AsOf
 	ID string `path:"id" maxLength:"20" example:"RUN-1"`
 }
 
@@ -259,23 +262,21 @@ func (a *API) laboratory(d *Desk) {
 		return Operation{ID: id, Method: http.MethodGet, Path: path, Summary: summary, Tag: tag, Rule: web.Staff}
 	}
 	Add(a, get("list-runs", "/runs", "Assessments of the laboratory, the newest first", "laboratory"), d.Lab.Runs)
-	Add(a, get("get-run", "/runs/{id}", "One assessment with its results", "laboratory"), func(ctx context.Context, who *web.Caller, in *labInput) (LabRunWhole, error) {
-		return d.Lab.Run(ctx, who, in.ID)
-	})
+	Add(a, get("get-run", "/runs/{id}", "One assessment with its results", "laboratory"), d.Lab.Run)
 	Add(a, get("list-findings", "/findings", "Findings, the newest first", "laboratory"), d.Lab.Findings)
-	Add(a, get("get-finding", "/findings/{id}", "One finding and its life", "laboratory"), func(ctx context.Context, who *web.Caller, in *findingInput) (LabFinding, error) {
-		return d.Lab.Finding(ctx, who, in.ID)
-	})
+	Add(a, get("get-finding", "/findings/{id}", "One finding and its life", "laboratory"), d.Lab.Finding)
 	Add(a, get("list-certificates", "/certificates", "Security certificates, the newest first", "laboratory"), d.Lab.Certificates)
-	Add(a, get("get-certificate", "/certificates/{id}", "One security certificate with its signed envelope", "laboratory"), func(ctx context.Context, who *web.Caller, in *certificateInput) (LabCertificate, error) {
-		return d.Lab.Certificate(ctx, who, in.ID)
-	})
+	Add(a, get("get-certificate", "/certificates/{id}", "One security certificate with its signed envelope", "laboratory"), d.Lab.Certificate)
 }
 
-type findingInput struct {
+// FindingInput names one finding.
+type FindingInput struct {
+	AsOf
 	ID string `path:"id" maxLength:"20" example:"FND-1"`
 }
 
-type certificateInput struct {
+// CertificateInput names one certificate.
+type CertificateInput struct {
+	AsOf
 	ID string `path:"id" maxLength:"20" example:"CRT-1"`
 }

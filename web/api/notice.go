@@ -63,6 +63,7 @@ type NoticeProof struct {
 // NoticeQuery narrows a list of notices.
 type NoticeQuery struct {
 	Paging
+	AsOf
 	Pick     string `query:"state" enum:"drafted,superseded,queued,sending,sent,failed,given_up,in_doubt,stuck," doc:"stuck is failed, given_up or in_doubt"`
 	Incident string `query:"incident" maxLength:"20"`
 	Kind     string `query:"kind" maxLength:"20"`
@@ -71,17 +72,16 @@ type NoticeQuery struct {
 // Notices is what was told to others, or is to be.
 type Notices interface {
 	Notices(ctx context.Context, who *web.Caller, q *NoticeQuery) (Page[CaseNotice], error)
-	Notice(ctx context.Context, who *web.Caller, id string) (CaseNotice, error)
+	Notice(ctx context.Context, who *web.Caller, q *NoticeInput) (CaseNotice, error)
 }
 
-type noticeInput struct {
+// NoticeInput names one notice.
+type NoticeInput struct {
+	AsOf
 	ID string `path:"id" maxLength:"20" example:"NTC-1"`
 }
 
 func (a *API) notices(d *Desk) {
 	Add(a, Operation{ID: "list-notices", Method: http.MethodGet, Path: "/notices", Summary: "Notices and where each stands, the newest first", Tag: "notices", Rule: noticeReaders}, d.Notices.Notices)
-	Add(a, Operation{ID: "get-notice", Method: http.MethodGet, Path: "/notices/{id}", Summary: "One notice: what it says, its attempts and its proof", Tag: "notices", Rule: noticeReaders},
-		func(ctx context.Context, who *web.Caller, in *noticeInput) (CaseNotice, error) {
-			return d.Notices.Notice(ctx, who, in.ID)
-		})
+	Add(a, Operation{ID: "get-notice", Method: http.MethodGet, Path: "/notices/{id}", Summary: "One notice: what it says, its attempts and its proof", Tag: "notices", Rule: noticeReaders}, d.Notices.Notice)
 }

@@ -32,6 +32,7 @@ type Report struct {
 // ReportQuery narrows a list of reports.
 type ReportQuery struct {
 	Paging
+	AsOf
 	Pick     string `query:"state" enum:"queued,taken,dismissed,"`
 	Kind     string `query:"kind" maxLength:"20"`
 	Incident string `query:"incident" maxLength:"20"`
@@ -48,7 +49,7 @@ type KeptContent struct {
 // Reports is what consumers and merchants reported.
 type Reports interface {
 	Reports(ctx context.Context, who *web.Caller, q *ReportQuery) (Page[Report], error)
-	Report(ctx context.Context, who *web.Caller, id string) (Report, error)
+	Report(ctx context.Context, who *web.Caller, q *ReportInput) (Report, error)
 	// Photograph is photograph n, 1 and up, drawn anew: nothing but its pixels is left of what was sent. To support and
 	// security officers alone.
 	Photograph(ctx context.Context, who *web.Caller, id string, n int) (KeptContent, error)
@@ -56,14 +57,13 @@ type Reports interface {
 	ReportContact(ctx context.Context, who *web.Caller, id string) (KeptContent, error)
 }
 
-type reportInput struct {
+// ReportInput names one report.
+type ReportInput struct {
+	AsOf
 	ID string `path:"id" maxLength:"40" example:"RPT-1-7KQ2M9XD"`
 }
 
 func (a *API) reports(d *Desk) {
 	Add(a, Operation{ID: "list-reports", Method: http.MethodGet, Path: "/reports", Summary: "What consumers and merchants reported, the newest first", Tag: "reports", Rule: reportReaders}, d.Reports.Reports)
-	Add(a, Operation{ID: "get-report", Method: http.MethodGet, Path: "/reports/{id}", Summary: "One report", Tag: "reports", Rule: reportReaders},
-		func(ctx context.Context, who *web.Caller, in *reportInput) (Report, error) {
-			return d.Reports.Report(ctx, who, in.ID)
-		})
+	Add(a, Operation{ID: "get-report", Method: http.MethodGet, Path: "/reports/{id}", Summary: "One report", Tag: "reports", Rule: reportReaders}, d.Reports.Report)
 }

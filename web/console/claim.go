@@ -74,7 +74,7 @@ type claimPage struct {
 
 func (c *Console) claim(w http.ResponseWriter, r *http.Request) {
 	who := web.CallerOf(r.Context())
-	whole, err := c.Desk.Claims.Claim(r.Context(), who, r.PathValue("id"))
+	whole, err := c.Desk.Claims.Claim(r.Context(), who, &api.ClaimInput{ID: r.PathValue("id")})
 	if err != nil {
 		c.fail(w, r, err)
 		return

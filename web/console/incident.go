@@ -225,7 +225,7 @@ type incidentPage struct {
 
 func (c *Console) incident(w http.ResponseWriter, r *http.Request) {
 	ctx, who, id := r.Context(), web.CallerOf(r.Context()), r.PathValue("id")
-	whole, err := c.Desk.Incidents.Incident(ctx, who, id)
+	whole, err := c.Desk.Incidents.Incident(ctx, who, &api.IncidentInput{ID: id})
 	if err != nil {
 		c.fail(w, r, err)
 		return
@@ -257,7 +257,7 @@ func (c *Console) incident(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d.Bars = drawMoney(&d.Money)
-	if whole.Kind == "cloned_device" || strings.Contains(whole.OpenedRef, "clone") {
+	if whole.Kind == "clone" {
 		if len(whole.Scope.Terminals) == 1 {
 			d.Clone = whole.Scope.Terminals[0]
 		}

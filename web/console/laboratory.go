@@ -192,7 +192,7 @@ type runPage struct {
 
 func (c *Console) run(w http.ResponseWriter, r *http.Request) {
 	ctx, who := r.Context(), web.CallerOf(r.Context())
-	whole, err := c.Desk.Lab.Run(ctx, who, r.PathValue("id"))
+	whole, err := c.Desk.Lab.Run(ctx, who, &api.RunInput{ID: r.PathValue("id")})
 	if err != nil {
 		c.fail(w, r, err)
 		return
@@ -265,7 +265,7 @@ type findingPage struct {
 
 func (c *Console) finding(w http.ResponseWriter, r *http.Request) {
 	ctx, who := r.Context(), web.CallerOf(r.Context())
-	f, err := c.Desk.Lab.Finding(ctx, who, r.PathValue("id"))
+	f, err := c.Desk.Lab.Finding(ctx, who, &api.FindingInput{ID: r.PathValue("id")})
 	if err != nil {
 		c.fail(w, r, err)
 		return
@@ -295,7 +295,7 @@ type certificatePage struct {
 
 func (c *Console) certificate(w http.ResponseWriter, r *http.Request) {
 	ctx, who := r.Context(), web.CallerOf(r.Context())
-	x, err := c.Desk.Lab.Certificate(ctx, who, r.PathValue("id"))
+	x, err := c.Desk.Lab.Certificate(ctx, who, &api.CertificateInput{ID: r.PathValue("id")})
 	if err != nil {
 		c.fail(w, r, err)
 		return

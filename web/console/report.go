@@ -61,7 +61,7 @@ type reportPage struct {
 
 func (c *Console) report(w http.ResponseWriter, r *http.Request) {
 	ctx, who := r.Context(), web.CallerOf(r.Context())
-	report, err := c.Desk.Reports.Report(ctx, who, r.PathValue("id"))
+	report, err := c.Desk.Reports.Report(ctx, who, &api.ReportInput{ID: r.PathValue("id")})
 	if err != nil {
 		c.fail(w, r, err)
 		return
@@ -189,7 +189,7 @@ type noticePage struct {
 
 func (c *Console) notice(w http.ResponseWriter, r *http.Request) {
 	who := web.CallerOf(r.Context())
-	n, err := c.Desk.Notices.Notice(r.Context(), who, r.PathValue("id"))
+	n, err := c.Desk.Notices.Notice(r.Context(), who, &api.NoticeInput{ID: r.PathValue("id")})
 	if err != nil {
 		c.fail(w, r, err)
 		return
