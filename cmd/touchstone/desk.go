@@ -39,6 +39,7 @@ func newDesk(e *engine) *api.Desk {
 		Notices:      d,
 		Lab:          d,
 		Bench:        d,
+		Labels:       d,
 		FleetBooks:   fleetBooks(d),
 	}
 }

@@ -24,6 +24,7 @@ type Desk struct {
 	Notices   Notices
 	Lab       Laboratory
 	Bench     Bench
+	Labels    Labels
 }
 
 // Mount registers every operation.
@@ -40,6 +41,7 @@ func (a *API) Mount(d *Desk) {
 	a.reports(d)
 	a.notices(d)
 	a.laboratory(d)
+	a.labels(d)
 }
 
 // Done is what an act tells.

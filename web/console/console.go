@@ -67,6 +67,7 @@ func (c *Console) mount() {
 	c.mountNow()
 	c.mountFailures()
 	c.mountJournal()
+	c.mountLabel()
 	if c.Door != nil {
 		c.mountSignIn()
 		c.mountSetup()
