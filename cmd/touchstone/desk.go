@@ -33,7 +33,7 @@ func newDesk(e *engine) *api.Desk {
 		Transactions: d,
 		Clones:       d,
 		Find:         d,
-		CaseBooks:    caseBooks(d),
+		Labels:       d,
 		Staff:        d,
 		FleetBooks:   fleetBooks(d),
 		CaseBooks:    caseBooks(d),

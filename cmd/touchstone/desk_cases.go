@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -178,7 +179,7 @@ func (e *engine) forgetContacts(ctx context.Context) {
 	defer look.Stop()
 	for {
 		if err := e.forgetDue(ctx); err != nil && ctx.Err() == nil {
-			e.log.Error("contacts that have served their purpose could not be deleted", "error", err.Error())
+			e.log.Error("contacts that have served their purpose could not be deleted", slog.String("error", err.Error()))
 		}
 		select {
 		case <-ctx.Done():

@@ -100,7 +100,7 @@ func (d *publicDesk) standing(p *ledger.Permitted, m *registry.Merchant, life *f
 	switch {
 	case p.Device.State != registry.Active, p.Device.CertificateVoid, p.Terminal.Suspended, m.Suspended, life != nil && life.State != fleet.Deployed:
 		return check.Blocked
-	case p.Unjudged, d.ledger.Suspected(p.Terminal.ID) != proof.Unsuspected:
+	case p.Unjudged, d.ledger.Suspected(p.Terminal.ID) == proof.SaidWithKeys:
 		return check.Unsure
 	case !p.May().Sell:
 		return check.Blocked

@@ -20,6 +20,7 @@ type Desk struct {
 	Staff        Staff
 	FleetBooks
 	CaseBooks
+	Labels Labels
 }
 
 // Mount registers every operation.
@@ -33,6 +34,7 @@ func (a *API) Mount(d *Desk) {
 	a.fleet(d)
 	a.cases(d)
 	a.staff(d)
+	a.labels(d)
 }
 
 // Done is what an act tells.

@@ -95,6 +95,11 @@ func (p *Pages) report(w http.ResponseWriter, r *http.Request) {
 	made := &Report{Kind: fields["kind"], Terminal: strings.TrimSpace(narrow(fields["terminal"])), Text: strings.TrimSpace(fields["text"]), Contact: strings.TrimSpace(fields["contact"])}
 	back := reportForm{Kind: made.Kind, Terminal: made.Terminal, Serial: fields["serial"], Text: made.Text}
 	if wrong := p.checkReport(r, made, fields["serial"]); wrong != "" {
+		for _, shown := range []*string{&back.Text, &back.Serial, &back.Terminal} {
+			if pos.HasPAN(*shown) {
+				*shown = "" // nor is it shown again
+			}
+		}
 		p.showReport(w, r, http.StatusUnprocessableEntity, back, wrong)
 		return
 	}
@@ -144,7 +149,7 @@ func (p *Pages) checkReport(r *http.Request, made *Report, serial string) string
 		return two(r, "Say what happened, in up to 2,000 characters (about 600 Chinese ones).", "请说明情况, 最多约 600 个汉字。")
 	case len(made.Contact) > maxContact:
 		return two(r, "The contact is too long.", "联系方式过长。")
-	case pos.HasPAN(made.Text) || pos.HasPAN(made.Contact) || pos.HasPAN(serial):
+	case pos.HasPAN(made.Text) || pos.HasPAN(made.Contact) || pos.HasPAN(serial) || pos.HasPAN(made.Terminal):
 		return panText(r)
 	case made.Terminal == "" && strings.TrimSpace(serial) == "":
 		return two(r, "Name the terminal: the terminal's number on the receipt, or the serial number on its label.", "请填写终端: 签购单上的终端号, 或终端标签上的序列号。")

@@ -80,6 +80,7 @@ func (c *Console) mount() {
 	c.mountTransactions()
 	c.mountClones()
 	c.mountFind()
+	c.mountLabel()
 	if c.Door != nil {
 		c.mountSignIn()
 		c.mountSetup()
