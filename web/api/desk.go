@@ -17,12 +17,16 @@ type Desk struct {
 	Transactions Transactions
 	Clones       Clones
 	Find         Find
+	Terminals    Terminals
+	Devices      Devices
 	FleetBooks
 }
 
 // Mount registers every operation.
 func (a *API) Mount(d *Desk) {
 	a.merchants(d)
+	a.terminals(d)
+	a.devices(d)
 	a.figures(d)
 	a.live(d)
 	a.journal(d)
