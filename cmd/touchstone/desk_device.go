@@ -118,7 +118,7 @@ func (d *desk) Device(ctx context.Context, who *web.Caller, name string, q *api.
 	t, now := d.boundTo(serial), d.clock()
 	var then *rooms
 	if at != 0 {
-		now, out.AsOf = at, whenOf(at)
+		now, out.AsOf = at, momentOf(at)
 		if then, err = d.roomsAt(ctx, at); err != nil {
 			return out, err
 		}
@@ -168,7 +168,7 @@ func (d *desk) deviceDetail(out *api.DeviceDetail, r *rooms, device *registry.De
 		out.Licence, out.KeyKCV, out.Released, out.Entry = device.Licence, device.KeyKCV, device.ReleasedBy, device.Entry
 	}
 	if l := r.fleet.Life(serial); l != nil {
-		out.Maker, out.Announced, out.Seal, out.Since, out.Why = l.Maker, l.ByMaker, l.Seal, whenOf(l.Since), l.Why
+		out.Maker, out.Announced, out.Seal, out.Since, out.Why = l.Maker, l.ByMaker, l.Seal, momentOf(l.Since), l.Why
 	}
 	for _, i := range r.fleet.InspectionsOf(serial, mostInspections) {
 		line := api.InspectionLine{ID: i.ID, At: i.At.Time(), Passed: i.Passed, Finding: i.Finding, Inspector: i.Inspector, Due: i.Due.Time(), Entry: i.Entry}

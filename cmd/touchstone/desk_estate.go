@@ -39,7 +39,7 @@ func merchantNamed(id string) (pos.MerchantID, bool) {
 	return m, err == nil
 }
 
-func whenOf(at pos.Instant) *time.Time {
+func momentOf(at pos.Instant) *time.Time {
 	if at == 0 {
 		return nil
 	}
@@ -188,7 +188,7 @@ func terminalRow(r *rooms, p *ledger.Permitted, shop *registry.Merchant, at pos.
 	row := estateRow(r, p, shop, at)
 	may := p.May()
 	line := api.Terminal{ID: terminalPrefix + t.ID.String(), Terminal: t.ID.String(), Merchant: t.Merchant.String(), Serial: string(t.Serial), State: row.Values[estate.State][0],
-		Sell: row.Values[estate.Sell][0], Permit: may.String(), May: bothLines(func(l *lines) string { return permitWords(l, may) }), Address: row.Address, Due: whenOf(row.Due)}
+		Sell: row.Values[estate.Sell][0], Permit: may.String(), May: bothLines(func(l *lines) string { return permitWords(l, may) }), Address: row.Address, Due: momentOf(row.Due)}
 	if shop != nil {
 		line.Shop = shop.Name
 	}

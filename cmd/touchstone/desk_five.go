@@ -29,7 +29,7 @@ func fiveOf(r *rooms, t *registry.Terminal, shop, acquirer string, at pos.Instan
 	if b := r.fleet.BindingAt(t.Serial, at); b != nil && b.Terminal == t.ID {
 		f.Acquirer, f.Merchant, f.Address = b.Acquirer, b.Merchant.String(), b.Address
 		f.CreditKind, f.Credit, f.Settlement = b.Credit.Kind, maskedLast(b.Credit), maskedLast(b.Settlement)
-		f.From, f.Binding, f.By, f.Entry = whenOf(b.From), b.ID, b.By, b.Entry
+		f.From, f.Binding, f.By, f.Entry = momentOf(b.From), b.ID, b.By, b.Entry
 	}
 	for _, x := range []struct{ name, value string }{{"serial", f.Serial}, {"acquirer", f.Acquirer}, {"merchant", f.Merchant}, {"credit", f.Credit}, {"settlement", f.Settlement}, {"address", f.Address}} {
 		if x.value == "" {

@@ -51,7 +51,7 @@ func (d *desk) Merchant(ctx context.Context, who *web.Caller, name string, q *ap
 		now = at
 	}
 	out := d.merchantOf(m)
-	out.AsOf, out.Entry = whenOf(at), m.Entry
+	out.AsOf, out.Entry = momentOf(at), m.Entry
 	people := func(r *rooms) { out.Cashiers = cashiersOf(r, id, now) }
 	if at == 0 {
 		d.office.view(people)

@@ -248,7 +248,7 @@ func (d *desk) deviceSteps(m *sqlite.Judged, out *api.Repair) []api.RepairStep {
 // reboundAt is when a device was bound where it is.
 func (d *desk) reboundAt(serial pos.Serial) *time.Time {
 	if l := d.lifeOf(serial); l != nil {
-		return whenOf(l.Since)
+		return momentOf(l.Since)
 	}
 	return nil
 }

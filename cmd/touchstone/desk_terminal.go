@@ -58,7 +58,7 @@ func (d *desk) Terminal(ctx context.Context, who *web.Caller, name string, q *ap
 		if t.Terminal, p, err = d.terminalThen(ctx, who, id, at); err != nil {
 			return t, err
 		}
-		t.AsOf = whenOf(at)
+		t.AsOf = momentOf(at)
 	} else if rows, err := d.terminalRows(ctx, who, []pos.TerminalID{id}, 0); err != nil || len(rows) == 0 {
 		return t, errors.Join(err, notThere(rows))
 	} else {
@@ -124,7 +124,7 @@ func (d *desk) fillRooms(ctx context.Context, t *api.TerminalDetail, p *ledger.P
 		}
 		for _, id := range campaigns {
 			c := r.fleet.Campaign(id)
-			t.Touched = append(t.Touched, api.Touched{ID: id, Kind: "campaign", Title: c.Advisory, Deadline: whenOf(c.Deadline)})
+			t.Touched = append(t.Touched, api.Touched{ID: id, Kind: "campaign", Title: c.Advisory, Deadline: momentOf(c.Deadline)})
 		}
 	}
 	if at == 0 {
@@ -150,7 +150,7 @@ func cashiersOf(r *rooms, m pos.MerchantID, now pos.Instant) []api.ShopCashier {
 	list := []api.ShopCashier{}
 	for _, c := range r.staff.Cashiers(m.String()) {
 		f := r.staff.CashierFact(m, c.Operator, now)
-		list = append(list, api.ShopCashier{Operator: c.Operator, Name: c.Name, State: f.State, Words: bothLines(func(l *lines) string { return factWords(l, &f) }), Until: whenOf(f.Until)})
+		list = append(list, api.ShopCashier{Operator: c.Operator, Name: c.Name, State: f.State, Words: bothLines(func(l *lines) string { return factWords(l, &f) }), Until: momentOf(f.Until)})
 	}
 	return list
 }
@@ -184,7 +184,7 @@ func (d *desk) deviceCertificate(device *registry.Device) *api.DeviceCertificate
 // keysOf are the ages and check values of a terminal's keys.
 func (d *desk) keysOf(p *ledger.Permitted) (list []api.TerminalKey, signedIn *time.Time) {
 	t := p.Terminal
-	master := api.TerminalKey{Key: "master", Name: api.Text{EN: "Master key (TMK)", ZH: "主密钥 (TMK)"}, KCV: t.MasterKCV, Cipher: cipherOf(t.Master), Since: whenOf(t.MasterAt), State: "held"}
+	master := api.TerminalKey{Key: "master", Name: api.Text{EN: "Master key (TMK)", ZH: "主密钥 (TMK)"}, KCV: t.MasterKCV, Cipher: cipherOf(t.Master), Since: momentOf(t.MasterAt), State: "held"}
 	if t.MasterAt == 0 {
 		master.State = "unknown_age"
 	}
@@ -192,13 +192,13 @@ func (d *desk) keysOf(p *ledger.Permitted) (list []api.TerminalKey, signedIn *ti
 	session, _ := d.ledger.Session(t.ID)
 	working := api.TerminalKey{Key: "working", Name: api.Text{EN: "Working keys (MAC, PIN)", ZH: "工作密钥 (MAC, PIN)"}, Cipher: keys.CipherOf(t.Profile.SignInCode).String(), State: "none"}
 	if session.InForce.Number != 0 && !session.SignedOff {
-		working.Set, working.Since, working.State = session.InForce.Number, whenOf(session.InForce.Issued), "in_force"
+		working.Set, working.Since, working.State = session.InForce.Number, momentOf(session.InForce.Issued), "in_force"
 		signedIn = working.Since
 	}
 	list = append(list, working)
 	if session.Pending.Number != 0 {
 		list = append(list, api.TerminalKey{Key: "working", Name: api.Text{EN: "Working keys, issued and not used yet", ZH: "已下发、尚未使用的工作密钥"}, Cipher: working.Cipher,
-			Set: session.Pending.Number, Since: whenOf(session.Pending.Issued), State: "pending"})
+			Set: session.Pending.Number, Since: momentOf(session.Pending.Issued), State: "pending"})
 	}
 	serial := api.TerminalKey{Key: "serial", Name: api.Text{EN: "Serial-number key", ZH: "序列号密钥"}, State: "none"}
 	if p.Device != nil && len(p.Device.Key) > 0 {
@@ -250,7 +250,7 @@ func (d *desk) permitOf(ctx context.Context, who *web.Caller, p *ledger.Permitte
 		May: bothLines(func(l *lines) string { return permitWords(l, may) }), Facts: []api.PermitFact{}}
 	if at != 0 {
 		if p.Standing != nil {
-			a.Since, a.Entry = whenOf(p.Standing.Since), p.Standing.Entry
+			a.Since, a.Entry = momentOf(p.Standing.Since), p.Standing.Entry
 			for i := range p.Standing.Facts {
 				a.Facts = append(a.Facts, permitFactOf(who, permitFact{Fact: p.Standing.Facts[i], Restricts: true}))
 			}
@@ -258,7 +258,7 @@ func (d *desk) permitOf(ctx context.Context, who *web.Caller, p *ledger.Permitte
 		return a, nil
 	}
 	known := d.explainPermit(ctx, p)
-	a.Since, a.Entry, a.Policy, a.Waiting, a.Operator = whenOf(known.Since), known.Entry, known.Policy, known.Waiting, known.Operator
+	a.Since, a.Entry, a.Policy, a.Waiting, a.Operator = momentOf(known.Since), known.Entry, known.Policy, known.Waiting, known.Operator
 	for _, f := range known.Facts {
 		if f.Restricts || !who.Merchant() {
 			a.Facts = append(a.Facts, permitFactOf(who, f))
@@ -292,7 +292,7 @@ func sellOf(may registry.Permit) string {
 // permitFactOf is a fact in words; details are for staff.
 func permitFactOf(who *web.Caller, f permitFact) api.PermitFact {
 	out := api.PermitFact{Fact: string(f.Name), Name: textOf(factWord[f.Name]), State: f.State, Words: bothLines(func(l *lines) string { return factWords(l, &f.Fact) }),
-		Since: whenOf(f.Since), Until: whenOf(f.Until), Restricts: f.Restricts, Tolerated: f.Tolerated, Permits: f.Permits}
+		Since: momentOf(f.Since), Until: momentOf(f.Until), Restricts: f.Restricts, Tolerated: f.Tolerated, Permits: f.Permits}
 	if out.State == "" {
 		out.State = estate.Unknown
 	}
