@@ -84,6 +84,7 @@ type careState struct {
 	latest      map[pos.TerminalID]*Binding // the newest of each terminal, in force or not
 	inspections map[string]*Inspection
 	inspected   map[pos.Serial]*Inspection // the newest of each device
+	visits      map[pos.Serial][]string    // ids of the inspections of each device
 	photographs map[string]string          // digest to the inspection that has it
 	glances     map[string]*Glance
 	glanced     map[pos.TerminalID]*Glance // the newest of each terminal
@@ -93,7 +94,7 @@ type careState struct {
 
 func newCareState() careState {
 	return careState{care: DefaultCarePolicy(), checklist: DefaultChecklist(), lives: map[pos.Serial]*Life{}, bindings: map[string]*Binding{}, history: map[pos.Serial][]*Binding{},
-		bound: map[pos.TerminalID]*Binding{}, latest: map[pos.TerminalID]*Binding{}, inspections: map[string]*Inspection{}, inspected: map[pos.Serial]*Inspection{}, photographs: map[string]string{},
+		bound: map[pos.TerminalID]*Binding{}, latest: map[pos.TerminalID]*Binding{}, inspections: map[string]*Inspection{}, inspected: map[pos.Serial]*Inspection{}, photographs: map[string]string{}, visits: map[pos.Serial][]string{},
 		glances: map[string]*Glance{}, glanced: map[pos.TerminalID]*Glance{}, health: map[pos.Serial]*Health{}, counts: map[string]int{}}
 }
 
@@ -114,6 +115,9 @@ func (s *careState) foldCare(seq uint64, c journal.Change) error {
 		return foldInto(c, func(i *Inspection) {
 			s.count("INS", c.ID)
 			i.Entry = seq
+			if s.inspections[c.ID] == nil {
+				s.visits[i.Serial] = append(s.visits[i.Serial], c.ID)
+			}
 			s.inspections[c.ID] = i
 			if last := s.inspected[i.Serial]; last == nil || last.Entry <= seq {
 				s.inspected[i.Serial] = i

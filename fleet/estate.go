@@ -1,6 +1,10 @@
 package fleet
 
 import (
+	"cmp"
+	"slices"
+
+	"touchstone/pos"
 	"touchstone/registry"
 )
 
@@ -26,4 +30,13 @@ func (s *State) Touching(d *registry.Device, version string) (advisories, campai
 		}
 	}
 	return advisories, campaigns
+}
+
+// InspectionsOf are the newest inspections of a device, the newest first, at most most.
+func (s *State) InspectionsOf(serial pos.Serial, most int) (list []*Inspection) {
+	for _, id := range s.visits[serial] {
+		list = append(list, s.inspections[id])
+	}
+	slices.SortFunc(list, func(a, b *Inspection) int { return cmp.Compare(b.Entry, a.Entry) })
+	return list[:min(most, len(list))]
 }

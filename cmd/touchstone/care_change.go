@@ -23,6 +23,7 @@ type careChange struct {
 	Receive  *fleet.Receipt  `json:"receive,omitempty"`
 	Deploy   *deployChange   `json:"deploy,omitempty"`
 	Move     *moveChange     `json:"move,omitempty"`
+	Rebind   *rebindChange   `json:"rebind,omitempty"`
 	Leave    *leaveChange    `json:"leave,omitempty"`
 }
 
@@ -67,6 +68,8 @@ func (c *careChange) act() string {
 		return "device_deploy"
 	case c.Move != nil:
 		return "device_move"
+	case c.Rebind != nil:
+		return "device_rebind"
 	case c.Leave != nil:
 		return "device_" + c.Leave.Step
 	}
@@ -84,6 +87,8 @@ func (e *engine) changeCare(ctx context.Context, c *careChange, who fleet.Who) (
 		return e.deploy(ctx, c.Deploy, who)
 	case c.Move != nil:
 		return e.move(ctx, c.Move, who)
+	case c.Rebind != nil:
+		return e.rebindDevice(ctx, c.Rebind, who)
 	case c.Leave != nil:
 		return e.leave(ctx, c.Leave, who)
 	}

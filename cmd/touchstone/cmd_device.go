@@ -189,6 +189,20 @@ func (c *deviceMove) Run(a *app) error {
 	return err
 }
 
+// deviceRebind binds the device that works at a terminal in another's place.
+type deviceRebind struct {
+	careFlags
+	Serial   string `arg:"" help:"Serial number of the device that works there: what its messages present."`
+	Terminal string `name:"terminal" required:"" help:"Terminal." placeholder:"ID"`
+	Note     string `name:"note" required:"" help:"Why, and how it was made sure." placeholder:"WORDS"`
+}
+
+// Run binds; the master key stays, and the device that left goes to stock.
+func (c *deviceRebind) Run(a *app) error {
+	_, err := c.do(a, change{Care: &careChange{Rebind: &rebindChange{Serial: c.Serial, Terminal: c.Terminal, Note: c.Note}}})
+	return err
+}
+
 type leaveFlags struct {
 	careFlags
 	Serial string `arg:"" help:"Serial number."`

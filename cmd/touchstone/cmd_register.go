@@ -222,6 +222,7 @@ type deviceCmd struct {
 	Receive  deviceReceive  `cmd:"" help:"Check what came against it; what differs is quarantined. Two people."`
 	Deploy   deviceDeploy   `cmd:"" help:"Bind it to a terminal by the five elements; then it may sell. Two people."`
 	Move     deviceMove     `cmd:"" help:"Another address, place or network. Two people."`
+	Rebind   deviceRebind   `cmd:"" help:"Bind the device that works at a terminal in place of the one registered there. Two people."`
 	Repair   deviceRepair   `cmd:"" help:"Send it to repair. Two people."`
 	Return   deviceReturn   `cmd:"" help:"Take it back into stock under a new seal. Two people."`
 	Retire   deviceRetire   `cmd:"" help:"End its work for good, with its keys and certificates. Two people."`

@@ -7,11 +7,8 @@ import (
 	"errors"
 	"net/http"
 	"reflect"
-	"slices"
 	"strings"
 
-	"touchstone/pos"
-	"touchstone/registry"
 	"touchstone/staff"
 	"touchstone/web"
 	"touchstone/web/api"
@@ -26,6 +23,8 @@ func newDesk(e *engine) *api.Desk {
 	d := &desk{e}
 	return &api.Desk{
 		Merchants:    d,
+		Terminals:    d,
+		Devices:      d,
 		Acts:         d,
 		Figures:      d,
 		Live:         d,
@@ -95,57 +94,4 @@ func actRefused(err error) *api.Problem {
 		return api.Refuse(http.StatusConflict, "proposal_closed", err.Error())
 	}
 	return api.Refuse(http.StatusUnprocessableEntity, "act_refused", err.Error())
-}
-
-// Merchants implements api.Merchants.
-func (d *desk) Merchants(_ context.Context, who *web.Caller, q *api.MerchantQuery) (api.Page[api.Merchant], error) {
-	count := d.terminalsOf()
-	list := d.ledger.Merchants()
-	slices.SortFunc(list, func(a, b *registry.Merchant) int { return strings.Compare(a.ID.String(), b.ID.String()) })
-	page := api.Page[api.Merchant]{Data: []api.Merchant{}}
-	for _, m := range list {
-		id := m.ID.String()
-		if !who.Sees(m.ID) || id <= q.Cursor || !strings.Contains(strings.ToLower(id+" "+m.Name), strings.ToLower(q.Search)) {
-			continue
-		}
-		if len(page.Data) == q.Limit {
-			page.Next = page.Data[q.Limit-1].Merchant
-			break
-		}
-		page.Data = append(page.Data, merchantOf(m, count[m.ID]))
-	}
-	return page, nil
-}
-
-// Merchant implements api.Merchants.
-func (d *desk) Merchant(_ context.Context, who *web.Caller, id string) (api.Merchant, error) {
-	number, ok := strings.CutPrefix(id, "mer_")
-	parsed, err := pos.ParseMerchantID(number)
-	if !ok || err != nil || !who.Sees(parsed) {
-		return api.Merchant{}, api.NotFound()
-	}
-	m, err := d.ledger.Merchant(parsed)
-	if err != nil {
-		return api.Merchant{}, api.NotFound()
-	}
-	return merchantOf(m, d.terminalsOf()[parsed]), nil
-}
-
-func (d *desk) terminalsOf() map[pos.MerchantID]int {
-	n := map[pos.MerchantID]int{}
-	for _, t := range d.ledger.Terminals() {
-		n[t.Merchant]++
-	}
-	return n
-}
-
-func merchantOf(m *registry.Merchant, terminals int) api.Merchant {
-	a := api.Merchant{ID: "mer_" + m.ID.String(), Merchant: m.ID.String(), Name: m.Name, Suspended: m.Suspended, Terminals: terminals}
-	for _, n := range m.Networks {
-		a.Networks = append(a.Networks, n.String())
-	}
-	if m.AnyNetwork {
-		a.Networks = append(a.Networks, "any")
-	}
-	return a
 }

@@ -291,10 +291,7 @@ func (k *estateKeeper) tell(list []ledger.Permitted) {
 		}
 	})
 	for i := range list {
-		facts := grade.FactsOf(list[i].Terminal, list[i].Device)
-		facts.Seen = seen[i]
-		g := grade.Of(&facts, grade.DefaultThresholds(), now)
-		rows[i].Values[estate.Grade] = one(g.Overall().String())
+		rows[i].Values[estate.Grade] = one(overallOf(&list[i], seen[i], now))
 	}
 	k.index.Tell(rows...)
 }
@@ -385,4 +382,12 @@ func reasonsOf(p *ledger.Permitted) (list []string) {
 		list = append(list, string(f.Name)+"."+state)
 	}
 	return list
+}
+
+// overallOf is the level of a terminal's proofs over all.
+func overallOf(p *ledger.Permitted, seen grade.Seen, now pos.Instant) string {
+	facts := grade.FactsOf(p.Terminal, p.Device)
+	facts.Seen = seen
+	g := grade.Of(&facts, grade.DefaultThresholds(), now)
+	return g.Overall().String()
 }

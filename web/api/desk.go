@@ -18,6 +18,8 @@ type Desk struct {
 	Clones       Clones
 	Find         Find
 	Staff        Staff
+	Terminals    Terminals
+	Devices      Devices
 	FleetBooks
 	CaseBooks
 	Labels Labels
@@ -26,6 +28,8 @@ type Desk struct {
 // Mount registers every operation.
 func (a *API) Mount(d *Desk) {
 	a.merchants(d)
+	a.terminals(d)
+	a.devices(d)
 	a.figures(d)
 	a.live(d)
 	a.journal(d)

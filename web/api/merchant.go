@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"touchstone/web"
 )
@@ -15,6 +16,10 @@ type Merchant struct {
 	Networks  []string `json:"networks,omitempty" doc:"from where its terminals may come; CIDR, or any"`
 	Suspended bool     `json:"suspended,omitempty"`
 	Terminals int      `json:"terminals" doc:"how many it has"`
+
+	AsOf     *time.Time    `json:"as_of,omitempty"`
+	Entry    uint64        `json:"entry,omitempty" doc:"of its record in the journal"`
+	Cashiers []ShopCashier `json:"cashiers,omitempty" doc:"of one merchant: the people at the counter"`
 }
 
 // MerchantQuery narrows a list of merchants.
@@ -26,11 +31,12 @@ type MerchantQuery struct {
 // Merchants is what the host knows of merchants. An unknown one, and one that the caller may not see, is NotFound.
 type Merchants interface {
 	Merchants(ctx context.Context, who *web.Caller, q *MerchantQuery) (Page[Merchant], error)
-	Merchant(ctx context.Context, who *web.Caller, id string) (Merchant, error)
+	Merchant(ctx context.Context, who *web.Caller, id string, q *AsOf) (Merchant, error)
 }
 
 type merchantInput struct {
 	ID string `path:"id" maxLength:"40" example:"mer_898000000000001"`
+	AsOf
 }
 
 func (a *API) merchants(d *Desk) {
@@ -38,6 +44,6 @@ func (a *API) merchants(d *Desk) {
 	Add(a, Operation{ID: "list-merchants", Method: http.MethodGet, Path: "/merchants", Summary: "List merchants", Tag: "merchants", Rule: seen}, d.Merchants.Merchants)
 	Add(a, Operation{ID: "get-merchant", Method: http.MethodGet, Path: "/merchants/{id}", Summary: "One merchant", Tag: "merchants", Rule: seen},
 		func(ctx context.Context, who *web.Caller, in *merchantInput) (Merchant, error) {
-			return d.Merchants.Merchant(ctx, who, in.ID)
+			return d.Merchants.Merchant(ctx, who, in.ID, &in.AsOf)
 		})
 }
