@@ -14,18 +14,18 @@ import (
 var _ api.Labels = (*desk)(nil)
 
 // Label implements api.Labels.
-func (d *desk) Label(_ context.Context, who *web.Caller, id string) (api.Label, error) {
+func (d *desk) Label(_ context.Context, who *web.Caller, id string) (api.DeviceLabel, error) {
 	number, ok := strings.CutPrefix(id, "dev_")
 	if !ok || who.Merchant() {
-		return api.Label{}, api.NotFound()
+		return api.DeviceLabel{}, api.NotFound()
 	}
 	device, err := d.ledger.Device(pos.Serial(number))
 	if err != nil {
-		return api.Label{}, api.NotFound()
+		return api.DeviceLabel{}, api.NotFound()
 	}
 	base := d.checkURL()
 	if base == "" {
-		return api.Label{}, api.Refuse(http.StatusConflict, "no_check_page", "this host serves no check page: start it with public and public-url")
+		return api.DeviceLabel{}, api.Refuse(http.StatusConflict, "no_check_page", "this host serves no check page: start it with public and public-url")
 	}
-	return api.Label{Serial: string(device.Serial), Model: device.Model, URL: check.TerminalURL(base, device.Serial), Base: base, Code: len(device.Key) > 0}, nil
+	return api.DeviceLabel{Serial: string(device.Serial), Model: device.Model, URL: check.TerminalURL(base, device.Serial), Base: base, Code: len(device.Key) > 0}, nil
 }

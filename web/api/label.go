@@ -7,8 +7,8 @@ import (
 	"touchstone/web"
 )
 
-// Label is what the label of a device says: its number, and the address that its QR code leads to.
-type Label struct {
+// DeviceLabel is what the label of a device says: its number, and the address that its QR code leads to.
+type DeviceLabel struct {
 	Serial string `json:"serial" example:"00000304TS0000000013"`
 	Model  string `json:"model,omitempty"`
 	URL    string `json:"url" doc:"what the QR code says: the check page of this number" example:"https://check.example/t/00000304TS0000000013"`
@@ -18,7 +18,7 @@ type Label struct {
 
 // Labels is what the host knows of labels. A device that is not registered, and a host without public pages, is refused.
 type Labels interface {
-	Label(ctx context.Context, who *web.Caller, id string) (Label, error)
+	Label(ctx context.Context, who *web.Caller, id string) (DeviceLabel, error)
 }
 
 type labelInput struct {
@@ -27,7 +27,7 @@ type labelInput struct {
 
 func (a *API) labels(d *Desk) {
 	Add(a, Operation{ID: "get-device-label", Method: http.MethodGet, Path: "/devices/{id}/label", Summary: "What a device's label says", Tag: "devices", Rule: web.Staff},
-		func(ctx context.Context, who *web.Caller, in *labelInput) (Label, error) {
+		func(ctx context.Context, who *web.Caller, in *labelInput) (DeviceLabel, error) {
 			return d.Labels.Label(ctx, who, in.ID)
 		})
 }

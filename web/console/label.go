@@ -19,7 +19,7 @@ func (c *Console) mountLabel() {
 
 // labelShown is a label with its QR code.
 type labelShown struct {
-	api.Label
+	api.DeviceLabel
 	QR template.HTML
 }
 

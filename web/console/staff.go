@@ -216,7 +216,7 @@ func (c *Console) actOn(w http.ResponseWriter, r *http.Request, do, act string, 
 }
 
 // act asks the host for an act under the caller's account.
-func (c *Console) act(r *http.Request, act string, body map[string]any) (api.Done, error) {
+func (c *Console) act(r *http.Request, act string, body any) (api.Done, error) {
 	raw, err := json.Marshal(body)
 	if err != nil {
 		return api.Done{}, err

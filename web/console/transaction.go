@@ -2,7 +2,6 @@ package console
 
 import (
 	"encoding/csv"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -20,7 +19,7 @@ func (c *Console) mountTransactions() {
 	seen := web.Rule{Any: true, Shop: true}
 	c.router.Handle(web.Route{Method: http.MethodGet, Pattern: "/transactions", Rule: seen}, http.HandlerFunc(c.transactions))
 	c.router.Handle(web.Route{Method: http.MethodGet, Pattern: "/transactions/{id}", Rule: seen}, http.HandlerFunc(c.transaction))
-	c.router.Handle(web.Route{Method: http.MethodPost, Pattern: "/transactions/{id}/incident", Rule: web.Staff}, http.HandlerFunc(c.openIncident))
+	c.router.Handle(web.Route{Method: http.MethodPost, Pattern: "/transactions/{id}/incident", Rule: web.Staff}, http.HandlerFunc(c.incidentFromMessage))
 }
 
 // transactionList is the data of the page /transactions.
@@ -192,8 +191,8 @@ func (c *Console) showTransaction(w http.ResponseWriter, r *http.Request, status
 	c.showAs(w, r, status, "transaction", v)
 }
 
-// openIncident opens an incident from a message: its terminal is the scope and its entry the first evidence.
-func (c *Console) openIncident(w http.ResponseWriter, r *http.Request) {
+// incidentFromMessage opens an incident from a message: its terminal is the scope and its entry the first evidence.
+func (c *Console) incidentFromMessage(w http.ResponseWriter, r *http.Request) {
 	who := web.CallerOf(r.Context())
 	t, err := c.Desk.Transactions.Transaction(r.Context(), who, r.PathValue("id"), time.Time{})
 	if err != nil {
@@ -225,15 +224,6 @@ func (c *Console) openIncident(w http.ResponseWriter, r *http.Request) {
 		opened = done.Proposal
 	}
 	http.Redirect(w, r, "/transactions/"+url.PathEscape(t.ID)+"?opened="+url.QueryEscape(opened), http.StatusSeeOther)
-}
-
-// act carries out an act with a body that is made here.
-func (c *Console) act(r *http.Request, name string, body any) (api.Done, error) {
-	text, err := json.Marshal(body)
-	if err != nil {
-		return api.Done{}, err
-	}
-	return c.Desk.Acts.Act(r.Context(), web.CallerOf(r.Context()), name, text)
 }
 
 // transactionRefused shows the page again with what was wrong.
