@@ -85,7 +85,7 @@ func TestLabelPage(t *testing.T) {
 				t.Fatal(err)
 			}
 			var page bytes.Buffer
-			err = set.ExecuteTemplate(&page, "label", view{Lang: lang, Data: labelShown{api.Label{Serial: "A1", URL: "https://check.example/t/A1", Base: "https://check.example", Code: code}, drawn}})
+			err = set.ExecuteTemplate(&page, "label", view{Lang: lang, Data: labelShown{api.DeviceLabel{Serial: "A1", URL: "https://check.example/t/A1", Base: "https://check.example", Code: code}, drawn}})
 			if err != nil {
 				t.Fatal(err)
 			}
