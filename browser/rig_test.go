@@ -63,7 +63,7 @@ type demo struct {
 
 var (
 	saidLink   = regexp.MustCompile(`(http://127\.0\.0\.1:\d+)(/enter/\S+)`)
-	saidPublic = regexp.MustCompile(`(?:check|核验)\s+(http://127\.0\.0\.1:\d+)`)
+	saidPublic = regexp.MustCompile(`(?:check page|核验页)\s+(http://127\.0\.0\.1:\d+)`)
 	saidTCP    = regexp.MustCompile(`tcp (127\.0\.0\.1:\d+)`)
 )
 
@@ -72,7 +72,7 @@ func startDemo(t *testing.T, more ...string) *demo {
 	t.Helper()
 	d := &demo{data: filepath.Join(t.TempDir(), "demo")}
 	args := []string{"demo", "--data", d.data, "--observe", ""}
-	for _, door := range []string{"--tcp", "--tls", "--https", "--mail", "--http"} {
+	for _, door := range []string{"--tcp", "--tls", "--https", "--mail", "--http", "--public"} {
 		args = append(args, door, "127.0.0.1:0")
 	}
 	cmd := exec.Command(binary, append(args, more...)...)
