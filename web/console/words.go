@@ -33,15 +33,21 @@ func funcs(lang string, zone *time.Location) template.FuncMap {
 		"query":    url.QueryEscape,
 		"dict":     dict,
 		"roleword": func(r staff.Role) string { return pick(roleWords[r][0], roleWords[r][1]) },
-		"moment":   func(t time.Time) string { return when(pos.Instant(t.UnixNano()), zone, "2006-01-02 15:04") },
-		"at":       func(t time.Time) string { return stamp(t, zone, time.DateTime) },
-		"count":    count,
-		"cents":    cents,
-		"share":    percent,
-		"where":    reasonLink,
-		"day":      func(t time.Time) string { return when(pos.Instant(t.UnixNano()), zone, "2006-01-02") },
-		"holds":    func(roles []staff.Role, r staff.Role) bool { return slices.Contains(roles, r) },
-		"states":   func() []string { return []string{"open", "done", "rejected", "expired", ""} },
+		"topicword": func(topic string) string {
+			if w, ok := topicWords[staff.Topic(topic)]; ok {
+				return pick(w[0], w[1])
+			}
+			return topic
+		},
+		"moment": func(t time.Time) string { return when(pos.Instant(t.UnixNano()), zone, "2006-01-02 15:04") },
+		"at":     func(t time.Time) string { return stamp(t, zone, time.DateTime) },
+		"count":  count,
+		"cents":  cents,
+		"share":  percent,
+		"where":  reasonLink,
+		"day":    func(t time.Time) string { return when(pos.Instant(t.UnixNano()), zone, "2006-01-02") },
+		"holds":  func(roles []staff.Role, r staff.Role) bool { return slices.Contains(roles, r) },
+		"states": func() []string { return []string{"open", "done", "rejected", "expired", ""} },
 	}
 }
 
@@ -93,3 +99,6 @@ var roleWords = map[staff.Role][2]string{
 	staff.Administrator: {"administrator", "管理员"}, staff.KeyCustodian: {"key custodian", "密钥保管员"}, staff.Security: {"security officer", "安全主管"}, staff.Support: {"support", "商户支持"},
 	staff.Field: {"field service", "现场服务"}, staff.Assessor: {"assessor", "检测员"}, staff.Merchant: {"merchant", "商户"}, staff.Auditor: {"auditor", "审计员"}, staff.Developer: {"developer", "开发员"},
 }
+
+// topicWords are the topics of trainings.
+var topicWords = map[staff.Topic][2]string{staff.CounterTopic: {"counter security", "收银安全"}, staff.DeveloperTopic: {"secure development", "安全开发"}, staff.IncidentTopic: {"incident response", "事件响应"}}
