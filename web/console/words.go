@@ -4,12 +4,10 @@ import (
 	"fmt"
 	"html/template"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
 	"touchstone/pos"
-	"touchstone/staff"
 )
 
 // funcs are what templates may call, in one language.
@@ -20,29 +18,26 @@ func funcs(lang string, zone *time.Location) template.FuncMap {
 		}
 		return en
 	}
-	return template.FuncMap{
-		"tr":       pick,
-		"trf":      func(en, zh string, args ...any) string { return fmt.Sprintf(pick(en, zh), args...) },
-		"clock":    func(t pos.Instant) string { return when(t, zone, "15:04:05") },
-		"date":     func(t pos.Instant) string { return when(t, zone, "2006-01-02") },
-		"time":     func(t pos.Instant) string { return when(t, zone, "2006-01-02 15:04:05") },
-		"iso":      func(t pos.Instant) string { return when(t, zone, time.RFC3339) },
-		"money":    func(a int64) string { return fmt.Sprintf("%d.%02d", a/100, a%100) },
-		"join":     strings.Join,
-		"words":    func(s string) string { return strings.ReplaceAll(s, "_", " ") },
-		"query":    url.QueryEscape,
-		"dict":     dict,
-		"roleword": func(r staff.Role) string { return pick(roleWords[r][0], roleWords[r][1]) },
-		"moment":   func(t time.Time) string { return when(pos.Instant(t.UnixNano()), zone, "2006-01-02 15:04") },
-		"at":       func(t time.Time) string { return stamp(t, zone, time.DateTime) },
-		"count":    count,
-		"cents":    cents,
-		"share":    percent,
-		"where":    reasonLink,
-		"day":      func(t time.Time) string { return when(pos.Instant(t.UnixNano()), zone, "2006-01-02") },
-		"holds":    func(roles []staff.Role, r staff.Role) bool { return slices.Contains(roles, r) },
-		"states":   func() []string { return []string{"open", "done", "rejected", "expired", ""} },
+	all := template.FuncMap{
+		"tr":    pick,
+		"trf":   func(en, zh string, args ...any) string { return fmt.Sprintf(pick(en, zh), args...) },
+		"clock": func(t pos.Instant) string { return when(t, zone, "15:04:05") },
+		"date":  func(t pos.Instant) string { return when(t, zone, "2006-01-02") },
+		"time":  func(t pos.Instant) string { return when(t, zone, "2006-01-02 15:04:05") },
+		"iso":   func(t pos.Instant) string { return when(t, zone, time.RFC3339) },
+		"money": func(a int64) string { return fmt.Sprintf("%d.%02d", a/100, a%100) },
+		"join":  strings.Join,
+		"words": func(s string) string { return strings.ReplaceAll(s, "_", " ") },
+		"query": url.QueryEscape,
+		"dict":  dict,
+		"at":    func(t time.Time) string { return stamp(t, zone, time.DateTime) },
+		"count": count,
+		"cents": cents,
+		"share": percent,
+		"where": reasonLink,
 	}
+	peopleFuncs(all, pick, zone)
+	return all
 }
 
 // stamp is a time for a person in the host's zone.
@@ -86,10 +81,4 @@ func dict(pairs ...any) (map[string]any, error) {
 		m[key] = pairs[i+1]
 	}
 	return m, nil
-}
-
-// roleWords are the roles as a person reads them.
-var roleWords = map[staff.Role][2]string{
-	staff.Administrator: {"administrator", "管理员"}, staff.KeyCustodian: {"key custodian", "密钥保管员"}, staff.Security: {"security officer", "安全主管"}, staff.Support: {"support", "商户支持"},
-	staff.Field: {"field service", "现场服务"}, staff.Assessor: {"assessor", "检测员"}, staff.Merchant: {"merchant", "商户"}, staff.Auditor: {"auditor", "审计员"}, staff.Developer: {"developer", "开发员"},
 }
