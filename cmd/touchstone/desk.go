@@ -32,7 +32,7 @@ func newDesk(e *engine) *api.Desk {
 		Transactions: d,
 		Clones:       d,
 		Find:         d,
-		Labels:       d,
+		Stickers:     d,
 		Staff:        d,
 		FleetBooks:   fleetBooks(d),
 		CaseBooks:    caseBooks(d),

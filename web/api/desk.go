@@ -22,7 +22,7 @@ type Desk struct {
 	Devices      Devices
 	FleetBooks
 	CaseBooks
-	Labels Labels
+	Stickers Stickers
 }
 
 // Mount registers every operation.
@@ -38,7 +38,7 @@ func (a *API) Mount(d *Desk) {
 	a.fleet(d)
 	a.cases(d)
 	a.staff(d)
-	a.labels(d)
+	a.stickers(d)
 }
 
 // Done is what an act tells.

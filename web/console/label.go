@@ -19,12 +19,12 @@ func (c *Console) mountLabel() {
 
 // labelShown is a label with its QR code.
 type labelShown struct {
-	api.DeviceLabel
+	api.Sticker
 	QR template.HTML
 }
 
 func (c *Console) label(w http.ResponseWriter, r *http.Request) {
-	l, err := c.Desk.Labels.Label(r.Context(), web.CallerOf(r.Context()), "dev_"+r.PathValue("serial"))
+	l, err := c.Desk.Stickers.Sticker(r.Context(), web.CallerOf(r.Context()), "dev_"+r.PathValue("serial"))
 	if err != nil {
 		c.fail(w, r, err)
 		return

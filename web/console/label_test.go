@@ -2,10 +2,13 @@ package console
 
 import (
 	"bytes"
-	"html/template"
+	"context"
 	"image"
 	"image/color"
 	"image/png"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"touchstone/staff"
+	"touchstone/web"
 	"touchstone/web/api"
 )
 
@@ -72,30 +77,47 @@ func TestQRIsReadByAnother(t *testing.T) {
 	}
 }
 
-// TestLabelPage: the label in both languages, with the address in letters; a device without a key says so.
+// stickers is a host with one device.
+type stickers struct{ code bool }
+
+func (s stickers) Sticker(_ context.Context, _ *web.Caller, id string) (api.Sticker, error) {
+	if id != "dev_A1" {
+		return api.Sticker{}, api.NotFound()
+	}
+	return api.Sticker{Serial: "A1", URL: "https://check.example/t/A1", Base: "https://check.example", Code: s.code}, nil
+}
+
+// TestLabelPage: the label in both languages, with the address in letters; a device without a key says so; a shop's own
+// people have none.
 func TestLabelPage(t *testing.T) {
 	for _, lang := range languages {
 		for _, code := range []bool{true, false} {
-			drawn, err := drawQR("https://check.example/t/A1", "code")
-			if err != nil {
+			who := &web.Caller{Account: "li", Roles: []staff.Role{staff.Field}, Lang: lang}
+			router := web.NewRouter(slog.New(slog.DiscardHandler))
+			router.Identify = func(*http.Request) (*web.Caller, error) { return who, nil }
+			if _, err := New(router, Options{Desk: &api.Desk{Stickers: stickers{code}}, Zone: time.UTC, Log: slog.New(slog.DiscardHandler)}); err != nil {
 				t.Fatal(err)
 			}
-			set, err := template.New("").Funcs(funcs(lang, time.UTC)).ParseFS(templates, "templates/*.html")
-			if err != nil {
-				t.Fatal(err)
+			get := func(path string) (int, string) {
+				w := httptest.NewRecorder()
+				router.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+				return w.Code, w.Body.String()
 			}
-			var page bytes.Buffer
-			err = set.ExecuteTemplate(&page, "label", view{Lang: lang, Data: labelShown{api.DeviceLabel{Serial: "A1", URL: "https://check.example/t/A1", Base: "https://check.example", Code: code}, drawn}})
-			if err != nil {
-				t.Fatal(err)
-			}
+			status, page := get("/devices/A1/label")
 			for _, want := range []string{"https://check.example<", "A1", "<svg class=\"qr\""} {
-				if !strings.Contains(page.String(), want) {
-					t.Errorf("%s: %q is missing", lang, want)
+				if status != 200 || !strings.Contains(page, want) {
+					t.Errorf("%s: %d, %q is missing", lang, status, want)
 				}
 			}
-			if warned := strings.Contains(page.String(), `class="failed"`); warned == code {
+			if warned := strings.Contains(page, `class="failed"`); warned == code {
 				t.Errorf("%s: a device with a key %v is warned of: %v", lang, code, warned)
+			}
+			if status, _ := get("/devices/B2/label"); status != 404 {
+				t.Errorf("an unknown device: %d", status)
+			}
+			who.Roles = []staff.Role{staff.Merchant}
+			if status, _ := get("/devices/A1/label"); status != 403 {
+				t.Errorf("a shop's own people: %d", status)
 			}
 		}
 	}
