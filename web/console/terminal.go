@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -90,12 +91,15 @@ func (c *Console) terminal(w http.ResponseWriter, r *http.Request) {
 		c.failAsOf(w, r, err, "/terminals/"+url.PathEscape(id))
 		return
 	}
-	line, err := c.Desk.Terminals.Timeline(r.Context(), who, id, &api.TimelineQuery{AsOf: q, Span: p.Span})
+	line, err := c.Desk.Terminals.Timeline(r.Context(), who, id, &api.TimelineQuery{AsOf: q, Span: cmp.Or(p.Span, "week")})
 	if err != nil {
 		c.fail(w, r, err)
 		return
 	}
-	p.Line = draw(p.pageWords, line)
+	if p.Span == "" {
+		p.Span = closest(&line)
+	}
+	p.Line = draw(p.pageWords, line, p.T.Sell, p.T.Rights.Since)
 	if err := c.recent(r.Context(), who, &p, as); err != nil {
 		c.fail(w, r, err)
 		return
@@ -127,10 +131,10 @@ func (c *Console) recent(ctx context.Context, who *web.Caller, p *terminalPage, 
 
 func spanOf(r *http.Request) string {
 	switch s := r.URL.Query().Get("span"); s {
-	case "day", "all":
+	case "hour", "day", "week", "all":
 		return s
 	}
-	return "week"
+	return ""
 }
 
 // failAsOf shows what is wrong with a date beside the field where it was typed, or that there is no such thing.
@@ -288,5 +292,5 @@ type span struct{ Key, Text string }
 
 // Spans are the choices.
 func (p terminalPage) Spans() []span {
-	return []span{{"day", p.Say(api.Text{EN: "Last day", ZH: "最近一天"})}, {"week", p.Say(api.Text{EN: "Last week", ZH: "最近一周"})}, {"all", p.Say(api.Text{EN: "All", ZH: "全部"})}}
+	return []span{{"hour", p.Say(api.Text{EN: "Last hour", ZH: "最近一小时"})}, {"day", p.Say(api.Text{EN: "Last day", ZH: "最近一天"})}, {"week", p.Say(api.Text{EN: "Last week", ZH: "最近一周"})}, {"all", p.Say(api.Text{EN: "All", ZH: "全部"})}}
 }

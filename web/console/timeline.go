@@ -46,8 +46,28 @@ var laneOrder = []struct{ key, en, zh string }{
 	{"permit", "May sell", "许可"}, {"failure", "Refusals", "拒绝"}, {"sign_in", "Sign-ins", "签到"}, {"key", "Keys", "密钥"}, {"version", "Version", "版本"}, {"move", "Moves", "变动"}, {"inspection", "Inspections", "巡检"},
 }
 
-// draw lays a timeline out.
-func draw(w pageWords, t api.Timeline) drawnTimeline {
+// closest narrows a week to the last hour or day where most of what happened was then, and names what it left.
+func closest(t *api.Timeline) string {
+	for _, s := range []struct {
+		name string
+		long time.Duration
+	}{{"hour", time.Hour}, {"day", 24 * time.Hour}} {
+		from, within := t.To.Add(-s.long), 0
+		for _, m := range t.Marks {
+			if m.At.After(from) {
+				within++
+			}
+		}
+		if within > 2 && 2*within > len(t.Marks) {
+			t.From = from
+			return s.name
+		}
+	}
+	return "week"
+}
+
+// draw lays a timeline out. sell is what the terminal may do since an instant, where no mark says so.
+func draw(w pageWords, t api.Timeline, sell string, since *time.Time) drawnTimeline {
 	d := drawnTimeline{From: t.From, To: t.To, Truncated: t.Truncated, Empty: len(t.Marks) == 0}
 	whole := t.To.Sub(t.From)
 	place := func(at time.Time) float64 {
@@ -71,6 +91,9 @@ func draw(w pageWords, t api.Timeline) drawnTimeline {
 				lane.Marks = append(lane.Marks, mark)
 			}
 			d.Marks = append(d.Marks, mark)
+		}
+		if o.key == "permit" && len(states) == 0 && since != nil {
+			states = []api.Mark{{Lane: o.key, At: *since, State: sell, What: api.Text{EN: sell, ZH: sell}}}
 		}
 		lane.Bars = bars(w, states, place)
 		if len(lane.Marks)+len(lane.Bars) > 0 || o.key == "failure" || o.key == "sign_in" {
