@@ -240,8 +240,8 @@ func (d *desk) deviceSteps(m *sqlite.Judged, out *api.Repair) []api.RepairStep {
 	}
 	step := api.RepairStep{Step: "rebind", Act: "care", Two: true, Values: map[string]string{"serial": string(serial), "terminal": m.Terminal.String()}, Proposal: d.rebindProposed(serial, m.Terminal),
 		What: api.Text{EN: "Bind device " + string(serial) + " to this terminal", ZH: "将设备 " + string(serial) + " 绑定到本终端"},
-		How: api.Text{EN: fmt.Sprintf("It is in stock (%s), and its messages come under this terminal's keys: somebody put it in the place of %s. Ask the shop by telephone that it was your engineer. Two people agree; %s goes to stock.", device.Model, now, now),
-			ZH: fmt.Sprintf("该设备在库（%s），其报文使用本终端密钥：有人用它替换了 %s。请电话向商户核实是否为贵方工程师更换。须两人确认；%s 退回入库。", device.Model, now, now)}}
+		How: api.Text{EN: fmt.Sprintf("It is in stock (%s), and its messages come under this terminal's keys: somebody put it in the place of %s. Make sure on the spot, never by telephone: one of yours reads the serial number on label and screen. Then two people agree, and %s goes to stock.", device.Model, now, now),
+			ZH: fmt.Sprintf("该设备在库（%s），其报文使用本终端密钥：有人用它替换了 %s。须现场核实，不得凭电话：由本方人员读取标签与屏幕上的序列号。随后由两人确认，%s 退回入库。", device.Model, now, now)}}
 	return []api.RepairStep{step}
 }
 

@@ -53,6 +53,8 @@ func (d *desk) Timeline(ctx context.Context, who *web.Caller, name string, q *ap
 		}
 	}
 	switch q.Span {
+	case "hour":
+		t.from = until.Add(-time.Hour)
 	case "day":
 		t.from = until.Add(-24 * time.Hour)
 	case "all":

@@ -187,7 +187,7 @@ type Timeline struct {
 // TimelineQuery says how far back.
 type TimelineQuery struct {
 	AsOf
-	Span string `query:"span" enum:"day,week,all" default:"week" doc:"how far back from as_of, or from now"`
+	Span string `query:"span" enum:"hour,day,week,all" default:"week" doc:"how far back from as_of, or from now"`
 }
 
 // Terminals is what the host knows of terminals. An unknown one, and one that the caller may not see, is NotFound.

@@ -81,6 +81,7 @@ func (c *Console) mount() {
 	c.mountClones()
 	c.mountFind()
 	c.mountLabel()
+	c.mountTerminal()
 	if c.Door != nil {
 		c.mountSignIn()
 		c.mountSetup()
