@@ -26,6 +26,7 @@ func (c *Console) mountFleet() {
 		rule            web.Rule
 		page            http.HandlerFunc
 	}{
+		{"GET", "/fleet", own, c.fleetList},
 		{"GET", "/fleet/map", web.Staff, c.fleetMap},
 		{"GET", "/fleet/grades", web.Staff, c.fleetGrades},
 		{"GET", "/fleet/grades/plan", web.Staff, c.fleetPlan},
