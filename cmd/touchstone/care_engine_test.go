@@ -49,6 +49,7 @@ func TestCareEngine(t *testing.T) {
 	t.Run("a step carried out again", func(t *testing.T) { stepCarriedOutAgain(t, e) })
 	t.Run("tampered, released by deployment", func(t *testing.T) { releasedByDeployment(t, e) })
 	t.Run("seeding cut short", func(t *testing.T) { seedingCutShort(t, e) })
+	t.Run("what the interface tells of the estate", func(t *testing.T) { fleetBooksHold(t, e) })
 }
 
 // stepCarriedOutAgain: the program died after a step's entry and before its effect on the register; approved

@@ -175,10 +175,10 @@ func (d *desk) inspectionOf(i *fleet.Inspection) api.Inspection {
 	if i.Merchant != (pos.MerchantID{}) {
 		out.Merchant, out.Shop = i.Merchant.String(), d.shopName(i.Merchant)
 	}
-	words := map[string]api.Label{}
+	words := map[string]api.Text{}
 	d.office.view(func(r *rooms) {
 		for _, item := range r.fleet.Checklist().Items {
-			words[item.ID] = api.Label{EN: item.EN, ZH: item.ZH}
+			words[item.ID] = api.Text{EN: item.EN, ZH: item.ZH}
 		}
 	})
 	for _, x := range i.Findings {
@@ -213,7 +213,7 @@ func (d *desk) Checklist(context.Context, *web.Caller) (api.Checklist, error) {
 		list := r.fleet.Checklist()
 		a.Version = list.Version
 		for _, i := range list.Items {
-			a.Items = append(a.Items, api.ChecklistItem{ID: i.ID, Kind: i.Kind, Label: api.Label{EN: i.EN, ZH: i.ZH}, Alarm: i.Alarm})
+			a.Items = append(a.Items, api.ChecklistItem{ID: i.ID, Kind: i.Kind, Label: api.Text{EN: i.EN, ZH: i.ZH}, Alarm: i.Alarm})
 		}
 	})
 	return a, nil

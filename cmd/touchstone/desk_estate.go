@@ -169,6 +169,9 @@ func (d *desk) terminalRows(ctx context.Context, who *web.Caller, ids []pos.Term
 			rows = append(rows, terminalRow(r, &known[i], shops[i], now, who, grades[i]))
 		}
 	})
+	for i, seen := range d.estate.seen(known) {
+		rows[i].Seen = momentOf(seen.Last)
+	}
 	return rows, nil
 }
 

@@ -29,7 +29,7 @@ func (d *desk) Grades(ctx context.Context, _ *web.Caller, q *api.GradesQuery) (a
 		g.Axes = append(g.Axes, axis)
 	}
 	for _, t := range a.Fleet.Worst {
-		row := api.GradedTerminal{Terminal: t.Terminal, Merchant: t.Merchant, Shop: t.Shop, Model: t.Model, Overall: t.Overall, Weakest: []api.Label{}}
+		row := api.GradedTerminal{Terminal: t.Terminal, Merchant: t.Merchant, Shop: t.Shop, Model: t.Model, Overall: t.Overall, Weakest: []api.Text{}}
 		for _, x := range t.Axes {
 			if x.Level == t.Overall {
 				row.Weakest = append(row.Weakest, label(axisWords[x.Axis]))
@@ -70,7 +70,7 @@ func (d *desk) GradePlan(ctx context.Context, _ *web.Caller, q *api.GradesQuery)
 }
 
 func stepOf(s *stepPlan) api.GradeStep {
-	out := api.GradeStep{Step: s.Step, Label: label(stepWords[s.Step]), Terminals: s.Terminals, List: slices.Clone(s.List), Models: barsOf(s.Models, nil), Needs: []api.Label{},
+	out := api.GradeStep{Step: s.Step, Label: label(stepWords[s.Step]), Terminals: s.Terminals, List: slices.Clone(s.List), Models: barsOf(s.Models, nil), Needs: []api.Text{},
 		After: []api.GradeAfter{}, Gain: s.Gain, Work: s.Work * s.Terminals, PerWork: s.PerWork, Changes: []api.GradeChange{}}
 	for _, n := range s.Needs {
 		out.Needs = append(out.Needs, label(stepNeedWords[n]))
@@ -97,10 +97,10 @@ func groupsOf(list []groupGrade) []api.GradeGroup {
 }
 
 // label is a text of the catalogue as the interface has it.
-func label(t explain.Text) api.Label { return api.Label{EN: t.EN, ZH: t.ZH} }
+func label(t explain.Text) api.Text { return api.Text{EN: t.EN, ZH: t.ZH} }
 
 // same is a word that is the same in both languages.
-func same(s string) api.Label { return api.Label{EN: s, ZH: s} }
+func same(s string) api.Text { return api.Text{EN: s, ZH: s} }
 
 // barsOf are counts by word, the most frequent first; a key without words stands for itself.
 func barsOf(counts map[string]int, words map[string]explain.Text) []api.Bar {
@@ -113,7 +113,7 @@ func barsOf(counts map[string]int, words map[string]explain.Text) []api.Bar {
 		if t, ok := words[key]; ok {
 			said = label(t)
 		} else if key == "" {
-			said = api.Label{EN: "unknown", ZH: "未知"}
+			said = api.Text{EN: "unknown", ZH: "未知"}
 		}
 		list = append(list, api.Bar{Key: key, Label: said, Terminals: n})
 	}

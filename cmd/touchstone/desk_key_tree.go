@@ -35,7 +35,7 @@ func (d *desk) moduleKeys() []api.KeyRecord {
 		if terms[i] != current {
 			state = "former"
 		}
-		list = append(list, api.KeyRecord{ID: keyPrefix + keyModule + "master_" + strconv.FormatUint(uint64(terms[i]), 10), Usage: "master key", Label: api.Label{EN: "module master key", ZH: "模块主密钥"},
+		list = append(list, api.KeyRecord{ID: keyPrefix + keyModule + "master_" + strconv.FormatUint(uint64(terms[i]), 10), Usage: "master key", Label: api.Text{EN: "module master key", ZH: "模块主密钥"},
 			Algorithm: "AES-256", Owner: string(keys.OfModule), State: state, Term: terms[i]})
 	}
 	for _, x := range []struct {
@@ -106,7 +106,7 @@ func (d *desk) Key(ctx context.Context, _ *web.Caller, id string) (api.KeyDetail
 
 // moduleTree is a term of the module's master key with what is shown below it.
 func moduleTree(term uint32, below ...api.KeyTree) []api.KeyTree {
-	r := api.KeyRecord{ID: keyPrefix + keyModule + "master_" + strconv.FormatUint(uint64(term), 10), Usage: "master key", Label: api.Label{EN: "module master key", ZH: "模块主密钥"}, Algorithm: "AES-256",
+	r := api.KeyRecord{ID: keyPrefix + keyModule + "master_" + strconv.FormatUint(uint64(term), 10), Usage: "master key", Label: api.Text{EN: "module master key", ZH: "模块主密钥"}, Algorithm: "AES-256",
 		Owner: string(keys.OfModule), State: "in_force", Term: term}
 	return []api.KeyTree{{KeyRecord: r, Below: below}}
 }

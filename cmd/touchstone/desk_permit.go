@@ -79,7 +79,7 @@ func (f *permitFigure) take(p *ledger.Permitted, en, zh *lines) {
 	f.terminals++
 	may := p.May()
 	row := func() api.PermitRow {
-		row := api.PermitRow{Terminal: p.Terminal.ID.String(), Merchant: p.Terminal.Merchant.String(), Permit: may.String(), Label: api.Label{EN: permitWords(en, may), ZH: permitWords(zh, may)}, Entry: p.Terminal.Entry}
+		row := api.PermitRow{Terminal: p.Terminal.ID.String(), Merchant: p.Terminal.Merchant.String(), Permit: may.String(), Label: api.Text{EN: permitWords(en, may), ZH: permitWords(zh, may)}, Entry: p.Terminal.Entry}
 		if p.Standing != nil {
 			row.Why, row.Entry = p.Standing.Why(200), p.Standing.Entry
 			row.WhyZH = zh.whyWords(row.Why)
@@ -123,14 +123,14 @@ func (d *desk) Permits(ctx context.Context, _ *web.Caller, q *api.PermitsQuery) 
 	d.office.view(func(r *rooms) { a.Policy = d.permits.policy(r).Label() })
 	en, zh := &lines{lang: explain.English, zone: d.line.Zone}, &lines{lang: explain.Chinese, zone: d.line.Zone}
 	for may, g := range f.permits {
-		a.Counts = append(a.Counts, api.PermitCount{Permit: may.String(), Label: api.Label{EN: permitWords(en, may), ZH: permitWords(zh, may)}, Sells: may.Sell, Full: may == registry.FullPermit, Terminals: g.n})
+		a.Counts = append(a.Counts, api.PermitCount{Permit: may.String(), Label: api.Text{EN: permitWords(en, may), ZH: permitWords(zh, may)}, Sells: may.Sell, Full: may == registry.FullPermit, Terminals: g.n})
 	}
 	slices.SortFunc(a.Counts, func(x, y api.PermitCount) int {
 		return cmp.Or(truth(y.Full)-truth(x.Full), truth(y.Sells)-truth(x.Sells), y.Terminals-x.Terminals, strings.Compare(x.Permit, y.Permit))
 	})
 	for k, g := range f.facts {
 		fact := registry.Fact{Name: k.name, State: k.state}
-		a.Facts = append(a.Facts, api.FactCount{Fact: string(k.name), Label: label(factWord[k.name]), State: k.state, StateLabel: api.Label{EN: factWords(en, &fact), ZH: factWords(zh, &fact)}, Terminals: g.n})
+		a.Facts = append(a.Facts, api.FactCount{Fact: string(k.name), Label: label(factWord[k.name]), State: k.state, StateLabel: api.Text{EN: factWords(en, &fact), ZH: factWords(zh, &fact)}, Terminals: g.n})
 	}
 	slices.SortFunc(a.Facts, func(x, y api.FactCount) int {
 		return cmp.Or(y.Terminals-x.Terminals, strings.Compare(x.Fact, y.Fact), strings.Compare(x.State, y.State))

@@ -137,13 +137,13 @@ func (d *desk) Training(ctx context.Context, who *web.Caller, q *api.TrainingQue
 }
 
 // lapsedMay is what the policy in force lets a cashier do whose training lapsed.
-func (d *desk) lapsedMay() api.Label {
+func (d *desk) lapsedMay() api.Text {
 	en, zh := &lines{lang: explain.English}, &lines{lang: explain.Chinese}
 	var may registry.Permit
 	d.office.view(func(r *rooms) {
 		may = d.permits.policy(r).Of(&registry.Fact{Name: registry.FactCashier, State: staff.CashierLapsed})
 	})
-	return api.Label{EN: permitWords(en, may), ZH: permitWords(zh, may)}
+	return api.Text{EN: permitWords(en, may), ZH: permitWords(zh, may)}
 }
 
 var topicWords = map[staff.Topic]explain.Text{
@@ -223,7 +223,7 @@ func (d *desk) Paper(_ context.Context, who *web.Caller, id string) (api.Paper, 
 	if t == nil {
 		return api.Paper{}, api.NotFound()
 	}
-	p := api.Paper{ID: t.ID, Name: name, State: string(t.State), Right: t.Right, Asked: t.Questions, Rule: []api.Label{}, Questions: []api.PaperQuestion{}}
+	p := api.Paper{ID: t.ID, Name: name, State: string(t.State), Right: t.Right, Asked: t.Questions, Rule: []api.Text{}, Questions: []api.PaperQuestion{}}
 	if t.Until != 0 {
 		p.Until = t.Until.Time()
 	}
@@ -249,15 +249,15 @@ func addQuestions(p *api.Paper, t *staff.Training) error {
 		return err
 	}
 	for _, point := range bank.Rule.Points {
-		p.Rule = append(p.Rule, api.Label{EN: point.Name.EN + ". " + point.Text.EN, ZH: point.Name.ZH + "。" + point.Text.ZH})
+		p.Rule = append(p.Rule, api.Text{EN: point.Name.EN + ". " + point.Text.EN, ZH: point.Name.ZH + "。" + point.Text.ZH})
 	}
 	if t.State != staff.Sitting || t.Bank != bank.Version {
 		return nil
 	}
 	for _, q := range bank.Paper(t.Seed).Questions {
-		item := api.PaperQuestion{ID: q.ID, Label: api.Label{EN: q.Text.EN, ZH: q.Text.ZH}, Choices: []api.Choice{}}
+		item := api.PaperQuestion{ID: q.ID, Label: api.Text{EN: q.Text.EN, ZH: q.Text.ZH}, Choices: []api.Choice{}}
 		for _, c := range q.Choices {
-			item.Choices = append(item.Choices, api.Choice{ID: c.ID, Label: api.Label{EN: c.Text.EN, ZH: c.Text.ZH}})
+			item.Choices = append(item.Choices, api.Choice{ID: c.ID, Label: api.Text{EN: c.Text.EN, ZH: c.Text.ZH}})
 		}
 		p.Questions = append(p.Questions, item)
 	}

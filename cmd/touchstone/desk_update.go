@@ -214,8 +214,8 @@ func campaignOf(r *rooms, c *fleet.Campaign, now pos.Instant) api.Campaign {
 }
 
 // permitLabel says a permit to a person in both languages.
-func permitLabel(p registry.Permit) api.Label {
-	return api.Label{EN: permitWords(&lines{lang: explain.English}, p), ZH: permitWords(&lines{lang: explain.Chinese}, p)}
+func permitLabel(p registry.Permit) api.Text {
+	return api.Text{EN: permitWords(&lines{lang: explain.English}, p), ZH: permitWords(&lines{lang: explain.Chinese}, p)}
 }
 
 // Campaign implements api.UpdateBook.

@@ -2,20 +2,6 @@ package api
 
 import "time"
 
-// Label is a word of the trade in both languages; the stable word stands beside it.
-type Label struct {
-	EN string `json:"en"`
-	ZH string `json:"zh"`
-}
-
-// In is the label in a language: "zh" is Chinese, all others English.
-func (l Label) In(lang string) string {
-	if lang == "zh" {
-		return l.ZH
-	}
-	return l.EN
-}
-
 // Counted says when figures were made for which every terminal was looked at: such figures are counted anew while
 // somebody asks for them, and never for one request alone.
 type Counted struct {
@@ -32,7 +18,7 @@ type Sold struct {
 // Bar is terminals by one word.
 type Bar struct {
 	Key       string `json:"key"`
-	Label     Label  `json:"label"`
+	Label     Text   `json:"label"`
 	Terminals int    `json:"terminals"`
 }
 

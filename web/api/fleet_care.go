@@ -26,7 +26,7 @@ type InspectionDue struct {
 // InspectionFinding is an answer that is not as it should be.
 type InspectionFinding struct {
 	Item      string `json:"item"`
-	Label     Label  `json:"label"`
+	Label     Text   `json:"label"`
 	Presented string `json:"presented"`
 	Expected  string `json:"expected,omitempty"`
 	Alarm     bool   `json:"alarm" doc:"it quarantined the device at once"`
@@ -75,7 +75,7 @@ type InspectionsQuery struct {
 type ChecklistItem struct {
 	ID    string `json:"id"`
 	Kind  string `json:"kind" enum:"serial,seal,yes_no,count,grams"`
-	Label Label  `json:"label"`
+	Label Text   `json:"label"`
 	Alarm bool   `json:"alarm"`
 }
 

@@ -21,7 +21,7 @@ func (l Levels) Total() int { return l.None + l.Weak + l.Accepted + l.Strong }
 // GradeAxis is one thing that is graded.
 type GradeAxis struct {
 	Axis   string `json:"axis" example:"mac"`
-	Label  Label  `json:"label"`
+	Label  Text   `json:"label"`
 	Levels Levels `json:"levels"`
 	Why    []Bar  `json:"why" nullable:"false" doc:"why terminals are worth no more, the most frequent first"`
 }
@@ -37,12 +37,12 @@ type GradeGroup struct {
 
 // GradedTerminal is a terminal among the weakest.
 type GradedTerminal struct {
-	Terminal string  `json:"terminal"`
-	Merchant string  `json:"merchant"`
-	Shop     string  `json:"shop,omitempty"`
-	Model    string  `json:"model,omitempty"`
-	Overall  string  `json:"overall"`
-	Weakest  []Label `json:"weakest" nullable:"false" doc:"the axes that are worth no more than the terminal"`
+	Terminal string `json:"terminal"`
+	Merchant string `json:"merchant"`
+	Shop     string `json:"shop,omitempty"`
+	Model    string `json:"model,omitempty"`
+	Overall  string `json:"overall"`
+	Weakest  []Text `json:"weakest" nullable:"false" doc:"the axes that are worth no more than the terminal"`
 }
 
 // GradePolicy is how many terminals a policy would refuse.
@@ -68,7 +68,7 @@ type Grades struct {
 // GradeChange is how many terminals rise on an axis, or over all, from one level to another.
 type GradeChange struct {
 	Axis      string `json:"axis"`
-	Label     Label  `json:"label"`
+	Label     Text   `json:"label"`
 	From      string `json:"from"`
 	To        string `json:"to"`
 	Terminals int    `json:"terminals"`
@@ -77,18 +77,18 @@ type GradeChange struct {
 // GradeAfter is a step that some terminals need first.
 type GradeAfter struct {
 	Step      string `json:"step"`
-	Label     Label  `json:"label"`
+	Label     Text   `json:"label"`
 	Terminals int    `json:"terminals"`
 }
 
 // GradeStep is one step that raises grades.
 type GradeStep struct {
 	Step      string        `json:"step"`
-	Label     Label         `json:"label"`
+	Label     Text          `json:"label"`
 	Terminals int           `json:"terminals"`
 	List      []string      `json:"list" nullable:"false" doc:"at most 1000 of them"`
 	Models    []Bar         `json:"models" nullable:"false"`
-	Needs     []Label       `json:"needs" nullable:"false"`
+	Needs     []Text        `json:"needs" nullable:"false"`
 	After     []GradeAfter  `json:"after" nullable:"false"`
 	Gain      int           `json:"gain" doc:"levels"`
 	Work      int           `json:"work_unverified" doc:"units of work for all: the register 1, a download 3, a visit 20, a second person 5"`

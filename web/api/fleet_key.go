@@ -13,7 +13,7 @@ import (
 type KeyRecord struct {
 	ID        string    `json:"id" doc:"key_master_ and the terminal, key_working_ and the terminal, key_serial_ and the device, key_module_ and the use" example:"key_master_00000011"`
 	Usage     string    `json:"usage" example:"TMK"`
-	Label     Label     `json:"label"`
+	Label     Text      `json:"label"`
 	Algorithm string    `json:"algorithm" example:"TDES"`
 	KCV       string    `json:"kcv,omitempty" doc:"check value; absent where none is kept"`
 	Reference string    `json:"reference,omitempty" doc:"names this key: the 12 bytes that it was wrapped with, hexadecimal"`
@@ -55,13 +55,13 @@ type KeyQuery struct {
 
 // KeyFalls is what depends on a key: what falls with it.
 type KeyFalls struct {
-	Terminals int   `json:"terminals"`
-	Shops     int   `json:"shops"`
-	Keys      int   `json:"keys" doc:"that rest on it"`
-	Sold      Sold  `json:"sold" doc:"approved sales of the last 30 days that rested on it"`
-	Days      int   `json:"days"`
-	Counting  bool  `json:"counting" doc:"the sales are being added up: ask again in some seconds"`
-	Says      Label `json:"says" doc:"in words: what has to be done when it is known to somebody"`
+	Terminals int  `json:"terminals"`
+	Shops     int  `json:"shops"`
+	Keys      int  `json:"keys" doc:"that rest on it"`
+	Sold      Sold `json:"sold" doc:"approved sales of the last 30 days that rested on it"`
+	Days      int  `json:"days"`
+	Counting  bool `json:"counting" doc:"the sales are being added up: ask again in some seconds"`
+	Says      Text `json:"says" doc:"in words: what has to be done when it is known to somebody"`
 }
 
 // KeyTree is a key and those that rest on it.

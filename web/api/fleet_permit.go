@@ -11,7 +11,7 @@ import (
 // PermitCount is how many terminals may do the same.
 type PermitCount struct {
 	Permit    string `json:"permit" example:"no_refund, online_only"`
-	Label     Label  `json:"label"`
+	Label     Text   `json:"label"`
 	Sells     bool   `json:"sells" doc:"a sale is possible"`
 	Full      bool   `json:"full" doc:"everything is"`
 	Terminals int    `json:"terminals"`
@@ -20,9 +20,9 @@ type PermitCount struct {
 // FactCount is how many terminals one state of a fact restricts.
 type FactCount struct {
 	Fact       string `json:"fact" example:"inspection"`
-	Label      Label  `json:"label"`
+	Label      Text   `json:"label"`
 	State      string `json:"state" example:"overdue"`
-	StateLabel Label  `json:"state_label"`
+	StateLabel Text   `json:"state_label"`
 	Terminals  int    `json:"terminals"`
 }
 
@@ -31,7 +31,7 @@ type PermitRow struct {
 	Terminal string `json:"terminal"`
 	Merchant string `json:"merchant"`
 	Permit   string `json:"permit"`
-	Label    Label  `json:"label"`
+	Label    Text   `json:"label"`
 	Why      string `json:"why,omitempty"`
 	WhyZH    string `json:"why_zh,omitempty"`
 	Entry    uint64 `json:"entry,omitempty" doc:"of the journal, that says so"`

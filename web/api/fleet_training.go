@@ -26,7 +26,7 @@ type Trained struct {
 	Account  string    `json:"account"`
 	Name     string    `json:"name"`
 	Topic    string    `json:"topic"`
-	Label    Label     `json:"label"`
+	Label    Text      `json:"label"`
 	State    string    `json:"state" enum:"good,lapsed,untrained"`
 	Until    time.Time `json:"until,omitzero"`
 	Training string    `json:"training,omitempty"`
@@ -43,7 +43,7 @@ type Training struct {
 	List      []Cashier `json:"list" nullable:"false" doc:"of the state asked for, the earliest first, at most 200"`
 	More      int       `json:"more"`
 	Staff     []Trained `json:"staff" nullable:"false" doc:"the acquirer's own people; not shown to merchants"`
-	Policy    Label     `json:"policy" doc:"what the permit policy makes of a cashier whose training lapsed"`
+	Policy    Text      `json:"policy" doc:"what the permit policy makes of a cashier whose training lapsed"`
 }
 
 // TrainingQuery asks for one state, or for one shop.
@@ -63,13 +63,13 @@ type CashierQuery struct {
 // Choice is one answer of a question.
 type Choice struct {
 	ID    string `json:"id"`
-	Label Label  `json:"label"`
+	Label Text   `json:"label"`
 }
 
 // PaperQuestion is one question of a test; which answer is right is not told.
 type PaperQuestion struct {
 	ID      string   `json:"id"`
-	Label   Label    `json:"label"`
+	Label   Text     `json:"label"`
 	Choices []Choice `json:"choices" nullable:"false"`
 }
 
@@ -84,7 +84,7 @@ type Paper struct {
 	Right     int             `json:"right"`
 	Asked     int             `json:"asked"`
 	Until     time.Time       `json:"until,omitzero"`
-	Rule      []Label         `json:"rule" nullable:"false" doc:"what is to be known, point by point"`
+	Rule      []Text          `json:"rule" nullable:"false" doc:"what is to be known, point by point"`
 	Questions []PaperQuestion `json:"questions" nullable:"false" doc:"while it is sat"`
 }
 

@@ -131,7 +131,7 @@ type Campaign struct {
 	Title       string      `json:"title" doc:"of the advisory"`
 	Restriction string      `json:"restriction" doc:"what a touched terminal may do until the deadline"`
 	After       string      `json:"after_deadline" doc:"what a laggard may do after it"`
-	Labels      [2]Label    `json:"labels" doc:"both permits in words"`
+	Labels      [2]Text     `json:"labels" doc:"both permits in words"`
 	Started     time.Time   `json:"started"`
 	Deadline    time.Time   `json:"deadline"`
 	By          []string    `json:"by" nullable:"false"`

@@ -28,6 +28,7 @@ type Terminal struct {
 	Longitude *float64   `json:"longitude,omitempty" doc:"degrees east"`
 	Grade     string     `json:"grade,omitempty" doc:"of its proofs: none, weak, accepted or strong; for staff"`
 	Due       *time.Time `json:"inspection_due,omitempty"`
+	Seen      *time.Time `json:"last_seen,omitempty" doc:"its newest message whose MAC verified, of the last one to two days"`
 }
 
 // TerminalQuery narrows a list of terminals, in the order of their ids. Where several values of one thing are given, one of them fits.

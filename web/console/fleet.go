@@ -26,6 +26,7 @@ func (c *Console) mountFleet() {
 		rule            web.Rule
 		page            http.HandlerFunc
 	}{
+		{"GET", "/fleet", own, c.fleetList},
 		{"GET", "/fleet/map", web.Staff, c.fleetMap},
 		{"GET", "/fleet/grades", web.Staff, c.fleetGrades},
 		{"GET", "/fleet/grades/plan", web.Staff, c.fleetPlan},
@@ -77,7 +78,7 @@ func (c *Console) fleetAgain(w http.ResponseWriter, r *http.Request, name, title
 	c.showAs(w, r, http.StatusUnprocessableEntity, name, view{Title: title, Active: "fleet", Sheets: fleetSheets, Failed: why, Data: fleetView{tab, page}})
 }
 
-// counting shows that figures are being counted for the first time, on the page that will have them.
+// fleetFail shows why a page has nothing to show, or that figures are being counted for the first time, on the page that will have them.
 func (c *Console) fleetFail(w http.ResponseWriter, r *http.Request, err error) {
 	var p *api.Problem
 	if errors.As(err, &p) && p.Code == api.BeingCounted().Code {
@@ -121,7 +122,11 @@ func (c *Console) carryOut(w http.ResponseWriter, r *http.Request, name string, 
 	var p *api.Problem
 	switch {
 	case errors.As(err, &p) && p.Status < http.StatusInternalServerError && p.Status != http.StatusNotFound:
-		again(p.Message)
+		why := p.Message
+		if c.Chinese != nil && langOf(r) == "zh" {
+			why = c.Chinese(why)
+		}
+		again(why)
 		return
 	case err != nil:
 		c.fail(w, r, err)
@@ -152,7 +157,7 @@ func fleetFuncs(lang string, zone *time.Location) template.FuncMap {
 		}
 	}
 	return template.FuncMap{
-		"say":     func(l api.Label) string { return l.In(lang) },
+		"say":     func(l api.Text) string { return l.In(lang) },
 		"moment":  local("2006-01-02 15:04"),
 		"daymark": local("2006-01-02"),
 		"machine": local(time.RFC3339),
