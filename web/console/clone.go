@@ -67,7 +67,7 @@ func (c *Console) showClone(w http.ResponseWriter, r *http.Request, status int, 
 // clearClone ends a suspicion after a visit; a second person has to agree.
 func (c *Console) clearClone(w http.ResponseWriter, r *http.Request) {
 	id := strings.TrimPrefix(r.PathValue("id"), "ter_")
-	done, err := c.act(r, "clone_clear", map[string]string{"terminal": id, "note": strings.TrimSpace(r.PostFormValue("note"))})
+	done, err := c.act(r, "clone_clear", map[string]any{"terminal": id, "note": strings.TrimSpace(r.PostFormValue("note"))})
 	var p *api.Problem
 	if errors.As(err, &p) && p.Status < 500 && p.Status != http.StatusNotFound {
 		t, err := c.Desk.Clones.Clone(r.Context(), web.CallerOf(r.Context()), cloneID(r))
