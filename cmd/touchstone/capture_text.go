@@ -264,7 +264,7 @@ func (c *captureText) known(f *captureFinding) {
 	c.indent("%s  %s (%s)", captureCertainties[f.Certainty].In(c.lang), g.Cause.Short.In(c.lang), name)
 	c.indent("%s", g.Cause.Meaning.In(c.lang))
 	if f.record != nil && f.Fit > 0 {
-		if found := foundWords(f.record).In(c.lang); found != "" {
+		if found := foundWords(f.record, time.Local).In(c.lang); found != "" {
 			c.indent("%s", found)
 		}
 	}

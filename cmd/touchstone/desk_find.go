@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"touchstone/estate"
 	"touchstone/explain"
 	"touchstone/pos"
 	"touchstone/reason"
@@ -24,7 +25,6 @@ var _ api.Find = (*desk)(nil)
 const (
 	maxFind    = 100       // bytes of what is typed
 	foundEach  = 8         // of a group
-	namedLists = 20_000    // merchants, of which names are looked through one by one; of more, only numbers are found
 	cardAround = time.Hour // before and after the time given with the last four digits of a card
 )
 
@@ -192,7 +192,7 @@ func (f *seeking) register() error {
 		}
 		if serial, err := pos.ParseSerial(word); err == nil {
 			if d, err := f.ledger.Device(serial); err == nil {
-				f.device(d)
+				f.device(d, true)
 			}
 		}
 	}
@@ -214,9 +214,10 @@ func (f *seeking) merchant(m *registry.Merchant, exact bool) {
 }
 
 // device finds a device; a merchant's account only one that stands in its shop.
-func (f *seeking) device(d *registry.Device) {
+func (f *seeking) device(d *registry.Device, exact bool) {
 	if f.who.Merchant() {
-		mine := slices.ContainsFunc(f.terminalsOfShop(f.who.Shop), func(id pos.TerminalID) bool {
+		ids, _ := f.terminalsOfShop(f.who.Shop)
+		mine := slices.ContainsFunc(ids, func(id pos.TerminalID) bool {
 			t, err := f.ledger.Terminal(id)
 			return err == nil && t.Serial == d.Serial
 		})
@@ -224,7 +225,7 @@ func (f *seeking) device(d *registry.Device) {
 			return
 		}
 	}
-	f.add(api.Found{Group: "devices", Name: string(d.Serial), Path: "/devices/" + url.PathEscape(string(d.Serial)), Exact: true, Text: api.Text{EN: "device, model " + d.Model, ZH: "机具, 型号 " + d.Model}})
+	f.add(api.Found{Group: "devices", Name: string(d.Serial), Path: "/devices/" + url.PathEscape(string(d.Serial)), Exact: exact, Text: api.Text{EN: "device, model " + d.Model, ZH: "机具, 型号 " + d.Model}})
 }
 
 // references finds a message by its number: txn_N, DE37, or a trace where digits could be one.
@@ -253,25 +254,34 @@ func (f *seeking) references() error {
 	return nil
 }
 
-// names finds merchants by a part of their names, where they are few enough to be looked through.
+// names finds terminals, devices and merchants by a part of a number or a name. A merchant's account finds its own.
 func (f *seeking) names() error {
-	if len([]rune(f.q)) < 2 {
+	if len([]rune(f.q)) < 2 || slices.ContainsFunc(f.out.List, func(x api.Found) bool { return x.Exact }) {
 		return nil
 	}
+	q := estate.Query{Text: f.q, Limit: foundEach + 1}
 	if f.who.Merchant() {
+		q.Merchant = f.who.Shop
 		if m, err := f.ledger.Merchant(f.who.Shop); err == nil && strings.Contains(strings.ToLower(m.Name), strings.ToLower(f.q)) {
 			f.merchant(m, false)
 		}
-		return nil
+	} else {
+		shops, _, _ := f.estate.index.MerchantsLike(f.q, "", foundEach+1)
+		for _, id := range shops {
+			if m, err := f.ledger.Merchant(id); err == nil {
+				f.merchant(m, false)
+			}
+		}
+		devices, _, _, _ := f.estate.index.DevicesLike(estate.DeviceQuery{Text: f.q, Limit: foundEach + 1})
+		for _, serial := range devices {
+			if d, err := f.ledger.Device(serial); err == nil {
+				f.device(d, false)
+			}
+		}
 	}
-	if f.ledger.Counts().Merchants > namedLists {
-		return nil
-	}
-	list := f.ledger.Merchants()
-	slices.SortFunc(list, func(a, b *registry.Merchant) int { return strings.Compare(a.ID.String(), b.ID.String()) })
-	for _, m := range list {
-		if strings.Contains(strings.ToLower(m.Name), strings.ToLower(f.q)) || len(f.q) >= 4 && strings.Contains(m.ID.String(), f.q) {
-			f.merchant(m, false)
+	for _, id := range f.estate.index.Search(q).IDs {
+		if t, err := f.ledger.Terminal(id); err == nil && f.who.Sees(t.Merchant) {
+			f.terminal(t, false)
 		}
 	}
 	return nil

@@ -165,9 +165,12 @@ func (d *desk) narrowed(_ context.Context, who *web.Caller, q *api.TransactionQu
 		m.Match = func(_ uint64, x *journal.Exchange) bool { return d.owns(who.Shop, x) }
 	}
 	if m.Merchant != (pos.MerchantID{}) && len(m.Terminals) == 0 && !m.Refused && m.Reason == reason.None {
-		m.Terminals = d.terminalsOfShop(m.Merchant)
-		if len(m.Terminals) == 0 {
+		ids, all := d.terminalsOfShop(m.Merchant)
+		if len(ids) == 0 {
 			return nil, true, nil
+		}
+		if all {
+			m.Terminals = ids
 		}
 	}
 	if card := q.Card; card != "" {

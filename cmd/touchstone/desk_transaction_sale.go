@@ -3,9 +3,8 @@ package main
 import (
 	"context"
 	"slices"
-	"sync"
-	"time"
 
+	"touchstone/estate"
 	"touchstone/incident"
 	"touchstone/journal"
 	"touchstone/pos"
@@ -143,25 +142,20 @@ func (d *desk) Choices(context.Context) (kinds, reasons []api.Option) {
 	return kinds, reasons
 }
 
-// shopTerminals remembers for a while which terminals each merchant has.
-type shopTerminals struct {
-	mu sync.Mutex // guards the fields below; held while they are made
-	at time.Time
-	of map[pos.MerchantID][]pos.TerminalID
-}
+// mostOfShop is how many terminals a shop may have whose messages are found by terminal; those of a larger one are sought in
+// the journal, newest first.
+const mostOfShop = 256
 
-// shopsAge is how old what is remembered may be.
-const shopsAge = 30 * time.Second
-
-// terminalsOfShop are a merchant's terminals, as they were within shopsAge.
-func (d *desk) terminalsOfShop(m pos.MerchantID) []pos.TerminalID {
-	d.shops.mu.Lock()
-	defer d.shops.mu.Unlock()
-	if d.shops.of == nil || time.Since(d.shops.at) > shopsAge {
-		d.shops.of, d.shops.at = map[pos.MerchantID][]pos.TerminalID{}, time.Now()
-		for _, t := range d.ledger.Terminals() {
-			d.shops.of[t.Merchant] = append(d.shops.of[t.Merchant], t.ID)
+// terminalsOfShop are a merchant's terminals; all is false where it has more than mostOfShop.
+func (d *desk) terminalsOfShop(m pos.MerchantID) (ids []pos.TerminalID, all bool) {
+	if d.estate.built.Load() {
+		found := d.estate.index.Search(estate.Query{Merchant: m, Limit: mostOfShop})
+		return found.IDs, !found.More
+	}
+	for _, t := range d.ledger.Terminals() { // the index is made in a moment
+		if t.Merchant == m {
+			ids = append(ids, t.ID)
 		}
 	}
-	return slices.Clone(d.shops.of[m])
+	return ids[:min(len(ids), mostOfShop)], len(ids) <= mostOfShop
 }

@@ -123,6 +123,7 @@ func (d *desk) Transaction(ctx context.Context, who *web.Caller, id string, asOf
 	if err != nil {
 		return api.TransactionDetail{}, err
 	}
+	p.zone = d.line.Zone
 	d.examined(p, causes[seq], then)
 	p.fill(s.catalogue)
 	t := api.TransactionDetail{Transaction: d.transactionOf(who, s, m, causes[seq]), Headline: s.both(p.headline), Recorded: recordedOf(s, m)}

@@ -95,7 +95,6 @@ type engine struct {
 	detector  *detector                  // what opens incidents, fed by the watch
 	failures  *failures                  // refusals in figures, fed by the watch
 	samples   *samples                   // messages taken apart, for people to look at
-	shops     shopTerminals              // which terminals each merchant has
 	told      keptClones                 // suspicions of clones, for people to look at
 	audit     auditor                    // the books of claims, read from the whole journal
 	bench     bench                      // runs of the laboratory that this host carries out

@@ -11,8 +11,8 @@ import (
 	"touchstone/reason"
 )
 
-// foundWords says what fits, from the stable facts of a cause. A fact that has no words here is shown by its name.
-func foundWords(c *journal.Cause) explain.Text {
+// foundWords says what fits, from the stable facts of a cause; times are those of a zone. A fact that has no words here is shown by its name.
+func foundWords(c *journal.Cause, zone *time.Location) explain.Text {
 	cause, err := reason.ParseCause(c.Cause)
 	if err != nil || c.Certainty == journal.Unproven {
 		return explain.Text{}
@@ -23,7 +23,7 @@ func foundWords(c *journal.Cause) explain.Text {
 		told[name] = c.Facts[name] == value
 	}
 	fact := func(name string) string { told[name] = true; return c.Facts[name] }
-	t := sentenceOf(cause, fact)
+	t := sentenceOf(cause, fact, zone)
 	en, zh := []string{t.EN}, []string{t.ZH}
 	for _, name := range factNames(c.Facts) {
 		if told[name] {
@@ -54,7 +54,7 @@ func factNames(facts map[string]string) []string {
 }
 
 // sentenceOf is what fits, in a clause. fact gives a fact and marks it as told.
-func sentenceOf(cause reason.Cause, fact func(string) string) explain.Text {
+func sentenceOf(cause reason.Cause, fact func(string) string, zone *time.Location) explain.Text {
 	keyOf := func() explain.Text {
 		set, issued := fact("key_set"), fact("issued")
 		t := explain.Text{EN: "key set " + set, ZH: "第 " + set + " 套密钥"}
@@ -62,7 +62,7 @@ func sentenceOf(cause reason.Cause, fact func(string) string) explain.Text {
 			t = explain.Text{EN: "a former key set", ZH: "以前的一套密钥"}
 		}
 		if at, err := time.Parse(time.RFC3339, issued); err == nil {
-			when := at.Local().Format("01-02 15:04:05")
+			when := at.In(zone).Format("01-02 15:04:05")
 			t.EN, t.ZH = t.EN+", issued "+when, t.ZH+" ("+when+" 下发) "
 		}
 		return t

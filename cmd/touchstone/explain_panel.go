@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"touchstone/explain"
 	"touchstone/journal"
@@ -47,7 +49,8 @@ type panel struct {
 
 	x     journal.Exchange
 	guide explain.Guide
-	older bool // a newer message fits too, which is not the one to explain
+	zone  *time.Location // of times in words; nil is the machine's
+	older bool           // a newer message fits too, which is not the one to explain
 }
 
 type shownSteps struct {
@@ -147,7 +150,7 @@ func (p *panel) fill(c *explain.Catalogue) {
 	}
 	p.difference()
 	if p.Cause != nil && p.Cause.Certainty != journal.Untried {
-		p.Found = foundWords(p.Cause)
+		p.Found = foundWords(p.Cause, cmp.Or(p.zone, time.Local))
 	}
 }
 

@@ -130,7 +130,7 @@ func (l *lines) causeText(c *journal.Cause) (text, found string) {
 	if err != nil {
 		return c.Cause, ""
 	}
-	return guideOf(l.catalogue, r, c).Cause.Short.In(l.lang), foundWords(c).In(l.lang)
+	return guideOf(l.catalogue, r, c).Cause.Short.In(l.lang), foundWords(c, l.zone).In(l.lang)
 }
 
 // writeCause prints what was found behind a message, below its checks.

@@ -67,7 +67,7 @@ func (c *Console) showClone(w http.ResponseWriter, r *http.Request, status int, 
 // clearClone ends a suspicion after a visit; a second person has to agree.
 func (c *Console) clearClone(w http.ResponseWriter, r *http.Request) {
 	id := strings.TrimPrefix(r.PathValue("id"), "ter_")
-	done, err := c.act(r, "clone_clear", map[string]string{"terminal": id, "note": strings.TrimSpace(r.PostFormValue("note"))})
+	done, err := c.act(r, "clone_clear", map[string]any{"terminal": id, "note": strings.TrimSpace(r.PostFormValue("note"))})
 	var p *api.Problem
 	if errors.As(err, &p) && p.Status < 500 && p.Status != http.StatusNotFound {
 		t, err := c.Desk.Clones.Clone(r.Context(), web.CallerOf(r.Context()), cloneID(r))
@@ -125,12 +125,12 @@ const (
 	laneTop    = 48  // room for the lanes' names
 	laneStep   = 26  // a message
 	laneMore   = 17  // a further saying
-	laneA      = 226 // the lanes
-	laneB      = 306 //
-	laneNone   = 266 // a message whose lane cannot be told stands between them
-	scaleLeft  = 470 // the likelihood
-	scaleWidth = 120 //
-	saysLeft   = 612 // what a message says
+	laneA      = 222 // the lanes
+	laneB      = 290 //
+	laneNone   = 256 // a message whose lane cannot be told stands between them
+	scaleLeft  = 448 // the likelihood
+	scaleWidth = 96  //
+	saysLeft   = 560 // what a message says
 )
 
 func newClonePage(t *api.CloneDetail) *clonePage {
