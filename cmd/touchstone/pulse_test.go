@@ -159,4 +159,3 @@ func BenchmarkPulse(b *testing.B) {
 		p.fold(journal.Entry{Seq: uint64(i) + 1, Kind: journal.KindExchange, At: x.At, Body: body})
 	}
 }
-
