@@ -32,7 +32,7 @@ type failuresPage struct {
 	Flow    *sankey
 	Active  []chosen // filters that are on
 	Percent int      // of counting
-	JSON    string // address of the same figures for programs
+	JSON    string   // address of the same figures for programs
 }
 
 type rangeLink struct{ Name, EN, ZH, Href string }
