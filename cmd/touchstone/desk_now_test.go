@@ -5,14 +5,18 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"touchstone/effectiveness"
 	"touchstone/journal"
+	"touchstone/ledger"
 	"touchstone/observe"
 	"touchstone/pos"
+	"touchstone/proof"
 	"touchstone/reason"
 	"touchstone/staff"
 	"touchstone/web"
@@ -405,5 +409,34 @@ func pictures(t *testing.T, d *desk) {
 	}
 	for _, end := range more {
 		end()
+	}
+}
+
+// BenchmarkPicture is what one second costs the host while acquirer and shop are watched in both languages.
+func BenchmarkPicture(b *testing.B) {
+	dir := filepath.Join(b.TempDir(), "data")
+	if err := makeTestDirectory(dir, slog.New(slog.DiscardHandler)); err != nil {
+		b.Fatal(err)
+	}
+	h, err := openEngine(engineOptions{dir: dir, lock: testLock(dir), policy: proof.DefaultPolicy(), ledger: ledger.DefaultOptions(), zone: time.UTC, log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { h.close() })
+	for i := range 200_000 {
+		x := journal.Exchange{At: h.clock(), Terminal: pos.TerminalID([]byte("00000011")), MTI: 0x0200, Type: pos.Sale, Amount: 1000, Currency: pos.CNY}
+		if x.DE39 = pos.Approved; i%20 == 0 {
+			x.Reason = reason.All()[i%len(reason.All())]
+			x.DE39 = x.Reason.DE39()
+		}
+		h.now.pulse.fold(journal.Entry{Seq: 1<<40 + uint64(i), Kind: journal.KindExchange, At: x.At, Body: x.AppendBody(nil)})
+	}
+	views := []viewOf{{lang: "en"}, {lang: "zh"}, {pulseShop, "en"}}
+	for b.Loop() {
+		for _, v := range views {
+			if len(h.now.picture(v)) == 0 {
+				b.Fatal("no picture")
+			}
+		}
 	}
 }
