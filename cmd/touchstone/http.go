@@ -186,7 +186,9 @@ func (e *engine) consoleRouter(hosts []string, secure bool) (*web.Router, error)
 	router := web.NewRouter(e.log)
 	router.Hosts, router.Secure = hosts, secure
 	sessions := web.NewSessions()
-	router.Identify = e.withKeys(func(r *http.Request) (*web.Caller, error) { return e.callerOf(sessions, r, true), nil })
+	router.Identify = e.withKeys(func(r *http.Request) (*web.Caller, error) {
+		return e.callerOf(sessions, r, r.URL.Path != api.Root+"/live"), nil
+	})
 	router.Still = func(r *http.Request, account string) bool { return e.stillIn(sessions, r, account) }
 	d, door := newDesk(e), &desk{e}
 	if _, err := console.New(router, console.Options{Desk: d, Door: door, Guests: door, Self: door, Chinese: errorInChinese, Sessions: sessions,

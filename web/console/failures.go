@@ -32,7 +32,7 @@ type failuresPage struct {
 	Flow    *sankey
 	Active  []chosen // filters that are on
 	Percent int      // of counting
-	Query   string
+	JSON    string   // address of the same figures for programs
 }
 
 type rangeLink struct{ Name, EN, ZH, Href string }
@@ -102,7 +102,7 @@ func (c *Console) failures(w http.ResponseWriter, r *http.Request) {
 	page.Failures = f
 	v := view{Title: two(r, "Failures", "失败"), Active: "failures", Sheets: []string{"failures.css"}, Data: &page}
 	page.links(get)
-	page.Query = asked(&q)
+	page.JSON = asked(&q)
 	if f.Range == "counting" {
 		if f.Of > 0 {
 			page.Percent = int(100 * f.Counted / f.Of)
@@ -117,7 +117,7 @@ func (c *Console) failures(w http.ResponseWriter, r *http.Request) {
 	c.show(w, r, "failures", v)
 }
 
-// asked is the query of the interface that gives the same figures.
+// asked is where the interface gives the same figures.
 func asked(q *api.FailureQuery) string {
 	v := url.Values{}
 	for name, value := range map[string]string{"from": q.From, "to": q.To, "as_of": q.AsOf, "reason": q.Reason, "cause": q.Cause, "model": q.Model, "version": q.Version,
@@ -126,7 +126,7 @@ func asked(q *api.FailureQuery) string {
 			v.Set(name, value)
 		}
 	}
-	return v.Encode()
+	return api.Root + "/failures?" + v.Encode()
 }
 
 // with is the page's own address with some parameters set, "" taken away.
