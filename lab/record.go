@@ -125,7 +125,7 @@ const (
 type Run struct {
 	ID               string      `json:"id"` // RUN-1
 	Subject          Subject     `json:"subject"`
-	SubjectFile      string      `json:"subject_file"` // absolute; a run is resumed from it
+	SubjectFile      string      `json:"subject_file" file:"machine" hidden:"true" required:"false"` // absolute; a run is resumed from it
 	InputsDigest     string      `json:"inputs_digest"`
 	Profile          string      `json:"profile"` // id and version
 	ProfileDigest    string      `json:"profile_digest"`
