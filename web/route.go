@@ -1,6 +1,8 @@
 package web
 
 import (
+	"context"
+	"crypto/rand"
 	"crypto/subtle"
 	"errors"
 	"log/slog"
@@ -186,6 +188,7 @@ func repeatsToken(r *http.Request, token string) bool {
 // ServeHTTP implements http.Handler.
 func (t *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	policy(w.Header(), t.Secure)
+	r = numbered(w, r)
 	isAPI := strings.HasPrefix(r.URL.Path, "/api/")
 	if len(t.Hosts) > 0 && !t.named(r.Host) {
 		t.refuse(Route{API: isAPI}, w, r, http.StatusMisdirectedRequest, "unknown_host")
@@ -214,6 +217,21 @@ func (t *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	t.mux.ServeHTTP(w, r)
+}
+
+type requestKey struct{}
+
+// numbered gives a request a number of its own, by which its answer and the log name it.
+func numbered(w http.ResponseWriter, r *http.Request) *http.Request {
+	id := "req_" + rand.Text()[:20]
+	w.Header().Set("Request-Id", id)
+	return r.WithContext(context.WithValue(r.Context(), requestKey{}, id))
+}
+
+// RequestID is the number of a request, "" outside one.
+func RequestID(ctx context.Context) string {
+	id, _ := ctx.Value(requestKey{}).(string)
+	return id
 }
 
 // panicked says what was wrong without what a request held.

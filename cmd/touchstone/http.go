@@ -131,6 +131,7 @@ func (e *engine) serveHTTP(f *consoleFlags, ln net.Listener) (link string, stop 
 		link = scheme + reached(f, ln.Addr()) + path
 	}
 	return link, func() {
+		e.stream.Close() // its readers would be waited for
 		cancel()
 		<-done
 		<-renewed
@@ -188,6 +189,7 @@ func (e *engine) consoleRouter(hosts []string, secure bool) (*web.Router, error)
 	sessions := web.NewSessions()
 	router.Identify = e.withKeys(func(r *http.Request) (*web.Caller, error) { return e.callerOf(sessions, r, true), nil })
 	router.Still = func(r *http.Request, account string) bool { return e.stillIn(sessions, r, account) }
+	e.estate.start()
 	d, door := newDesk(e), &desk{e}
 	if _, err := console.New(router, console.Options{Desk: d, Door: door, Guests: door, Self: door, Chinese: errorInChinese, Sessions: sessions,
 		Zone: e.line.Zone, Test: e.test, Version: version(), Log: e.log}); err != nil {

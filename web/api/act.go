@@ -133,7 +133,7 @@ func (a *API) acts(d *Desk) {
 			a.own(act, d)
 			continue
 		}
-		a.actOperation(act, form, d)
+		a.actOperation(act, form)
 	}
 	all := a.huma.OpenAPI().Components.Schemas.Map()
 	for name, s := range a.inputs.Map() {
@@ -153,15 +153,16 @@ func (a *API) acts(d *Desk) {
 }
 
 // actOperation is one act as POST.
-func (a *API) actOperation(act Act, form *ActForm, d *Desk) {
+func (a *API) actOperation(act Act, form *ActForm) {
 	op := Operation{ID: form.ID, Method: http.MethodPost, Path: act.Path, Summary: act.EN, Text: actText(&act), Tag: "acts", Rule: act.Rule}
 	h := a.describe(op)
+	h.SkipValidateBody = true // Do does, by the act's own schema
 	h.Responses = map[string]*huma.Response{"202": {Description: "Proposed: a second person has to approve.", Content: map[string]*huma.MediaType{
 		"application/json": {Schema: a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Done](), true, "Done")}}}}
 	huma.Register(a.huma, h, func(ctx context.Context, in *actInput) (*actAnswer, error) {
-		done, err := a.carryOut(ctx, d, form, in.RawBody)
+		done, err := a.Do(ctx, act.Name, in.RawBody)
 		if err != nil {
-			return nil, a.told(ctx, err)
+			return nil, a.toldTo(ctx, err)
 		}
 		if done.Proposal != "" {
 			return &actAnswer{http.StatusAccepted, done}, nil
@@ -200,15 +201,19 @@ func actText(act *Act) string {
 	return strings.TrimSpace(b.String())
 }
 
-// carryOut holds a body against its schema and has the act carried out.
-func (a *API) carryOut(ctx context.Context, d *Desk, form *ActForm, body []byte) (Done, error) {
+// Do holds a body against an act's schema and has the act carried out for the caller of ctx.
+func (a *API) Do(ctx context.Context, name string, body []byte) (Done, error) {
+	form := a.forms[name]
+	if form == nil {
+		return Done{}, NotFound()
+	}
 	who := web.CallerOf(ctx)
 	if who.Via != web.BySocket { // a command has its types; people of another version of the program hear of them
 		if p := form.Check(body); p != nil {
 			return Done{}, p
 		}
 	}
-	return d.Acts.Act(ctx, who, form.Name, body)
+	return a.desk.Acts.Act(ctx, who, name, body)
 }
 
 // own is an act of the program itself: a route that only the control socket has.
@@ -222,7 +227,7 @@ func (a *API) own(act Act, d *Desk) {
 		}
 		done, err := d.Acts.Act(r.Context(), web.CallerOf(r.Context()), act.Name, body)
 		if err != nil {
-			a.refuse(w, r, a.told(r.Context(), err))
+			a.refuse(w, r, a.toldTo(r.Context(), err))
 			return
 		}
 		writeJSON(w, http.StatusOK, done)
