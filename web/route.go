@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"touchstone/staff"
 )
@@ -75,6 +76,8 @@ type Router struct {
 	origin *http.CrossOriginProtection
 	routes []Route
 	going  ongoing
+
+	running sync.WaitGroup // requests
 }
 
 // NewRouter makes an empty table.
@@ -89,6 +92,10 @@ func plain(w http.ResponseWriter, _ *http.Request, status int, _ string) {
 
 // Routes lists the table, in the order in which it was made.
 func (t *Router) Routes() []Route { return slices.Clone(t.routes) }
+
+// Wait waits until no request is being served: what was begun ends before the host does, whether its caller waits or
+// not. No new one may come.
+func (t *Router) Wait() { t.running.Wait() }
 
 // Handle adds a route.
 func (t *Router) Handle(r Route, h http.Handler) { t.handle(r, maxBody, h) }
@@ -187,6 +194,8 @@ func repeatsToken(r *http.Request, token string) bool {
 
 // ServeHTTP implements http.Handler.
 func (t *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	t.running.Add(1)
+	defer t.running.Done()
 	policy(w.Header(), t.Secure)
 	r = numbered(w, r)
 	isAPI := strings.HasPrefix(r.URL.Path, "/api/")

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"touchstone/web"
 	"touchstone/web/api"
 )
 

@@ -134,6 +134,7 @@ func (e *engine) serveHTTP(f *consoleFlags, ln net.Listener) (link string, stop 
 		e.stream.Close() // its readers would be waited for
 		cancel()
 		<-done
+		router.Wait()
 		<-renewed
 	}, nil
 }
@@ -187,7 +188,9 @@ func (e *engine) consoleRouter(hosts []string, secure bool) (*web.Router, error)
 	router := web.NewRouter(e.log)
 	router.Hosts, router.Secure = hosts, secure
 	sessions := web.NewSessions()
-	router.Identify = e.withKeys(func(r *http.Request) (*web.Caller, error) { return e.callerOf(sessions, r, true), nil })
+	router.Identify = e.withKeys(func(r *http.Request) (*web.Caller, error) {
+		return e.callerOf(sessions, r, r.URL.Path != api.StreamPath), nil // a page that only follows is not used
+	})
 	router.Still = func(r *http.Request, account string) bool { return e.stillIn(sessions, r, account) }
 	e.estate.start()
 	d, door := newDesk(e), &desk{e}
