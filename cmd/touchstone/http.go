@@ -194,11 +194,12 @@ func (e *engine) consoleRouter(hosts []string, secure bool) (*web.Router, error)
 	router.Still = func(r *http.Request, account string) bool { return e.stillIn(sessions, r, account) }
 	e.estate.start()
 	d, door := newDesk(e), &desk{e}
-	if _, err := console.New(router, console.Options{Desk: d, Door: door, Guests: door, Self: door, Chinese: errorInChinese, Sessions: sessions,
+	programs := api.New(router, version())
+	programs.Mount(d)
+	if _, err := console.New(router, console.Options{Desk: d, Interface: programs, Door: door, Guests: door, Self: door, Chinese: errorInChinese, Sessions: sessions,
 		Zone: e.line.Zone, Test: e.test, Version: version(), Log: e.log}); err != nil {
 		return nil, err
 	}
-	api.New(router, version()).Mount(d)
 	return router, nil
 }
 

@@ -20,7 +20,7 @@ type ActForm struct {
 // Forms are the acts by name, once the interface is mounted.
 func (a *API) Forms() map[string]*ActForm { return a.forms }
 
-// Field kinds.
+// FormField kinds.
 const (
 	FieldText   = "text"
 	FieldLong   = "long" // a text of several lines
@@ -36,8 +36,8 @@ const (
 	FieldBytes  = "bytes" // base64
 )
 
-// Field is one member of a body, as a person fills it in.
-type Field struct {
+// FormField is one member of a body, as a person fills it in.
+type FormField struct {
 	Name     string // the member's
 	Path     string // with those above it: scope.from
 	Kind     string
@@ -54,9 +54,9 @@ type Field struct {
 const maxFormDepth = 4
 
 // Fields are the members of the body, in the order of the type.
-func (f *ActForm) Fields() []Field { return f.fields(f.schema, f.Type, "", 0) }
+func (f *ActForm) Fields() []FormField { return f.fields(f.schema, f.Type, "", 0) }
 
-func (f *ActForm) fields(s *huma.Schema, t reflect.Type, path string, depth int) []Field {
+func (f *ActForm) fields(s *huma.Schema, t reflect.Type, path string, depth int) []FormField {
 	s, t = f.deref(s), elem(t)
 	var list []Field
 	for _, m := range membersOf(t) {
@@ -78,8 +78,8 @@ func (f *ActForm) fields(s *huma.Schema, t reflect.Type, path string, depth int)
 	return list
 }
 
-func (f *ActForm) field(s *huma.Schema, t reflect.Type, path string, depth int) Field {
-	x := Field{Path: path, Help: s.Description, Example: exampleOf(s)}
+func (f *ActForm) field(s *huma.Schema, t reflect.Type, path string, depth int) FormField {
+	x := FormField{Path: path, Help: s.Description, Example: exampleOf(s)}
 	s = f.deref(s)
 	switch {
 	case s.Type == huma.TypeObject && elem(t).Kind() == reflect.Map && scalar(f.deref(mapValue(s))):
