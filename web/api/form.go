@@ -47,7 +47,7 @@ type FormField struct {
 	Choices  []string
 	Required bool
 	Most     int // characters, 0 unbounded
-	Fields   []Field
+	Fields   []FormField
 }
 
 // maxFormDepth is how many objects within each other a form shows; what is deeper is typed as JSON.
@@ -58,7 +58,7 @@ func (f *ActForm) Fields() []FormField { return f.fields(f.schema, f.Type, "", 0
 
 func (f *ActForm) fields(s *huma.Schema, t reflect.Type, path string, depth int) []FormField {
 	s, t = f.deref(s), elem(t)
-	var list []Field
+	var list []FormField
 	for _, m := range membersOf(t) {
 		prop := s.Properties[m.name]
 		if prop == nil || m.field.Tag.Get("hidden") == "true" {
@@ -97,7 +97,7 @@ func (f *ActForm) field(s *huma.Schema, t reflect.Type, path string, depth int) 
 	return x
 }
 
-func (x *Field) scalar(s *huma.Schema) {
+func (x *FormField) scalar(s *huma.Schema) {
 	for _, e := range s.Enum {
 		if word, ok := e.(string); ok {
 			x.Choices = append(x.Choices, word)
