@@ -30,16 +30,16 @@ type Key struct {
 
 // Scope is what an assessor may attack: signed by a security officer of the acquirer whose endpoints these are.
 type Scope struct {
-	ID        string      `json:"id"`      // SCP-1
-	Targets   []string    `json:"targets"` // host:port
+	ID        string      `json:"id" hidden:"true" required:"false"` // SCP-1
+	Targets   []string    `json:"targets"`                           // host:port
 	From      pos.Instant `json:"from"`
 	Until     pos.Instant `json:"until"`
 	Rate      int         `json:"rate"` // messages a second, at most
-	By        string      `json:"by"`
-	Key       string      `json:"key,omitempty"`       // id of the key that signed
-	Signature []byte      `json:"signature,omitempty"` // ASN.1 ECDSA over SHA-256 of Text
-	Stopped   string      `json:"stopped,omitempty"`   // the account that ended it before its time
-	StoppedAt pos.Instant `json:"stopped_at,omitempty"`
+	By        string      `json:"by" hidden:"true" required:"false"`
+	Key       string      `json:"key,omitempty" hidden:"true" required:"false"`       // id of the key that signed
+	Signature []byte      `json:"signature,omitempty" hidden:"true" required:"false"` // ASN.1 ECDSA over SHA-256 of Text
+	Stopped   string      `json:"stopped,omitempty" hidden:"true" required:"false"`   // the account that ended it before its time
+	StoppedAt pos.Instant `json:"stopped_at,omitempty" hidden:"true" required:"false"`
 }
 
 // Text is what the signature of a scope is over.
@@ -123,9 +123,9 @@ const (
 
 // Run is one assessment.
 type Run struct {
-	ID               string      `json:"id"` // RUN-1
+	ID               string      `json:"id" hidden:"true" required:"false"` // RUN-1
 	Subject          Subject     `json:"subject"`
-	SubjectFile      string      `json:"subject_file"` // absolute; a run is resumed from it
+	SubjectFile      string      `json:"subject_file" file:"machine" hidden:"true" required:"false"` // absolute; a run is resumed from it
 	InputsDigest     string      `json:"inputs_digest"`
 	Profile          string      `json:"profile"` // id and version
 	ProfileDigest    string      `json:"profile_digest"`
@@ -134,14 +134,14 @@ type Run struct {
 	Scope            string      `json:"scope"`
 	TCP              string      `json:"tcp"`
 	TLS              string      `json:"tls"`
-	Operator         string      `json:"operator"`
+	Operator         string      `json:"operator" hidden:"true" required:"false"`
 	Organisation     string      `json:"organisation"`
 	SelfDeclaration  string      `json:"self_declaration,omitempty"` // why it is one; "" is an assessment by a third party
 	AcquirerOfRecord []string    `json:"acquirers"`
 	Tool             Tool        `json:"tool"`
-	State            RunState    `json:"state"`
-	Started          pos.Instant `json:"started"`
-	Ended            pos.Instant `json:"ended,omitempty"`
+	State            RunState    `json:"state" hidden:"true" required:"false"`
+	Started          pos.Instant `json:"started" hidden:"true" required:"false"`
+	Ended            pos.Instant `json:"ended,omitempty" hidden:"true" required:"false"`
 	Seq              uint64      `json:"-"`
 }
 
@@ -152,17 +152,17 @@ type Observation struct {
 	Check       string        `json:"check"`
 	Version     int           `json:"version"` // of the check
 	Verdict     Verdict       `json:"verdict"`
-	Detail      Text          `json:"detail"`              // what was seen, for people
-	Reason      string        `json:"reason,omitempty"`    // of not_applicable and not_tested
-	Approver    string        `json:"approver,omitempty"`  // of not_applicable: another person than the operator
-	Inputs      string        `json:"inputs_digest"`       // SHA-256 of what the check was given, hexadecimal
-	Transcript  string        `json:"transcript_digest"`   // of the kept raw transcript
-	Evidence    string        `json:"evidence"`            // RUN-1/POSC-HW-01
-	Start       pos.Instant   `json:"start"`               //
-	End         pos.Instant   `json:"end"`                 //
-	Tool        Tool          `json:"tool"`                //
-	Operator    string        `json:"operator"`            //
-	Externals   []ExternalEnd `json:"externals,omitempty"` // approvals by others that this check read
+	Detail      Text          `json:"detail"`                                           // what was seen, for people
+	Reason      string        `json:"reason,omitempty"`                                 // of not_applicable and not_tested
+	Approver    string        `json:"approver,omitempty"`                               // of not_applicable: another person than the operator
+	Inputs      string        `json:"inputs_digest"`                                    // SHA-256 of what the check was given, hexadecimal
+	Transcript  string        `json:"transcript_digest" hidden:"true" required:"false"` // of the kept raw transcript
+	Evidence    string        `json:"evidence"`                                         // RUN-1/POSC-HW-01
+	Start       pos.Instant   `json:"start"`                                            //
+	End         pos.Instant   `json:"end"`                                              //
+	Tool        Tool          `json:"tool"`                                             //
+	Operator    string        `json:"operator" hidden:"true" required:"false"`          //
+	Externals   []ExternalEnd `json:"externals,omitempty"`                              // approvals by others that this check read
 	Seq         uint64        `json:"-"`
 }
 

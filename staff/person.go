@@ -33,23 +33,23 @@ var Roles = [...]Role{Administrator, KeyCustodian, Security, Support, Field, Ass
 
 // Account is how one person acts. Its newest record is its state.
 type Account struct {
-	Name         string      `json:"name"`                 // 2 to 32 of a-z, 0-9, - and .
-	FullName     string      `json:"full_name"`            // as others call the person
-	Person       string      `json:"person"`               // which human being: the number by which the organisation knows its people
-	Organisation string      `json:"organisation"`         // acquirer, laboratory or other employer
-	Roles        []Role      `json:"roles"`                //
-	Passphrase   *Hash       `json:"passphrase,omitempty"` // at least one of Passphrase and Key
-	Key          []byte      `json:"key,omitempty"`        // Ed25519 public key, 32 bytes
-	Disabled     bool        `json:"disabled,omitempty"`   // may no longer act
-	Since        pos.Instant `json:"since"`
+	Name         string      `json:"name"`                                                // 2 to 32 of a-z, 0-9, - and .
+	FullName     string      `json:"full_name"`                                           // as others call the person
+	Person       string      `json:"person"`                                              // which human being: the number by which the organisation knows its people
+	Organisation string      `json:"organisation"`                                        // acquirer, laboratory or other employer
+	Roles        []Role      `json:"roles"`                                               //
+	Passphrase   *Hash       `json:"passphrase,omitempty" hidden:"true" required:"false"` // at least one of Passphrase and Key
+	Key          []byte      `json:"key,omitempty"`                                       // Ed25519 public key, 32 bytes
+	Disabled     bool        `json:"disabled,omitempty"`                                  // may no longer act
+	Since        pos.Instant `json:"since" hidden:"true" required:"false"`
 
-	Shop         string      `json:"shop,omitempty"`             // of the role merchant: the shop (DE42) whose people the account may keep
-	PassphraseAt pos.Instant `json:"passphrase_since,omitempty"` // when the passphrase was set
-	Former       []*Hash     `json:"former,omitempty"`           // of passphrases before it, at most KeptHashes, the newest first
-	LastUsed     pos.Instant `json:"last_used,omitempty"`        // to the day; see Use
-	LastSigned   pos.Instant `json:"last_signed,omitempty"`      // the instant in the newest signature by Key
-	Left         pos.Instant `json:"left,omitempty"`             // when the person left; 0 works here
-	Invited      *Invitation `json:"invited,omitempty"`          // its person has still to choose a passphrase
+	Shop         string      `json:"shop,omitempty"`                                            // of the role merchant: the shop (DE42) whose people the account may keep
+	PassphraseAt pos.Instant `json:"passphrase_since,omitempty" hidden:"true" required:"false"` // when the passphrase was set
+	Former       []*Hash     `json:"former,omitempty" hidden:"true" required:"false"`           // of passphrases before it, at most KeptHashes, the newest first
+	LastUsed     pos.Instant `json:"last_used,omitempty" hidden:"true" required:"false"`        // to the day; see Use
+	LastSigned   pos.Instant `json:"last_signed,omitempty" hidden:"true" required:"false"`      // the instant in the newest signature by Key
+	Left         pos.Instant `json:"left,omitempty" hidden:"true" required:"false"`             // when the person left; 0 works here
+	Invited      *Invitation `json:"invited,omitempty" hidden:"true"`                           // its person has still to choose a passphrase
 }
 
 // Hash is an Argon2id hash (RFC 9106) of a passphrase, with what is needed to compute it again. It is kept, and

@@ -26,6 +26,7 @@ type Caller struct {
 	Shop     pos.MerchantID // of the role merchant: all that this caller sees belongs to it
 	Via      Via
 	Token    string // BySession: what unsafe requests have to repeat; random, 32 bytes in base64url
+	Proof    string // BySocket: who asks, as the command proves it; the host reads it
 	Lang     string // "en" or "zh"
 	Theme    string // "light", "dark" or "": as the system says
 }

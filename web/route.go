@@ -1,6 +1,8 @@
 package web
 
 import (
+	"context"
+	"crypto/rand"
 	"crypto/subtle"
 	"errors"
 	"log/slog"
@@ -9,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"touchstone/staff"
 )
@@ -73,6 +76,8 @@ type Router struct {
 	origin *http.CrossOriginProtection
 	routes []Route
 	going  ongoing
+
+	running sync.WaitGroup // requests
 }
 
 // NewRouter makes an empty table.
@@ -87,6 +92,10 @@ func plain(w http.ResponseWriter, _ *http.Request, status int, _ string) {
 
 // Routes lists the table, in the order in which it was made.
 func (t *Router) Routes() []Route { return slices.Clone(t.routes) }
+
+// Wait waits until no request is being served: what was begun ends before the host does, whether its caller waits or
+// not. No new one may come.
+func (t *Router) Wait() { t.running.Wait() }
 
 // Handle adds a route.
 func (t *Router) Handle(r Route, h http.Handler) { t.handle(r, maxBody, h) }
@@ -185,7 +194,10 @@ func repeatsToken(r *http.Request, token string) bool {
 
 // ServeHTTP implements http.Handler.
 func (t *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	t.running.Add(1)
+	defer t.running.Done()
 	policy(w.Header(), t.Secure)
+	r = numbered(w, r)
 	isAPI := strings.HasPrefix(r.URL.Path, "/api/")
 	if len(t.Hosts) > 0 && !t.named(r.Host) {
 		t.refuse(Route{API: isAPI}, w, r, http.StatusMisdirectedRequest, "unknown_host")
@@ -214,6 +226,21 @@ func (t *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	t.mux.ServeHTTP(w, r)
+}
+
+type requestKey struct{}
+
+// numbered gives a request a number of its own, by which its answer and the log name it.
+func numbered(w http.ResponseWriter, r *http.Request) *http.Request {
+	id := "req_" + rand.Text()[:20]
+	w.Header().Set("Request-Id", id)
+	return r.WithContext(context.WithValue(r.Context(), requestKey{}, id))
+}
+
+// RequestID is the number of a request, "" outside one.
+func RequestID(ctx context.Context) string {
+	id, _ := ctx.Value(requestKey{}).(string)
+	return id
 }
 
 // panicked says what was wrong without what a request held.

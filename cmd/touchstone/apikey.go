@@ -17,6 +17,7 @@ import (
 	"touchstone/pos"
 	"touchstone/staff"
 	"touchstone/web"
+	"touchstone/web/api"
 )
 
 // apiKeyPrefix begins every key for programs, so that one that was published by mistake is found by a search.
@@ -85,25 +86,12 @@ func (e *engine) revokeAPIKey(ctx context.Context, c *apiKeyRevocation, actors [
 	return changed{What: "API key " + c.ID + " revoked", ZH: "接口密钥 " + c.ID + " 已吊销", Facts: map[string]string{"key": c.ID}}, nil
 }
 
-// shownKey is a key without its digest.
-type shownKey struct {
-	ID      string       `json:"id"`
-	Name    string       `json:"name"`
-	Account string       `json:"account"`
-	Roles   []staff.Role `json:"roles"`
-	Shop    string       `json:"shop,omitempty"`
-	By      string       `json:"by"`
-	Since   time.Time    `json:"since"`
-	Until   time.Time    `json:"until"`
-	Revoked *time.Time   `json:"revoked,omitempty"`
-	LastUse string       `json:"last_used,omitempty"` // a day, YYYY-MM-DD, UTC
-}
-
-func (e *engine) apiKeys() []shownKey {
-	list := []shownKey{}
+// apiKeys lists the keys without their digests.
+func (e *engine) apiKeys() []api.APIKey {
+	list := []api.APIKey{}
 	e.office.view(func(r *rooms) {
 		for _, k := range r.staff.APIKeys() {
-			x := shownKey{ID: k.ID, Name: k.Name, Account: k.Account, Roles: slices.Clone(k.Roles), Shop: k.Shop, By: k.By, Since: k.Since.Time().UTC(), Until: k.Until.Time().UTC()}
+			x := api.APIKey{ID: k.ID, Name: k.Name, Account: k.Account, Roles: slices.Clone(k.Roles), Shop: k.Shop, By: k.By, Since: k.Since.Time().UTC(), Until: k.Until.Time().UTC()}
 			if k.Revoked != 0 {
 				at := k.Revoked.Time().UTC()
 				x.Revoked = &at

@@ -466,8 +466,8 @@ func (e *engine) finding(ctx context.Context, c *findingChange) (changed, error)
 
 // resumeChange lets stopped sales go on.
 type resumeChange struct {
-	By    string `json:"by"`
-	Proof string `json:"proof,omitempty"` // "" every one
+	By    string `json:"by" required:"false" hidden:"true"` // where there are no accounts
+	Proof string `json:"proof,omitempty" doc:"Which proof's sales go on; every one when not given."`
 }
 
 // resume lifts stops in the name of a person.

@@ -29,10 +29,10 @@ type careChange struct {
 
 // announceChange is a maker's list. The register's words are the same for all of it.
 type announceChange struct {
-	Devices    []fleet.Announcement `json:"devices"`
+	Devices    []fleet.Announcement `json:"devices" minItems:"1" maxItems:"20"`
 	Licence    string               `json:"licence"`
 	DeviceType string               `json:"device_type"`
-	InService  bool                 `json:"in_service,omitempty"` // they are registered and work already
+	InService  bool                 `json:"in_service,omitempty" doc:"They are registered and work already."` // they are registered and work already
 }
 
 type deployChange struct {
@@ -41,7 +41,7 @@ type deployChange struct {
 	Elements fleet.Elements `json:"elements"` // without the merchant, which the terminal has
 	Place    string         `json:"place,omitempty"`
 
-	Components []string `json:"components,omitempty"` // files with components of the master key
+	Components []string `json:"components,omitempty" file:"machine" hidden:"true"` // files with components of the master key
 }
 
 type moveChange struct {
@@ -51,7 +51,7 @@ type moveChange struct {
 }
 
 type leaveChange struct {
-	Step   string `json:"step"` // repair, return, retire or destroy
+	Step   string `json:"step" enum:"repair,return,retire,destroy"`
 	Serial string `json:"serial"`
 	Note   string `json:"note"`
 	Seal   string `json:"seal,omitempty"`

@@ -22,10 +22,10 @@ import (
 
 // inspectChange is an inspector's visit. Photographs are files, read where the change is applied.
 type inspectChange struct {
-	Subject     string            `json:"subject"` // serial number or terminal
-	Answers     map[string]string `json:"answers"`
+	Subject     string            `json:"subject" doc:"Serial number or terminal." example:"00000011"`
+	Answers     map[string]string `json:"answers" doc:"What was found, by item of the checklist."`
 	Note        string            `json:"note,omitempty"`
-	Photographs []string          `json:"photographs,omitempty"` // absolute
+	Photographs []string          `json:"photographs,omitempty" file:"upload" doc:"Photographs, JPEG or PNG, uploaded before."`
 }
 
 // subject finds the device of an inspection by serial number or terminal.
@@ -145,9 +145,9 @@ func (e *engine) photograph(path string) (fleet.Photograph, []byte, error) {
 
 // glanceChange is a cashier's look.
 type glanceChange struct {
-	Terminal string `json:"terminal"`
-	Operator string `json:"operator"`
-	Wrong    string `json:"wrong,omitempty"`
+	Terminal string `json:"terminal" minLength:"8" maxLength:"8" example:"00000011"`
+	Operator string `json:"operator" minLength:"1" maxLength:"3" doc:"The cashier's number, as at the sign-in." example:"01"`
+	Wrong    string `json:"wrong,omitempty" maxLength:"400" doc:"What is wrong; nothing when not given."`
 }
 
 // notAtTheCounter tells that "all well" is said under a number that nobody has in a shop that names its cashiers.

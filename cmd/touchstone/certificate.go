@@ -26,15 +26,15 @@ import (
 
 // certificateChange is one act of the built-in certificate authority.
 type certificateChange struct {
-	Act     string `json:"act"` // issue, renew or revoke
-	Serial  string `json:"serial"`
-	Request []byte `json:"request,omitempty"` // PKCS #10, PEM or DER
+	Act     string `json:"act" enum:"issue,renew,revoke" example:"revoke"`
+	Serial  string `json:"serial" doc:"Serial number of the device." example:"00000304TS0000000011"`
+	Request []byte `json:"request,omitempty" doc:"The request, PKCS #10 in PEM or DER, in base64."`
 	// KeyFile, in a test data directory only, is a new file for a private key made here in place of a request.
-	KeyFile     string        `json:"key_file,omitempty"`
-	Life        time.Duration `json:"life,omitempty"`
-	Overlap     time.Duration `json:"overlap,omitempty"`
-	Fingerprint string        `json:"fingerprint,omitempty"` // of the one to revoke; "": all of the device
-	By          string        `json:"by"`
+	KeyFile     string        `json:"key_file,omitempty" file:"machine" hidden:"true"`
+	Life        time.Duration `json:"life,omitempty" doc:"Nanoseconds; the authority's own when not given."`
+	Overlap     time.Duration `json:"overlap,omitempty" doc:"Nanoseconds that the old one still holds after a renewal."`
+	Fingerprint string        `json:"fingerprint,omitempty" doc:"Of the one to revoke; all of the device's when not given."`
+	By          string        `json:"by" required:"false" hidden:"true"` // where there are no accounts
 	Reason      string        `json:"reason,omitempty"`
 }
 

@@ -96,46 +96,63 @@ type change struct {
 }
 
 type merchantChange struct {
-	ID        string   `json:"id"`
-	Name      string   `json:"name"`
-	Networks  []string `json:"networks"`
-	Suspended bool     `json:"suspended"`
+	ID        string   `json:"id" minLength:"15" maxLength:"15" doc:"DE42, 15 characters." example:"898310058120001"`
+	Name      string   `json:"name" minLength:"1" maxLength:"100" example:"Sample Tea House"`
+	Networks  []string `json:"networks,omitempty" doc:"From where its terminals may come: CIDR, or any." example:"[\"any\"]"`
+	Suspended bool     `json:"suspended,omitempty" doc:"None of its terminals may do anything."`
 }
 
 type deviceChange struct {
-	Serial     string   `json:"serial"`
-	Licence    string   `json:"licence"`
-	DeviceType string   `json:"device_type"`
-	Apps       []string `json:"apps"`
-	Model      string   `json:"model"`
+	Serial     string   `json:"serial" minLength:"1" maxLength:"50" doc:"Serial number, as DE62 or DE46 carries it." example:"00000304TS0000000099"`
+	Licence    string   `json:"licence" doc:"Network licence number." example:"P3100"`
+	DeviceType string   `json:"device_type" doc:"Two digits: 04 is a smart terminal." example:"04"`
+	Apps       []string `json:"apps,omitempty" doc:"Application versions that it may run." example:"[\"1.0.0\"]"`
+	Model      string   `json:"model,omitempty" example:"Sample V1"`
 	Hardware   string   `json:"hardware,omitempty"`
-	State      string   `json:"state"`
-	Components []string `json:"components"`
+	State      string   `json:"state,omitempty" enum:"active,suspended" doc:"As it is, when not given."`
+	Components []string `json:"components,omitempty" file:"machine" hidden:"true"`
 }
 
 type terminalChange struct {
-	ID, Merchant, Serial, SignInCode, MAC string
-	Networks, Components                  []string
-	Suspended, ChipReader, TrackEncrypted bool
-	Place                                 string // "latitude,longitude,metres"
-	PlaceRefuse, NoSales, NoRefunds       bool
-	PINWithoutPAN, VoidNeedsPIN           bool
-	MACStrong, Canary                     bool
+	ID             string   `json:"id" minLength:"8" maxLength:"8" doc:"DE41, 8 characters." example:"00000011"`
+	Merchant       string   `json:"merchant" minLength:"15" maxLength:"15" doc:"DE42 of its shop." example:"898310058120001"`
+	Serial         string   `json:"serial" doc:"Serial number of the device." example:"00000304TS0000000011"`
+	SignInCode     string   `json:"sign_in_code" enum:"001,003,004,005,006" doc:"DE60.3: which working keys a sign-in brings." example:"003"`
+	MAC            string   `json:"mac,omitempty" enum:"ecb,ecb-3des,x9.9,x9.19" doc:"How DE64 is computed."`
+	Networks       []string `json:"networks,omitempty" doc:"From where it may come; its shop's, when not given."`
+	Components     []string `json:"components,omitempty" file:"machine" hidden:"true"`
+	Suspended      bool     `json:"suspended,omitempty"`
+	ChipReader     bool     `json:"chip_reader,omitempty"`
+	TrackEncrypted bool     `json:"track_encrypted,omitempty" doc:"It sends tracks under its track key."`
+	Place          string   `json:"place,omitempty" doc:"Latitude, longitude, metres." example:"31.230400,121.473700,300"`
+	PlaceRefuse    bool     `json:"place_refuse,omitempty" doc:"Messages from elsewhere are refused."`
+	NoSales        bool     `json:"no_sales,omitempty"`
+	NoRefunds      bool     `json:"no_refunds,omitempty"`
+	PINWithoutPAN  bool     `json:"pin_without_pan,omitempty"`
+	VoidNeedsPIN   bool     `json:"void_needs_pin,omitempty"`
+	MACStrong      bool     `json:"mac_strong,omitempty" doc:"Only a strong MAC proves it."`
+	Canary         bool     `json:"canary,omitempty" doc:"Reserved for probes: no money."`
 }
 
 type cardChange struct {
-	PANFile, PINFile, Expiry, ServiceCode, State string
-	Balance, SaleLimit, NoPINLimit               string
-	Canary                                       bool
-	BirthDate                                    string `json:",omitempty"` // YYYYMMDD, for the check of the PIN; not kept
-	PINAlone                                     bool   `json:",omitempty"` // a new PIN, and every other term as it was
+	PANFile     string `json:"pan_file" required:"false" file:"machine" hidden:"true"`
+	PINFile     string `json:"pin_file,omitempty" file:"machine" hidden:"true"`
+	Expiry      string `json:"expiry,omitempty" doc:"YYMM." example:"4912"`
+	ServiceCode string `json:"service_code,omitempty" example:"101"`
+	State       string `json:"state,omitempty" enum:"active,lost,stolen,restricted"`
+	Balance     string `json:"balance,omitempty" example:"1000.00"`
+	SaleLimit   string `json:"sale_limit,omitempty"`
+	NoPINLimit  string `json:"no_pin_limit,omitempty"`
+	Canary      bool   `json:"canary,omitempty"`
+	BirthDate   string `json:"birth_date,omitempty" hidden:"true"` // YYYYMMDD, for the check of the PIN; not kept
+	PINAlone    bool   `json:"pin_alone,omitempty" hidden:"true"`  // a new PIN, and every other term as it was
 }
 
 type releaseChange struct {
-	Serial     string   `json:"serial"`
-	Terminal   string   `json:"terminal"`
-	People     []string `json:"people"`
-	Components []string `json:"components"`
+	Serial     string   `json:"serial" doc:"Serial number of the device." example:"00000304TS0000000011"`
+	Terminal   string   `json:"terminal,omitempty" doc:"The terminal that it works as."`
+	People     []string `json:"people" doc:"Who looked at it." example:"[\"qian\",\"sun\"]"`
+	Components []string `json:"components,omitempty" file:"machine" hidden:"true"`
 }
 
 // changed is what a change tells the person who made it.

@@ -164,7 +164,7 @@ A key of one's own (--as-key-file) still proves its person; an administrator end
 
 type accountChange struct {
 	Account        staff.Account `json:"account"`
-	PassphraseFile string        `json:"passphrase_file,omitempty"` // absolute
+	PassphraseFile string        `json:"passphrase_file,omitempty" file:"machine" hidden:"true"` // absolute
 
 	invite bool // by the console: the account's person is invited to choose the passphrase
 }
@@ -372,8 +372,8 @@ func showProposal(w io.Writer, l *lines, x *staff.Proposal) error {
 
 // approveChange is a second person's word on a proposal.
 type approveChange struct {
-	ID     string `json:"id"`
-	Reject bool   `json:"reject,omitempty"`
+	ID     string `json:"id" maxLength:"20" doc:"The proposal." example:"PRP-1"`
+	Reject bool   `json:"reject,omitempty" doc:"Reject it; one person may."`
 }
 
 // approveCmd gives it.

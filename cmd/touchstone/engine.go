@@ -79,6 +79,8 @@ type engine struct {
 	office    *office                     // the rooms of people, and one act at a time
 	kernel    func() (kernelClock, error) // what the kernel says of the machine's clock
 	stream    *api.Stream                 // what becomes durable, for whoever reads along; the live aggregates too
+	uploads   uploads                     // what callers sent for acts to use
+	requested requested                   // requests that are carried out once for each key of a caller
 	guesses   guessing                    // at passphrases, one of an account at a time
 	door      *door                       // what is remembered of sign-ins by a browser
 	permits   *permits                    // what terminals may do, kept as the rule says
@@ -275,6 +277,7 @@ func (e *engine) start(o engineOptions) error {
 		e.reported.fold(entry)
 		e.now.pulse.fold(entry)
 		e.estate.fold(entry)
+		e.publish(entry)
 	}
 	e.estate.start = sync.OnceFunc(func() { e.wait.Go(func() { e.estate.run(ctx) }) })
 	e.startDiagnosis(ctx, o.diagnosis)
@@ -352,5 +355,5 @@ func (e *engine) close() error {
 	e.stop()
 	e.wait.Wait()
 	e.module.Wipe()
-	return errors.Join(err, e.closeView(), e.store.Close())
+	return errors.Join(err, e.requested.close(), e.closeView(), e.store.Close())
 }

@@ -6,7 +6,8 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
-	"net"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -20,6 +21,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"touchstone/pos"
+	"touchstone/web/api"
 )
 
 // configured are the commands that a configuration file is for.
@@ -97,6 +99,7 @@ func checkConfigured(t *testing.T, f *hostFlags, said map[string]any) {
 type fuzzEngine struct {
 	*engine
 	dir     string
+	handler func() http.Handler
 	card    pos.PANHash
 	balance pos.Amount
 	err     error
@@ -129,6 +132,7 @@ func (e *fuzzEngine) open() (err error) {
 	if e.engine, err = flags.open(quiet); err != nil {
 		return err
 	}
+	e.handler = sync.OnceValue(func() http.Handler { return e.controlHandler(context.Background()) })
 	c := cards()[0]
 	opening, err := e.seedCard(context.Background(), c)
 	if err != nil {
@@ -145,10 +149,10 @@ func FuzzControl(f *testing.F) {
 		`{"merchant":{"id":"898310058120001","name":"Tea","networks":["127.0.0.1"]}}`,
 		`{"merchant":{"id":"898310058120001","name":"Tea","networks":["any"],"suspended":true}}`,
 		`{"device":{"serial":"00000304TS0000000001","licence":"P3100","device_type":"04","apps":["1.0.0"],"state":"active","components":["@/key"]}}`,
-		`{"terminal":{"ID":"00000001","Merchant":"898310058120001","Serial":"00000304TS0000000001","SignInCode":"003","Components":["@/key","@/key"],"Networks":["127.0.0.0/8"],"Place":"31.23,121.48,500"}}`,
-		`{"card":{"PANFile":"@/pan","PINFile":"@/pin","Expiry":"4912","ServiceCode":"101","State":"active","Balance":"100.00"}}`,
+		`{"terminal":{"id":"00000001","merchant":"898310058120001","serial":"00000304TS0000000001","sign_in_code":"003","components":["@/key","@/key"],"networks":["127.0.0.0/8"],"place":"31.23,121.48,500"}}`,
+		`{"card":{"pan_file":"@/pan","pin_file":"@/pin","expiry":"4912","service_code":"101","state":"active","balance":"100.00"}}`,
 		`{"release":{"serial":"00000304TS0000000001","terminal":"00000001","people":["a","b"],"components":["@/key"]}}`,
-		`{"card":{"PANFile":"@/none"}}`, `{}`, `{"unknown":1}`, `[]`, `{"merchant":null}`, `{"device":{"serial":1}}`, `{`,
+		`{"card":{"pan_file":"@/none"}}`, `{}`, `{"unknown":1}`, `[]`, `{"merchant":null}`, `{"device":{"serial":1}}`, `{`,
 	} {
 		f.Add([]byte(request))
 	}
@@ -162,12 +166,12 @@ func FuzzControl(f *testing.F) {
 				return // a file that never ends is the caller's own doing: he has the socket's rights
 			}
 		}
-		answer := e.ask(t, bytes.ReplaceAll(request, []byte("@/"), []byte(e.dir+"/")))
-		if (answer.Error == "") == (answer.Result == nil) {
-			t.Fatalf("an error %q and a result of %d bytes", answer.Error, len(answer.Result))
+		answer, refused := e.ask(t, bytes.ReplaceAll(request, []byte("@/"), []byte(e.dir+"/")))
+		if (refused == "") == (answer == "") {
+			t.Fatalf("an error %q and a result of %d bytes", refused, len(answer))
 		}
 		for name, text := range fuzzFiles {
-			if strings.Contains(answer.Error+string(answer.Result), text) && !bytes.Contains(request, []byte(text)) {
+			if strings.Contains(refused+answer, text) && !bytes.Contains(request, []byte(text)) {
 				t.Fatalf("the answer has what is in the file %q", name)
 			}
 		}
@@ -177,37 +181,29 @@ func FuzzControl(f *testing.F) {
 	})
 }
 
-// ask is one connection to the control socket's other end.
-func (e *fuzzEngine) ask(t *testing.T, request []byte) (answer controlAnswer) {
-	here, there := net.Pipe()
-	defer here.Close()
-	served := make(chan struct{})
-	go func() {
-		defer close(served)
-		e.control(t.Context(), there)
-	}()
-	sent := make(chan struct{})
-	go func() { // the answer may come before the whole request was read
-		defer close(sent)
-		_, _ = here.Write(append(request, '\n'))
-	}()
-	here.SetDeadline(time.Now().Add(controlTimeout))
-	// A request that is not whole waits for the rest: there is none, so the reading side is closed.
-	if json.Valid(request) || !incomplete(request) {
-		if err := json.NewDecoder(here).Decode(&answer); err != nil {
-			t.Fatalf("no answer: %v", err)
+// ask sends one request to what the control socket serves: a member of a known name to its path, and all else to an
+// act's.
+func (e *fuzzEngine) ask(t *testing.T, request []byte) (answer, refused string) {
+	path, body := api.Root+actRows["merchant"].path, request
+	var members map[string]json.RawMessage
+	if json.Unmarshal(request, &members) == nil && len(members) == 1 {
+		for name, member := range members {
+			if _, act := acts[name]; act {
+				path, body = api.Root+actRows[name].path, member
+			} else if slices.Contains(questions, name) {
+				path, body = questionsPath+name, member
+			}
 		}
-	} else {
-		answer.Error = "not sent whole"
 	}
-	here.Close()
-	<-sent
-	<-served
-	return answer
-}
-
-// incomplete tells whether a decoder would wait for more than these bytes.
-func incomplete(request []byte) bool {
-	err := json.NewDecoder(bytes.NewReader(append(bytes.Clone(request), '\n'))).Decode(new(change))
-	return err == io.EOF || err == io.ErrUnexpectedEOF
+	r := httptest.NewRequest(http.MethodPost, path, bytes.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	e.handler().ServeHTTP(w, r)
+	if w.Code >= 500 || !json.Valid(w.Body.Bytes()) {
+		t.Fatalf("%s: %d, %d bytes that are no JSON, or a failure", path, w.Code, w.Body.Len())
+	}
+	if w.Code >= 300 {
+		return "", problemSaid(w.Body.Bytes()).Error()
+	}
+	return w.Body.String(), ""
 }

@@ -131,8 +131,10 @@ func (e *engine) serveHTTP(f *consoleFlags, ln net.Listener) (link string, stop 
 		link = scheme + reached(f, ln.Addr()) + path
 	}
 	return link, func() {
+		e.stream.Close() // its readers would be waited for
 		cancel()
 		<-done
+		router.Wait()
 		<-renewed
 	}, nil
 }
@@ -187,15 +189,18 @@ func (e *engine) consoleRouter(hosts []string, secure bool) (*web.Router, error)
 	router.Hosts, router.Secure = hosts, secure
 	sessions := web.NewSessions()
 	router.Identify = e.withKeys(func(r *http.Request) (*web.Caller, error) {
-		return e.callerOf(sessions, r, r.URL.Path != api.Root+"/live"), nil
+		following := r.URL.Path == api.Root+"/live" || r.URL.Path == api.StreamPath // a page that only follows is not used
+		return e.callerOf(sessions, r, !following), nil
 	})
 	router.Still = func(r *http.Request, account string) bool { return e.stillIn(sessions, r, account) }
+	e.estate.start()
 	d, door := newDesk(e), &desk{e}
-	if _, err := console.New(router, console.Options{Desk: d, Door: door, Guests: door, Self: door, Chinese: errorInChinese, Sessions: sessions,
+	programs := api.New(router, version())
+	programs.Mount(d)
+	if _, err := console.New(router, console.Options{Desk: d, Interface: programs, Door: door, Guests: door, Self: door, Chinese: errorInChinese, Sessions: sessions,
 		Zone: e.line.Zone, Test: e.test, Version: version(), Log: e.log}); err != nil {
 		return nil, err
 	}
-	api.New(router, version()).Mount(d)
 	return router, nil
 }
 

@@ -15,19 +15,19 @@ import (
 
 // incidentChange is one act on incidents; Op says which, and which of the fields it reads.
 type incidentChange struct {
-	Op       string          `json:"op"`
-	ID       string          `json:"id,omitempty"`
+	Op       string          `json:"op" enum:"open,assign,note,grade,scope,cause,action,link,answer,start,waive,close,rules,clocks,drill,dismiss,join,contacts" doc:"Which step; the other fields are read as it needs." example:"open"`
+	ID       string          `json:"id,omitempty" doc:"The incident, such as INC-1; of a new one nothing."`
 	Title    incident.Text   `json:"title,omitzero"`
 	Kind     string          `json:"kind,omitempty"`
-	Severity string          `json:"severity,omitempty"`
+	Severity string          `json:"severity,omitempty" enum:"general,considerable,major,extreme"`
 	Owner    string          `json:"owner,omitempty"`
-	Text     string          `json:"text,omitempty"`
+	Text     string          `json:"text,omitempty" maxLength:"4000" format:"text"`
 	Entries  []uint64        `json:"entries,omitempty"`
-	IDs      []string        `json:"ids,omitempty"` // links, or clocks
+	IDs      []string        `json:"ids,omitempty" doc:"Links, or clocks."`
 	Report   string          `json:"report,omitempty"`
 	Scope    *incident.Scope `json:"scope,omitempty"`
 	Notice   string          `json:"notice,omitempty"`
-	File     string          `json:"file,omitempty"` // absolute
+	File     string          `json:"file,omitempty" file:"upload" doc:"A document, uploaded before."`
 	At       pos.Instant     `json:"at,omitempty"`
 }
 

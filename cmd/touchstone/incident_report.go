@@ -24,12 +24,12 @@ import (
 
 // reportChange is what a consumer or a merchant says happened. Files are absolute paths.
 type reportChange struct {
-	Kind     string   `json:"kind"`
+	Kind     string   `json:"kind" enum:"skimmer,refused,wrong_amount,fake_technician,other" example:"skimmer"`
 	Terminal string   `json:"terminal,omitempty"`
 	Serial   string   `json:"serial,omitempty"`
-	Text     string   `json:"text"`
-	Photos   []string `json:"photos,omitempty"`
-	Contact  string   `json:"contact,omitempty"` // a file; its content is encrypted at once
+	Text     string   `json:"text" minLength:"1" maxLength:"4000" doc:"What happened." format:"text" example:"a loose bezel on the card slot"`
+	Photos   []string `json:"photos,omitempty" file:"upload" doc:"Photographs, uploaded before."`
+	Contact  string   `json:"contact,omitempty" file:"upload" doc:"How to reach who reports: a text file, uploaded before; it is encrypted at once."` // a file
 	Merchant string   `json:"merchant,omitempty"`
 }
 

@@ -39,7 +39,7 @@ type labChange struct {
 
 type labObserve struct {
 	Observation lab.Observation `json:"observation"`
-	Transcript  string          `json:"transcript_file"` // absolute
+	Transcript  string          `json:"transcript_file" file:"upload" doc:"The raw transcript, uploaded before."`
 }
 
 type labRescope struct {

@@ -255,7 +255,8 @@ func (r *leakRun) abuse(h *leakHost) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	for i, request := range []string{`{"` + stray + `":1}`, `{"card":{"PANFile":` + stray + `}}`, stray, `{"device":{"serial":"` + stray + `"}`} {
+	for i, said := range [][2]string{{"/merchants", `{"` + stray + `":1}`}, {"/cards", `{"pan_file":` + stray + `}`}, {"/merchants", stray}, {"/devices", `{"serial":"` + stray + `"`}, {"/" + stray, "{}"}} {
+		request := fmt.Sprintf("POST /api/v1%s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", said[0], len(said[1]), said[1])
 		c, err := net.Dial("unix", path)
 		if err != nil {
 			r.t.Fatal(err)

@@ -219,7 +219,7 @@ func (e *engine) listPermits(q *permitQuery) (*permitListAnswer, error) {
 
 // permitPolicyChange puts a policy in force; its text, so that the second person agrees to what is set.
 type permitPolicyChange struct {
-	Text string `json:"text"`
+	Text string `json:"text" minLength:"1" maxLength:"8000" doc:"The policy in TOML: touchstone permit policy shows the one in force." format:"text"`
 }
 
 func (e *engine) changePermitPolicy(ctx context.Context, c *permitPolicyChange, actors []string) (changed, error) {

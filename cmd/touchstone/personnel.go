@@ -15,10 +15,10 @@ import (
 
 // cashierChange gives an operator number of a shop to a person, or ends it.
 type cashierChange struct {
-	Merchant string `json:"merchant"`
-	Operator string `json:"operator"`
-	Name     string `json:"name,omitempty"`
-	Leave    bool   `json:"leave,omitempty"`
+	Merchant string `json:"merchant" minLength:"15" maxLength:"15" example:"898310058120001"`
+	Operator string `json:"operator" minLength:"1" maxLength:"3" example:"07"`
+	Name     string `json:"name,omitempty" maxLength:"100" example:"陈静 Chen Jing"`
+	Leave    bool   `json:"leave,omitempty" doc:"The cashier no longer works there."`
 }
 
 // The steps of a trainingChange.
@@ -31,7 +31,7 @@ const (
 
 // trainingChange is one step of somebody's training: of a cashier, or of an account.
 type trainingChange struct {
-	Do       string            `json:"do"`
+	Do       string            `json:"do" enum:"begin,end,record,confirm" doc:"Begin or hand in a test; record a course outside; confirm that the rule was read."`
 	Merchant string            `json:"merchant,omitempty"`
 	Operator string            `json:"operator,omitempty"`
 	Account  string            `json:"account,omitempty"`
@@ -63,7 +63,7 @@ type personnelChange struct {
 
 // passphraseChange is a person's new passphrase. The old one, or the person's own key, is the proof of who asks.
 type passphraseChange struct {
-	File string `json:"file"` // absolute
+	File string `json:"file" file:"machine" hidden:"true"` // absolute
 }
 
 func (e *engine) changeCashier(ctx context.Context, c *cashierChange, actors []string) (changed, error) {

@@ -195,11 +195,11 @@ func (e *engine) exposedOf(incident string) (x redress.Exposure, list []redress.
 type claimChange struct {
 	Date     pos.Date   `json:"date"`
 	Amount   pos.Amount `json:"amount"`
-	Last4    string     `json:"last4"`
-	Terminal string     `json:"terminal"`
+	Last4    string     `json:"last4" minLength:"4" maxLength:"4" pattern:"^[0-9]{4}$" doc:"The card's last four digits, as printed." example:"3157"`
+	Terminal string     `json:"terminal" minLength:"8" maxLength:"8" example:"00000023"`
 	RRN      uint64     `json:"rrn,omitempty"`
 	Incident string     `json:"incident,omitempty"`
-	Reason   string     `json:"reason,omitempty"`
+	Reason   string     `json:"reason,omitempty" maxLength:"400"`
 }
 
 // makeClaim finds the sale of a receipt and takes the claim down.
@@ -296,7 +296,7 @@ func (e *engine) exposureWith(sets []*redress.Exposure, sale *redress.Exposed) (
 
 // decisionChange is two people's word on a claim.
 type decisionChange struct {
-	Claim    string           `json:"claim"`
+	Claim    string           `json:"claim" doc:"The claim's whole number." example:"CLM-1-K3QXW7ZD2M5T"`
 	Decision redress.Decision `json:"decision"`
 }
 

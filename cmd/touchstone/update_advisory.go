@@ -19,20 +19,20 @@ import (
 
 // advisoryChange takes an advisory in, or closes one.
 type advisoryChange struct {
-	File        string `json:"file,omitempty"`        // absolute; CSAF or OSV
-	Certificate string `json:"certificate,omitempty"` // what it does to security certificates, where the document does not say
-	Link        string `json:"link,omitempty"`        // the certificate, such as CRT-1
-	Close       string `json:"close,omitempty"`       // ADV-1
+	File        string `json:"file,omitempty" file:"upload" doc:"The document, CSAF or OSV, uploaded before."`
+	Certificate string `json:"certificate,omitempty" doc:"What it does to security certificates, where the document does not say."`
+	Link        string `json:"link,omitempty" doc:"The certificate, such as CRT-1."`
+	Close       string `json:"close,omitempty" doc:"The advisory that is closed, such as ADV-1."`
 	Why         string `json:"why,omitempty"`
 }
 
 // campaignChange begins or ends a campaign.
 type campaignChange struct {
-	Advisory    string `json:"advisory,omitempty"`
-	Seconds     int64  `json:"deadline_seconds,omitempty"` // from when the campaign begins
-	Restriction string `json:"restriction,omitempty"`
-	After       string `json:"after_deadline,omitempty"`
-	Close       string `json:"close,omitempty"` // CMP-1
+	Advisory    string `json:"advisory,omitempty" doc:"What it answers, such as ADV-1."`
+	Seconds     int64  `json:"deadline_seconds,omitempty" doc:"From when the campaign begins."`
+	Restriction string `json:"restriction,omitempty" doc:"What a terminal may do until it is answered, such as no_refund,online_only."`
+	After       string `json:"after_deadline,omitempty" doc:"What it may do after the deadline, such as sign_in_only."`
+	Close       string `json:"close,omitempty" doc:"The campaign that is ended, such as CMP-1."`
 	Why         string `json:"why,omitempty"`
 }
 

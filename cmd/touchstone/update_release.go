@@ -29,33 +29,33 @@ const (
 
 // repositoryChange makes the repository or signs its short-lived metadata anew.
 type repositoryChange struct {
-	Do            string `json:"do"`                       // init, refresh, renew
-	TimestampLife int64  `json:"timestamp_life,omitempty"` // seconds; 0 the default
-	SnapshotLife  int64  `json:"snapshot_life,omitempty"`
+	Do            string `json:"do" enum:"init,refresh,renew" example:"refresh"`
+	TimestampLife int64  `json:"timestamp_life,omitempty" doc:"Seconds."`
+	SnapshotLife  int64  `json:"snapshot_life,omitempty" doc:"Seconds."`
 }
 
 // publishChange publishes a release. The digest is of the file that the first person saw.
 type publishChange struct {
-	File     string            `json:"file"` // absolute
-	Digest   string            `json:"digest"`
-	Length   int64             `json:"length"`
+	File     string            `json:"file" file:"upload" doc:"The application's file, uploaded before."`
+	Digest   string            `json:"digest" doc:"SHA-256 of the file, hexadecimal: the second person agrees to it."`
+	Length   int64             `json:"length" doc:"Bytes of the file."`
 	Model    string            `json:"model"`
 	Hardware string            `json:"hardware"`
 	Version  string            `json:"version"`
-	State    string            `json:"state"`
+	State    string            `json:"state" enum:"current,supported,withdrawn"`
 	Notes    string            `json:"notes,omitempty"`
 	NotesZH  string            `json:"notes_zh,omitempty"`
-	Keys     map[string]string `json:"keys,omitempty"` // of an account: absolute path of its key for targets
+	Keys     map[string]string `json:"keys,omitempty" file:"machine" hidden:"true"` // of an account: absolute path of its key for targets
 }
 
 // releaseStateChange withdraws a release, or says until when it is supported.
 type releaseStateChange struct {
 	Model   string            `json:"model"`
 	Version string            `json:"version"`
-	State   string            `json:"state"`
+	State   string            `json:"state" enum:"withdrawn,supported"`
 	Until   pos.Instant       `json:"until,omitempty"`
 	Why     string            `json:"why,omitempty"`
-	Keys    map[string]string `json:"keys,omitempty"`
+	Keys    map[string]string `json:"keys,omitempty" file:"machine" hidden:"true"`
 }
 
 // repository is the repository of the data directory.

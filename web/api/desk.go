@@ -1,12 +1,5 @@
 package api
 
-import (
-	"context"
-	"encoding/json"
-
-	"touchstone/web"
-)
-
 // Desk is what the host offers to the interface and to the console: a port a resource.
 type Desk struct {
 	Merchants    Merchants
@@ -21,12 +14,17 @@ type Desk struct {
 	Terminals    Terminals
 	Devices      Devices
 	FleetBooks
+	Requests Requests // nil: repeats are not known
+	Files    Files
+	APIKeys  APIKeys
+	Streams  Streams
 	CaseBooks
 	Stickers Stickers
 }
 
 // Mount registers every operation.
 func (a *API) Mount(d *Desk) {
+	a.desk, a.requests = d, d.Requests
 	a.merchants(d)
 	a.terminals(d)
 	a.devices(d)
@@ -36,6 +34,10 @@ func (a *API) Mount(d *Desk) {
 	a.transactions(d)
 	a.clones(d)
 	a.fleet(d)
+	a.acts(d)
+	a.files(d)
+	a.apiKeys(d)
+	a.streams(d)
 	a.cases(d)
 	a.staff(d)
 	a.stickers(d)
@@ -51,10 +53,6 @@ type Done struct {
 
 	Fingerprint string `json:"fingerprint,omitempty" doc:"SHA-256 of a certificate that was made, hexadecimal"`
 	PEM         string `json:"pem,omitempty" doc:"that certificate, or the list that was asked for"`
-}
 
-// Acts carries out acts of people. The name is the act's and the body its JSON, strictly read; the caller's roles, the
-// second person, the journal and the rules of the room are the same as of the commands.
-type Acts interface {
-	Act(ctx context.Context, who *web.Caller, name string, body json.RawMessage) (Done, error)
+	Secret string `json:"secret,omitempty" doc:"an API key that was made; it is shown this once"`
 }

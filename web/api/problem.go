@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 
@@ -15,7 +16,18 @@ type Problem struct {
 	Message string `json:"message" doc:"for a person; may change"`
 	Param   string `json:"param,omitempty" doc:"what of the request was wrong"`
 	DocURL  string `json:"doc_url" doc:"what the code means and what to do"`
+	Request string `json:"request_id,omitempty" doc:"of the answer's Request-Id header, by which the host's log is searched; not of not_found, whose bytes are always the same"`
 }
+
+// of names the request that the problem is an answer to.
+func (p *Problem) of(ctx context.Context) *Problem {
+	if p.Status != http.StatusNotFound {
+		p.Request = web.RequestID(ctx)
+	}
+	return p
+}
+
+func docURL(code string) string { return "/docs/errors#" + code }
 
 // Error implements error.
 func (p *Problem) Error() string { return p.Code + ": " + p.Message }
@@ -41,14 +53,14 @@ func Refuse(status int, code, message string) *Problem {
 		kind = "permission"
 	case status == http.StatusNotFound:
 		kind = "not_found"
-	case status == http.StatusConflict:
+	case status == http.StatusConflict, status == http.StatusPreconditionFailed:
 		kind = "conflict"
 	case status == http.StatusTooManyRequests:
 		kind = "rate_limit"
 	case status >= 500:
 		kind = "internal"
 	}
-	return &Problem{Status: status, Type: kind, Code: code, Message: message, DocURL: "/docs/errors#" + code}
+	return &Problem{Status: status, Type: kind, Code: code, Message: message, DocURL: docURL(code)}
 }
 
 // NotFound is the answer for what does not exist, and, to the byte, for what the caller may not see.
@@ -57,14 +69,21 @@ func NotFound() *Problem {
 }
 
 // Write answers with a problem: how a Router refuses a program.
-func Write(w http.ResponseWriter, _ *http.Request, status int, code string) {
+func Write(w http.ResponseWriter, r *http.Request, status int, code string) {
 	message, ok := refusals[code]
 	if !ok {
 		message = http.StatusText(status)
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(Refuse(status, code, message)) // who asked is gone when this fails
+	p := Refuse(status, code, message)
+	if code == "not_found" {
+		p = NotFound()
+	}
+	writeJSON(w, status, p.of(r.Context()))
+}
+
+// WriteProblem answers with a problem.
+func WriteProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
+	writeJSON(w, p.Status, p.of(r.Context()))
 }
 
 var _ func(http.ResponseWriter, *http.Request, int, string) = (&web.Router{}).API
@@ -77,7 +96,11 @@ var refusals = map[string]string{
 	"not_signed_in":      "give an API key: Authorization: Bearer ...",
 	"unknown_host":       "this host is not reached under that name",
 	"cross_site":         "the request came from another site",
-	"not_found":          "there is no such path",
+	"two_credentials":    "give a key or a session's cookie, not both",
+	"key_not_accepted":   "the API key is unknown, too old or revoked, or its account may not act",
+	"too_many_requests":  "this key asks faster than it may; wait a moment",
 	"method_not_allowed": "the path has no such method",
 	"internal":           "the host failed; it was logged",
+	"body_missing":       "the body did not come whole",
+	"invalid_body":       "control request: not one that this version knows",
 }

@@ -24,16 +24,17 @@ var assets embed.FS
 
 // Options are what the host tells its console.
 type Options struct {
-	Desk     *api.Desk
-	Sessions *web.Sessions
-	Door     Door // who proves people; nil: nobody signs in, and the two below are nil too
-	Guests   Guests
-	Self     Self
-	Chinese  func(english string) string // of a sentence by which a rule refuses; nil: it stays English
-	Zone     *time.Location
-	Test     bool   // the data directory has published keys: every page says so
-	Version  string // of the program
-	Log      *slog.Logger
+	Desk      *api.Desk
+	Interface *api.API // mounted before the pages; nil: no pages of acts and of the interface
+	Sessions  *web.Sessions
+	Door      Door // who proves people; nil: nobody signs in, and the two below are nil too
+	Guests    Guests
+	Self      Self
+	Chinese   func(english string) string // of a sentence by which a rule refuses; nil: it stays English
+	Zone      *time.Location
+	Test      bool   // the data directory has published keys: every page says so
+	Version   string // of the program
+	Log       *slog.Logger
 }
 
 // Console is the pages. Make one with New.
@@ -41,6 +42,7 @@ type Console struct {
 	Options
 	router *web.Router
 	sets   map[string]*template.Template // by language: every template
+	told   *outcomes
 }
 
 // Languages of the pages.
@@ -82,6 +84,10 @@ func (c *Console) mount() {
 	c.mountFind()
 	c.mountLabel()
 	c.mountTerminal()
+	if c.Interface != nil {
+		c.mountActs()
+		c.mountDocs()
+	}
 	if c.Door != nil {
 		c.mountSignIn()
 		c.mountSetup()

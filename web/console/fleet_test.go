@@ -34,6 +34,8 @@ var (
 	shopID  = "898310058120001"
 )
 
+func (b *books) Catalogue() []api.Act { return nil }
+
 func (b *books) Act(_ context.Context, _ *web.Caller, name string, body json.RawMessage) (api.Done, error) {
 	b.act, b.body = name, string(body)
 	return b.done, b.refused
@@ -191,7 +193,7 @@ func room(t *testing.T, b *books, who *web.Caller) http.Handler {
 	return router
 }
 
-func caller(t *testing.T, roles ...staff.Role) *web.Caller {
+func fleetCaller(t *testing.T, roles ...staff.Role) *web.Caller {
 	t.Helper()
 	shop, err := pos.ParseMerchantID(shopID)
 	if err != nil {
@@ -200,7 +202,7 @@ func caller(t *testing.T, roles ...staff.Role) *web.Caller {
 	return &web.Caller{Account: "qian", FullName: "Qian Jin", Roles: roles, Shop: shop, Via: web.BySession, Token: "token-of-the-session"}
 }
 
-func get(h http.Handler, path string) *httptest.ResponseRecorder {
+func fleetGet(h http.Handler, path string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
 	return w
@@ -247,14 +249,14 @@ var fleetPages = []struct {
 }
 
 func TestFleetPagesSayWhatTheyShowInBothLanguages(t *testing.T) {
-	h := room(t, &books{}, caller(t, staff.Security))
+	h := room(t, &books{}, fleetCaller(t, staff.Security))
 	for _, p := range fleetPages {
 		sep := "?"
 		if strings.Contains(p.path, "?") {
 			sep = "&"
 		}
 		for lang, want := range map[string]string{"en": p.en, "zh": p.zh} {
-			w := get(h, p.path+sep+"lang="+lang)
+			w := fleetGet(h, p.path+sep+"lang="+lang)
 			page := w.Body.String()
 			if w.Code != http.StatusOK || !strings.Contains(page, want) {
 				t.Errorf("%s in %s: status %d, without %q", p.path, lang, w.Code, want)
@@ -277,13 +279,13 @@ func TestFleetPagesAskForTheRightRole(t *testing.T) {
 		seesKeys bool
 	}{{"administrator", []staff.Role{staff.Administrator}, false, true}, {"key custodian", []staff.Role{staff.KeyCustodian}, false, true}, {"security", []staff.Role{staff.Security}, false, true}, {"auditor", []staff.Role{staff.Auditor}, false, true},
 		{"support", []staff.Role{staff.Support}, false, false}, {"field", []staff.Role{staff.Field}, false, false}, {"assessor", []staff.Role{staff.Assessor}, false, false}, {"merchant", []staff.Role{staff.Merchant}, true, false}} {
-		h := room(t, &books{}, caller(t, who.roles...))
+		h := room(t, &books{}, fleetCaller(t, who.roles...))
 		for _, p := range fleetPages {
 			want := http.StatusOK
 			if who.shop && !p.shop || p.keys && !who.seesKeys {
 				want = http.StatusForbidden
 			}
-			if got := get(h, p.path).Code; got != want {
+			if got := fleetGet(h, p.path).Code; got != want {
 				t.Errorf("%s at %s: status %d, want %d", who.name, p.path, got, want)
 			}
 		}
@@ -297,10 +299,10 @@ func TestFleetPagesAskForTheRightRole(t *testing.T) {
 }
 
 func TestAnotherShopsInspectionIsAsNone(t *testing.T) {
-	who := caller(t, staff.Merchant)
+	who := fleetCaller(t, staff.Merchant)
 	who.Shop[14] = '2'
 	h := room(t, &books{}, who)
-	foreign, none := get(h, "/fleet/inspections/INS-1"), get(h, "/fleet/inspections/INS-9")
+	foreign, none := fleetGet(h, "/fleet/inspections/INS-1"), fleetGet(h, "/fleet/inspections/INS-9")
 	if foreign.Code != http.StatusNotFound || foreign.Body.String() != none.Body.String() {
 		t.Errorf("another shop's: status %d, and not the same bytes as of none", foreign.Code)
 	}
@@ -335,7 +337,7 @@ func TestFormsOfTheFleetAskForTheirAct(t *testing.T) {
 		{"a policy", "/fleet/policy", []staff.Role{staff.Security}, url.Values{"text": {"a\r\nb\r\n"}}, "permit_policy", `{"text":"a\nb\n"}`, api.Done{Proposal: "PRP-9"}, "/fleet/policy?proposal=PRP-9"},
 	} {
 		b := &books{done: c.done}
-		h := room(t, b, caller(t, c.roles...))
+		h := room(t, b, fleetCaller(t, c.roles...))
 		if w := post(h, c.path, c.form); w.Code != http.StatusForbidden || b.act != "" {
 			t.Errorf("%s: without the session's token: status %d, act %q", c.name, w.Code, b.act)
 		}
@@ -353,37 +355,37 @@ func TestFormsOfTheFleetAskForTheirAct(t *testing.T) {
 }
 
 func TestAProposalIsToldAndNothingElseOfTheAddress(t *testing.T) {
-	h := room(t, &books{}, caller(t, staff.Security))
-	if page := get(h, "/fleet/releases?proposal=PRP-7").Body.String(); !strings.Contains(page, "Proposal PRP-7: a second person approves it") {
+	h := room(t, &books{}, fleetCaller(t, staff.Security))
+	if page := fleetGet(h, "/fleet/releases?proposal=PRP-7").Body.String(); !strings.Contains(page, "Proposal PRP-7: a second person approves it") {
 		t.Error("the proposal is not told")
 	}
-	if page := get(h, "/fleet/releases?proposal=call+0900").Body.String(); strings.Contains(page, "0900") {
+	if page := fleetGet(h, "/fleet/releases?proposal=call+0900").Body.String(); strings.Contains(page, "0900") {
 		t.Error("a text of the address is told as the host's")
 	}
 }
 
 func TestFiguresThatAreBeingCountedAreSaidToBe(t *testing.T) {
-	w := get(room(t, &books{counting: true}, caller(t, staff.Security)), "/fleet/grades")
+	w := fleetGet(room(t, &books{counting: true}, fleetCaller(t, staff.Security)), "/fleet/grades")
 	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), "Being counted") {
 		t.Errorf("status %d", w.Code)
 	}
 }
 
 func TestAnAdvisoryIsAFile(t *testing.T) {
-	h := room(t, &books{}, caller(t, staff.Security))
+	h := room(t, &books{}, fleetCaller(t, staff.Security))
 	for _, format := range []string{"csaf", "osv", "source"} {
-		w := get(h, "/fleet/advisories/ADV-1/document?format="+format)
+		w := fleetGet(h, "/fleet/advisories/ADV-1/document?format="+format)
 		if w.Body.String() != `{"format":"`+format+`"}` || !strings.Contains(w.Header().Get("Content-Disposition"), "ADV-1-"+format+".json") {
 			t.Errorf("%s: %s, %s", format, w.Body, w.Header().Get("Content-Disposition"))
 		}
 	}
-	if w := get(h, "/fleet/advisories/ADV-9/document"); w.Code != http.StatusNotFound {
+	if w := fleetGet(h, "/fleet/advisories/ADV-9/document"); w.Code != http.StatusNotFound {
 		t.Errorf("none: status %d", w.Code)
 	}
 }
 
 func TestABurnDownHasItsPointsForTheScript(t *testing.T) {
-	w := get(room(t, &books{}, caller(t, staff.Security)), "/fleet/campaigns/CMP-1/burn-down")
+	w := fleetGet(room(t, &books{}, fleetCaller(t, staff.Security)), "/fleet/campaigns/CMP-1/burn-down")
 	var got struct {
 		At       []int64
 		Left     []int

@@ -287,10 +287,10 @@ func (c *Console) merchant(w http.ResponseWriter, r *http.Request) {
 	c.show(w, r, "merchant", view{Title: p.M.Name, Active: "fleet", Sheets: []string{"terminal.css"}, Data: p})
 }
 
-// span is how far back a timeline goes.
-type span struct{ Key, Text string }
+// reach is how far back a timeline goes.
+type reach struct{ Key, Text string }
 
 // Spans are the choices.
-func (p terminalPage) Spans() []span {
-	return []span{{"hour", p.Say(api.Text{EN: "Last hour", ZH: "最近一小时"})}, {"day", p.Say(api.Text{EN: "Last day", ZH: "最近一天"})}, {"week", p.Say(api.Text{EN: "Last week", ZH: "最近一周"})}, {"all", p.Say(api.Text{EN: "All", ZH: "全部"})}}
+func (p terminalPage) Spans() []reach {
+	return []reach{{"hour", p.Say(api.Text{EN: "Last hour", ZH: "最近一小时"})}, {"day", p.Say(api.Text{EN: "Last day", ZH: "最近一天"})}, {"week", p.Say(api.Text{EN: "Last week", ZH: "最近一周"})}, {"all", p.Say(api.Text{EN: "All", ZH: "全部"})}}
 }

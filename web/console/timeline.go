@@ -86,7 +86,7 @@ func draw(w pageWords, t api.Timeline, sell string, since *time.Time) drawnTimel
 			if o.key == "permit" || o.key == "version" {
 				states = append(states, m)
 			}
-			mark := drawnMark{X: perCent(place(m.At)), Shape: shapeOf(m), Lane: lane.Name, Text: w.Say(m.What), At: w.At(m.At), Link: linkOf(m)}
+			mark := drawnMark{X: perCent(place(m.At)), Shape: markShape(m), Lane: lane.Name, Text: w.Say(m.What), At: w.At(m.At), Link: linkOf(m)}
 			if !m.At.Before(t.From) {
 				lane.Marks = append(lane.Marks, mark)
 			}
@@ -134,7 +134,7 @@ func newestFirst(list []drawnMark) {
 
 func perCent(v float64) string { return fmt.Sprintf("%.2f%%", v) }
 
-func shapeOf(m api.Mark) string {
+func markShape(m api.Mark) string {
 	switch {
 	case m.Lane == "failure", m.Lane == "inspection" && m.State == "failed":
 		return "cross"

@@ -67,6 +67,8 @@ func (m *messages) Find(context.Context, *web.Caller, string) (api.FoundAll, err
 	return m.found, nil
 }
 
+func (m *messages) Catalogue() []api.Act { return nil }
+
 func (m *messages) Act(_ context.Context, _ *web.Caller, name string, body json.RawMessage) (api.Done, error) {
 	m.acts, m.bodies = append(m.acts, name), append(m.bodies, string(body))
 	if name == "clone_clear" {
@@ -87,7 +89,7 @@ func serve(t *testing.T, m *messages, who *web.Caller) http.Handler {
 	return router
 }
 
-func get(t *testing.T, h http.Handler, path string) *httptest.ResponseRecorder {
+func messageGet(t *testing.T, h http.Handler, path string) *httptest.ResponseRecorder {
 	t.Helper()
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
@@ -153,7 +155,7 @@ func TestHostileTextsStayText(t *testing.T) {
 				if who.Merchant() && strings.HasPrefix(path, "/clones") {
 					continue
 				}
-				w := get(t, h, path)
+				w := messageGet(t, h, path)
 				if w.Code != http.StatusOK {
 					t.Fatalf("%s: %d", path, w.Code)
 				}
@@ -165,7 +167,7 @@ func TestHostileTextsStayText(t *testing.T) {
 				}
 			}
 		}
-		rows, err := csv.NewReader(get(t, serve(t, m, officer("en")), "/transactions?format=csv").Body).ReadAll()
+		rows, err := csv.NewReader(messageGet(t, serve(t, m, officer("en")), "/transactions?format=csv").Body).ReadAll()
 		if err != nil || len(rows) != 2 || strings.HasPrefix(rows[1][2], "=") {
 			t.Errorf("CSV with %q: %v, %v", text, rows, err)
 		}
@@ -200,7 +202,7 @@ func TestPageOfARefusal(t *testing.T) {
 		{officer("zh"), []string{"消费 CNY 88.00 被拒绝", "未扣款", "证实", "旧签到密钥", "询问商户", "比对校验值"}, nil},
 		{shopkeeper(), []string{"sign in once", "not charged"}, []string{"mac_failed", "PROVEN", "<b>62</b>", "Security engineer", "compare key check values", "Open an incident", "10.0.0"}},
 	} {
-		page := get(t, serve(t, m, c.who), "/transactions/txn_9001").Body.String()
+		page := messageGet(t, serve(t, m, c.who), "/transactions/txn_9001").Body.String()
 		for _, want := range c.has {
 			if !strings.Contains(page, want) {
 				t.Errorf("%s, %s: the page does not say %q", c.who.Account, c.who.Lang, want)
@@ -213,15 +215,15 @@ func TestPageOfARefusal(t *testing.T) {
 		}
 	}
 	m.detail.Message = nil
-	if page := get(t, serve(t, m, officer("en")), "/transactions/txn_9001").Body.String(); !strings.Contains(page, "not after a restart") {
+	if page := messageGet(t, serve(t, m, officer("en")), "/transactions/txn_9001").Body.String(); !strings.Contains(page, "not after a restart") {
 		t.Error("nothing is said of bytes that are not kept")
 	}
 	for _, path := range []string{"/transactions/txn_1", "/clones/nothing"} {
-		if w := get(t, serve(t, m, officer("en")), path); w.Code != http.StatusNotFound {
+		if w := messageGet(t, serve(t, m, officer("en")), path); w.Code != http.StatusNotFound {
 			t.Errorf("%s: %d", path, w.Code)
 		}
 	}
-	if w := get(t, serve(t, m, shopkeeper()), "/clones"); w.Code != http.StatusForbidden {
+	if w := messageGet(t, serve(t, m, shopkeeper()), "/clones"); w.Code != http.StatusForbidden {
 		t.Errorf("a shop's account sees clones: %d", w.Code)
 	}
 }
@@ -230,7 +232,7 @@ func TestPageOfARefusal(t *testing.T) {
 func TestFiltersLiveInTheAddress(t *testing.T) {
 	m := refusedSale()
 	h := serve(t, m, officer("en"))
-	page := get(t, h, "/transactions?terminal=00000023&reason=mac_failed&from=2026-11-28T10:00&to=2026-11-29&outcome=refused&merchant=mer_898310058120001&cursor=99&limit=20").Body.String()
+	page := messageGet(t, h, "/transactions?terminal=00000023&reason=mac_failed&from=2026-11-28T10:00&to=2026-11-29&outcome=refused&merchant=mer_898310058120001&cursor=99&limit=20").Body.String()
 	q := m.asked
 	if q.Terminal != "00000023" || q.Reason != "mac_failed" || q.Outcome != "refused" || q.Merchant != "898310058120001" || q.Cursor != "99" || q.Limit != 20 ||
 		!q.From.Equal(time.Date(2026, 11, 28, 2, 0, 0, 0, time.UTC)) || !q.To.Equal(time.Date(2026, 11, 28, 16, 0, 0, 0, time.UTC)) {
@@ -241,7 +243,7 @@ func TestFiltersLiveInTheAddress(t *testing.T) {
 			t.Errorf("the page has no %s", want)
 		}
 	}
-	if w := get(t, h, "/transactions?from=yesterday"); w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "2026-11-28T10:41") {
+	if w := messageGet(t, h, "/transactions?from=yesterday"); w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "2026-11-28T10:41") {
 		t.Errorf("a time that is none: %d", w.Code)
 	}
 }
@@ -284,7 +286,7 @@ func TestFindGoesToTheOneExactHit(t *testing.T) {
 		list []api.Found
 		to   string
 	}{"one": {[]api.Found{near, hit}, "/terminals/00000023"}, "none": {nil, ""}, "two": {[]api.Found{hit, other}, ""}, "near": {[]api.Found{near}, ""}} {
-		w := get(t, serve(t, &messages{found: api.FoundAll{Query: "x", List: c.list}}, officer("en")), "/find?q=x")
+		w := messageGet(t, serve(t, &messages{found: api.FoundAll{Query: "x", List: c.list}}, officer("en")), "/find?q=x")
 		if got := w.Header().Get("Location"); got != c.to {
 			t.Errorf("%s: to %q, want %q", name, got, c.to)
 		}

@@ -1,0 +1,48 @@
+package console
+
+import (
+	"net/http"
+
+	"touchstone/web"
+	"touchstone/web/api"
+)
+
+// mountDocs are the pages of the interface: its operations, and what each code of an error means.
+func (c *Console) mountDocs() {
+	public := web.Rule{Public: true} // the document is
+	c.router.Handle(web.Route{Method: http.MethodGet, Pattern: "/docs", Rule: public}, http.HandlerFunc(c.docsPage))
+	c.router.Handle(web.Route{Method: http.MethodGet, Pattern: "/docs/operations/{id}", Rule: public}, http.HandlerFunc(c.operationPage))
+	c.router.Handle(web.Route{Method: http.MethodGet, Pattern: "/docs/errors", Rule: public}, http.HandlerFunc(c.errorsPage))
+}
+
+// docsTag are the operations of one resource.
+type docsTag struct {
+	Name       string
+	Operations []api.Reference
+}
+
+func (c *Console) docsPage(w http.ResponseWriter, r *http.Request) {
+	var tags []docsTag
+	for _, x := range c.Interface.References() {
+		if len(tags) == 0 || tags[len(tags)-1].Name != x.Tag {
+			tags = append(tags, docsTag{Name: x.Tag})
+		}
+		last := &tags[len(tags)-1]
+		last.Operations = append(last.Operations, x)
+	}
+	c.show(w, r, "docs", view{Title: two(r, "The JSON interface", "JSON 接口"), Sheets: []string{"docs.css"}, Data: tags})
+}
+
+func (c *Console) operationPage(w http.ResponseWriter, r *http.Request) {
+	for _, x := range c.Interface.References() {
+		if x.ID == r.PathValue("id") {
+			c.show(w, r, "operation", view{Title: x.Summary, Sheets: []string{"docs.css"}, Data: x})
+			return
+		}
+	}
+	c.refused(w, r, http.StatusNotFound, "not_found")
+}
+
+func (c *Console) errorsPage(w http.ResponseWriter, r *http.Request) {
+	c.show(w, r, "errors", view{Title: two(r, "Codes of errors", "错误代码"), Sheets: []string{"docs.css"}, Data: api.Codes()})
+}
