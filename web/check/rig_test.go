@@ -151,6 +151,7 @@ func (r *rig) ask(method, path, from string, body io.Reader, header ...string) a
 	}
 	w := httptest.NewRecorder()
 	r.ServeHTTP(w, req)
+	w.Header().Del("Request-Id") // random
 	return answer{w.Code, w.Body.String(), w.Header()}
 }
 

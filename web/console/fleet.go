@@ -157,17 +157,13 @@ func fleetFuncs(lang string, zone *time.Location) template.FuncMap {
 		}
 	}
 	return template.FuncMap{
-		"say":     func(l api.Text) string { return l.In(lang) },
-		"moment":  local("2006-01-02 15:04"),
 		"daymark": local("2006-01-02"),
 		"machine": local(time.RFC3339),
-		"zone":    func() string { return time.Now().In(zone).Format("MST -07:00") },
 		"many":    many,
 		"portion": func(part, whole int) string { return portion(part, whole) },
 		"segment": url.PathEscape,
 		"list":    func(words ...string) []string { return words },
 		"neg":     func(n int) int { return -n },
-		"add":     func(a, b int) int { return a + b },
 		"age": func(seconds int) string {
 			if seconds < 5 {
 				return map[string]string{"zh": "刚刚"}[lang] + map[string]string{"en": "just now"}[lang]
@@ -177,9 +173,9 @@ func fleetFuncs(lang string, zone *time.Location) template.FuncMap {
 			}
 			return fmt.Sprintf(map[string]string{"zh": "%d 分钟前", "en": "%d min ago"}[lang], seconds/60)
 		},
-		"word":   func(s string) string { return fleetWord(s, lang) },
-		"stack":  stackOf,
-		"column": func(n, most int) int { return scaled(n, most, 100) },
+		"fleetword": func(s string) string { return fleetWord(s, lang) },
+		"stack":     stackOf,
+		"column":    func(n, most int) int { return scaled(n, most, 100) },
 	}
 }
 

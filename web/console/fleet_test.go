@@ -292,7 +292,7 @@ func TestFleetPagesAskForTheRightRole(t *testing.T) {
 	}
 	nobody := room(t, &books{}, nil)
 	for _, p := range fleetPages {
-		if got := get(nobody, p.path).Code; got != http.StatusSeeOther {
+		if got := fleetGet(nobody, p.path).Code; got != http.StatusSeeOther {
 			t.Errorf("nobody at %s: status %d, want the sign-in page", p.path, got)
 		}
 	}

@@ -243,6 +243,7 @@ func TestJournalPages(t *testing.T) {
 		}
 	}
 	for token, want := range map[string]int{"": 403, "wrong": 403, liveToken: 303} {
+		d.verified = 0
 		w := httptest.NewRecorder()
 		r := httptest.NewRequest(http.MethodPost, "/journal/7/verify", strings.NewReader(fmt.Sprintf("csrf=%s", token)))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
