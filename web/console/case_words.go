@@ -63,7 +63,7 @@ func caseFuncs(lang string, zone *time.Location) template.FuncMap {
 		}
 	}
 	return template.FuncMap{
-		"moment": moment("2006-01-02 15:04:05"), "minute": moment("2006-01-02 15:04"), "calendar": moment("2006-01-02"), "stamp": moment(time.RFC3339),
+		"moment": moment("2006-01-02 15:04:05"), "minute": moment("2006-01-02 15:04"), "calendar": moment("2006-01-02"), "hour": moment("15:04:05"), "stamp": moment(time.RFC3339),
 		"say":        func(b api.Text) string { return b.In(lang) },
 		"word":       func(w string) string { return wordIn(w, lang) },
 		"remains":    func(due, now time.Time) string { return remains(due, now, lang) },

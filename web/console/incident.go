@@ -448,6 +448,7 @@ type timelinePicture struct {
 	Points []timelinePoint
 	Ticks  []timelineTick
 	Height int
+	Brief  bool // the axis is of minutes: its ticks say seconds
 }
 
 type timelinePoint struct {
@@ -511,13 +512,13 @@ func drawTimeline(i *api.IncidentWhole, lang string) (p timelinePicture) {
 		p.Points[n].Y = base - 16 - p.Points[n].Y*lineNear
 	}
 	for n := range lineTicks + 1 {
-		t := from.Add(whole * time.Duration(n) / lineTicks)
+		t := from.Add(whole / lineTicks * time.Duration(n))
 		p.Ticks = append(p.Ticks, timelineTick{X: at(t), At: t, Anchor: [...]string{0: "start", lineTicks: "end"}[n]})
 		if p.Ticks[n].Anchor == "" {
 			p.Ticks[n].Anchor = "middle"
 		}
 	}
-	p.Height = base + 34
+	p.Height, p.Brief = base+34, whole < 2*time.Hour
 	return p
 }
 
