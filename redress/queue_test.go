@@ -49,7 +49,7 @@ func TestClaimsBefore(t *testing.T) {
 		"beyond the last":         {list(6, false, 9), []int{5, 4, 3, 2, 1}},
 		"two of them":             {list(0, false, 2), []int{5, 4}},
 		"one of the open":         {list(0, true, 1), []int{5}},
-		"far beyond the last one": {list(1 << 40, true, 9), []int{5, 3, 1}},
+		"far beyond the last one": {list(1<<40, true, 9), []int{5, 3, 1}},
 	} {
 		if !slices.Equal(c.got, c.want) {
 			t.Errorf("%s: %v, want %v", name, c.got, c.want)
