@@ -63,21 +63,21 @@ func caseFuncs(lang string, zone *time.Location) template.FuncMap {
 		}
 	}
 	return template.FuncMap{
-		"moment": moment("2006-01-02 15:04:05"), "minute": moment("2006-01-02 15:04"), "calendar": moment("2006-01-02"), "stamp": moment(time.RFC3339),
-		"word":       func(w string) string { return wordIn(w, lang) },
-		"remains":    func(due, now time.Time) string { return remains(due, now, lang) },
-		"zone":       func() string { return time.Now().In(zone).Format("UTC-07:00") },
-		"txn":        func(seq uint64) string { return "txn_" + strconv.FormatUint(seq, 10) },
-		"few":        few,
-		"short":      func(s string) string { return s[:min(len(s), 12)] },
-		"tone":       tone,
-		"recordHref": recordHref,
-		"add":        func(a, b int) int { return a + b },
-		"sub":        func(a, b int) int { return a - b },
-		"elapsed":    elapsed,
-		"split":      strings.Fields,
-		"lower":      strings.ToLower,
-		"percent":    func(part, whole int) int { return 100 * part / max(whole, 1) },
+		"cMoment": moment("2006-01-02 15:04:05"), "cMinute": moment("2006-01-02 15:04"), "cDay": moment("2006-01-02"), "cHour": moment("15:04:05"),
+		"cSay":     func(b api.Text) string { return b.In(lang) },
+		"cWord":    func(w string) string { return wordIn(w, lang) },
+		"cRemains": func(due, now time.Time) string { return remains(due, now, lang) },
+		"cZone":    func() string { return time.Now().In(zone).Format("UTC-07:00") },
+		"cTxn":     func(seq uint64) string { return "txn_" + strconv.FormatUint(seq, 10) },
+		"cFew":     few,
+		"cShort":   func(s string) string { return s[:min(len(s), 12)] },
+		"cTone":    tone,
+		"cHref":    recordHref,
+		"cAdd":     func(a, b int) int { return a + b },
+		"cSub":     func(a, b int) int { return a - b },
+		"cElapsed": elapsed,
+		"cSplit":   strings.Fields,
+		"cLower":   strings.ToLower,
 	}
 }
 
@@ -105,17 +105,17 @@ func remains(due, now time.Time, lang string) string {
 	d := due.Sub(now)
 	if d < 0 {
 		if lang == "zh" {
-			return "已超时 " + span(-d, lang)
+			return "已超时 " + inWords(-d, lang)
 		}
-		return "overdue by " + span(-d, lang)
+		return "overdue by " + inWords(-d, lang)
 	}
 	if lang == "zh" {
-		return "剩余 " + span(d, lang)
+		return "剩余 " + inWords(d, lang)
 	}
-	return span(d, lang) + " left"
+	return inWords(d, lang) + " left"
 }
 
-func span(d time.Duration, lang string) string {
+func inWords(d time.Duration, lang string) string {
 	unit := func(n int, en, zh string) string {
 		if lang == "zh" {
 			return fmt.Sprintf("%d %s", n, zh)

@@ -157,6 +157,9 @@ func fleetFuncs(lang string, zone *time.Location) template.FuncMap {
 		}
 	}
 	return template.FuncMap{
+		"minute":  local("2006-01-02 15:04"),
+		"zone":    func() string { return time.Now().In(zone).Format("UTC-07:00") },
+		"add":     func(a, b int) int { return a + b },
 		"daymark": local("2006-01-02"),
 		"machine": local(time.RFC3339),
 		"many":    many,
