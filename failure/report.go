@@ -126,8 +126,8 @@ func share(wrong, approved uint64) float64 {
 func (t *Table) Report(r effectiveness.Range) Report {
 	rep := Report{Last: t.last, Tables: map[string][]Row{}}
 	tables := map[string]map[string]*Count{}
-	for _, d := range Dimensions {
-		tables[d] = map[string]*Count{}
+	for i, d := range Dimensions {
+		tables[d] = make(map[string]*Count, t.most(r, i))
 	}
 	wrong := map[pos.TerminalID]bool{}
 	for at, h := range t.hours {
@@ -171,11 +171,18 @@ func rowsOf(dimension string, values map[string]*Count) (rows []Row, cut bool) {
 		order = func(a, b Row) int { return cmp.Compare(b.Key, a.Key) }
 	}
 	rows = make([]Row, 0, min(len(values), 2*MaxRows))
+	var last *Row // of the best MaxRows so far
 	for key, n := range values {
-		rows = append(rows, Row{key, *n})
+		row := Row{key, *n}
+		if last != nil && order(row, *last) > 0 {
+			continue
+		}
+		rows = append(rows, row)
 		if len(rows) == 2*MaxRows { // of a hundred thousand terminals two hundred are shown: all are not sorted
 			slices.SortFunc(rows, order)
 			rows = rows[:MaxRows]
+			kept := rows[MaxRows-1]
+			last = &kept
 		}
 	}
 	slices.SortFunc(rows, order)

@@ -67,6 +67,16 @@ func countOf[K comparable](all map[K]*Count, key K) *Count {
 	return n
 }
 
+// most is how many values a dimension may have in a range, so that a table of them grows once.
+func (t *Table) most(r effectiveness.Range, dimension int) (n int) {
+	for at, h := range t.hours {
+		if r.Has(at) {
+			n += len(h.sums(at).tables[dimension])
+		}
+	}
+	return n
+}
+
 func (c *Count) merge(o *Count) {
 	c.Messages += o.Messages
 	c.Sales += o.Sales
@@ -109,10 +119,7 @@ func (t *Table) Heat(r effectiveness.Range, only Filter) []Heat {
 		if !r.Has(at) || len(h.cells) == 0 {
 			continue
 		}
-		sum := h.sums(at)
-		if only != (Filter{}) {
-			sum = sumOf(h.cells, at, only)
-		}
+		sum := h.of(at, only)
 		one := Heat{Hour: at}
 		for key, n := range sum.tables[slices.Index(Dimensions, "reason")] {
 			one.Reasons = append(one.Reasons, Row{key, *n})
@@ -134,31 +141,13 @@ type Flow struct {
 	Count
 }
 
-// Refusals are the refusals of a range that a filter takes: their sum, every table, and how reasons lead to causes. What
-// was approved has no model or cause, so there is no rate among them.
-func (t *Table) Refusals(r effectiveness.Range, only Filter) (total Count, tables map[string][]Row, flows []Flow) {
-	whole := map[string]map[string]*Count{}
-	for _, d := range Dimensions {
-		whole[d] = map[string]*Count{}
-	}
+// Flows are how the refusals of a range that a filter takes lead from reason to cause, the most first.
+func (t *Table) Flows(r effectiveness.Range, only Filter) (flows []Flow) {
 	paths := map[path]*Count{}
 	for at, h := range t.hours {
-		if !r.Has(at) {
-			continue
+		if r.Has(at) {
+			addTo(paths, h.of(at, only).flows)
 		}
-		sum := h.sums(at)
-		if only != (Filter{}) {
-			sum = sumOf(h.cells, at, only)
-		}
-		total.merge(&sum.total)
-		for d, values := range sum.tables {
-			addTo(whole[Dimensions[d]], values)
-		}
-		addTo(paths, sum.flows)
-	}
-	tables = map[string][]Row{}
-	for d, values := range whole {
-		tables[d], _ = rowsOf(d, values)
 	}
 	for p, n := range paths {
 		flows = append(flows, Flow{p[0], p[1], p[2], *n})
@@ -166,5 +155,37 @@ func (t *Table) Refusals(r effectiveness.Range, only Filter) (total Count, table
 	slices.SortFunc(flows, func(a, b Flow) int {
 		return cmp.Or(cmp.Compare(b.Messages, a.Messages), cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.Cause, b.Cause), cmp.Compare(a.Justice, b.Justice))
 	})
-	return total, tables, flows
+	return flows
+}
+
+// of are the sums of what a filter takes.
+func (h *hour) of(at effectiveness.Hour, only Filter) *sums {
+	if only == (Filter{}) {
+		return h.sums(at)
+	}
+	return sumOf(h.cells, at, only)
+}
+
+// Refusals are those of a range that a filter takes: their sum and every table, as Report has them of all. What was approved
+// has no model or cause here, so there is no rate among them.
+func (t *Table) Refusals(r effectiveness.Range, only Filter) (total Count, tables map[string][]Row) {
+	whole := map[string]map[string]*Count{}
+	for _, d := range Dimensions {
+		whole[d] = map[string]*Count{}
+	}
+	for at, h := range t.hours {
+		if !r.Has(at) {
+			continue
+		}
+		sum := h.of(at, only)
+		total.merge(&sum.total)
+		for d, values := range sum.tables {
+			addTo(whole[Dimensions[d]], values)
+		}
+	}
+	tables = map[string][]Row{}
+	for d, values := range whole {
+		tables[d], _ = rowsOf(d, values)
+	}
+	return total, tables
 }

@@ -263,7 +263,8 @@ func TestHeatAndFlowsAreTheReport(t *testing.T) {
 	same := func(when string) {
 		t.Helper()
 		r := d.report()
-		total, tables, flows := d.table.Refusals(all, failure.Filter{})
+		total, tables := d.table.Refusals(all, failure.Filter{})
+		flows := d.table.Flows(all, failure.Filter{})
 		heat, flowed := map[string]uint64{}, uint64(0)
 		for _, h := range d.table.Heat(all, failure.Filter{}) {
 			for _, row := range h.Reasons {
@@ -285,10 +286,10 @@ func TestHeatAndFlowsAreTheReport(t *testing.T) {
 	same("at first")
 	d.found(3*time.Hour, first, 1, reason.MACFailed, reason.MACStaleKey, journal.Proven, reason.Terminal)
 	same("after a cause")
-	if _, tables, _ := d.table.Refusals(all, failure.Filter{Cause: "proven mac_stale_key"}); len(tables["merchant"]) != 1 || tables["reason"][0].Wrong != 1 {
+	if _, tables := d.table.Refusals(all, failure.Filter{Cause: "proven mac_stale_key"}); len(tables["merchant"]) != 1 || tables["reason"][0].Wrong != 1 {
 		t.Errorf("narrowed to a cause: %+v", tables)
 	}
-	if total, _, _ := d.table.Refusals(all, failure.Filter{Merchant: shop(2).String()}); total.Messages != 1 || total.Amount != 900 {
+	if total, _ := d.table.Refusals(all, failure.Filter{Merchant: shop(2).String()}); total.Messages != 1 || total.Amount != 900 {
 		t.Errorf("narrowed to a shop: %+v", total)
 	}
 	if heat := d.table.Heat(all, failure.Filter{Reason: "batch_mismatch"}); len(heat) != 1 || len(heat[0].Reasons) != 1 {
@@ -313,5 +314,33 @@ func TestATableOfManyKeepsTheMost(t *testing.T) {
 		if rows[i].Messages > rows[i-1].Messages {
 			t.Fatalf("row %d has more than the one before it", i)
 		}
+	}
+}
+
+// BenchmarkReportOfTwoDays is the page of failures when every bound is reached: 48 hours of 4,096 combinations, of which the
+// newest hour just changed.
+func BenchmarkReportOfTwoDays(b *testing.B) {
+	bounds := failure.LiveBounds()
+	table := failure.New(func(id pos.TerminalID) (failure.Facts, bool) {
+		return failure.Facts{Model: "P-1" + string(id[7:]), Version: "1.4"}, true
+	}, bounds)
+	seq := uint64(0)
+	put := func(at time.Duration, n int) {
+		seq++
+		r := []reason.Reason{reason.BatchMismatch, reason.MACFailed, reason.Replayed, reason.SerialProofFailed}[n%4]
+		x := journal.Exchange{At: zero + pos.Instant(at), Terminal: id(n), Merchant: shop(n / 4), MTI: 0x0200, Type: pos.Sale, Amount: pos.Amount(100 + n), Currency: pos.CNY, Reason: r, DE39: r.DE39()}
+		table.Fold(journal.Entry{Seq: seq, Kind: journal.KindExchange, At: x.At, Body: x.AppendBody(nil)})
+	}
+	for h := range bounds.Hours {
+		for n := range bounds.Cells {
+			put(time.Duration(h)*time.Hour+time.Duration(n), h*bounds.Cells+n)
+		}
+	}
+	table.Report(effectiveness.Range{})
+	for b.Loop() {
+		put(time.Duration(bounds.Hours)*time.Hour-time.Second, 7)
+		table.Report(effectiveness.Range{})
+		table.Heat(effectiveness.Range{}, failure.Filter{})
+		table.Flows(effectiveness.Range{}, failure.Filter{})
 	}
 }

@@ -73,7 +73,7 @@ func (d *desk) Failures(_ context.Context, _ *web.Caller, q *api.FailureQuery) (
 		out := d.failuresFrom(&answer, r)
 		d.failures.mu.Lock()
 		defer d.failures.mu.Unlock()
-		d.narrow(&out, d.failures.table, r, only)
+		d.narrow(&out, d.failures.table, &answer.Report, r, only)
 		return out, nil
 	}
 	if r.From == 0 {
@@ -91,7 +91,7 @@ func (d *desk) Failures(_ context.Context, _ *web.Caller, q *api.FailureQuery) (
 	if asOf != 0 {
 		out.AsOf = asOf.Time()
 	}
-	d.narrow(&out, t.table, r, only)
+	d.narrow(&out, t.table, &report, r, only)
 	return out, nil
 }
 
@@ -121,9 +121,11 @@ func purchasesFrom(p *failure.Purchases) api.Purchases {
 }
 
 // narrow adds the tables, the hours and the flows of a filter; the table's lock is held.
-func (d *desk) narrow(out *api.Failures, t *failure.Table, r effectiveness.Range, only failure.Filter) {
-	total, tables, flows := t.Refusals(r, only)
+func (d *desk) narrow(out *api.Failures, t *failure.Table, all *failure.Report, r effectiveness.Range, only failure.Filter) {
+	tables, flows := all.Tables, t.Flows(r, only)
 	if out.Narrowed = only != (failure.Filter{}); out.Narrowed {
+		var total failure.Count
+		total, tables = t.Refusals(r, only)
 		out.Total = countFrom(&total)
 	}
 	en, zh := d.now.lines("en"), d.now.lines("zh")

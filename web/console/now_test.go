@@ -94,11 +94,11 @@ func liveConsole(t *testing.T, d *liveDesk, who *web.Caller) http.Handler {
 	return r
 }
 
-func caller(lang string, roles ...staff.Role) *web.Caller {
+func liveCaller(lang string, roles ...staff.Role) *web.Caller {
 	return &web.Caller{Account: "qian", Roles: roles, Via: web.BySession, Token: liveToken, Lang: lang, Shop: pos.MerchantID([]byte("898000000000001"))}
 }
 
-func get(t *testing.T, h http.Handler, path string) (int, string, http.Header) {
+func liveGet(t *testing.T, h http.Handler, path string) (int, string, http.Header) {
 	t.Helper()
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
@@ -121,7 +121,7 @@ func busyNow() api.Now {
 func TestNowPage(t *testing.T) {
 	d := &liveDesk{now: busyNow()}
 	for lang, words := range map[string][]string{"en": {"Needs a person", "2,000.4", "3.25", "1,200,000", "99.9 %", "By minute", "of honest sales"}, "zh": {"需要人处理", "误拒率", "最近十分钟"}} {
-		code, page, _ := get(t, liveConsole(t, d, caller(lang, staff.Security)), "/")
+		code, page, _ := liveGet(t, liveConsole(t, d, liveCaller(lang, staff.Security)), "/")
 		if code != 200 || len(page) > 60_000 {
 			t.Fatalf("%s: %d, %d bytes", lang, code, len(page))
 		}
@@ -140,11 +140,11 @@ func TestNowPage(t *testing.T) {
 			t.Errorf("%s: the table of the picture has %d minutes", lang, rows)
 		}
 	}
-	if _, _, h := get(t, liveConsole(t, d, caller("en", staff.Auditor)), "/?refresh=5"); h.Get("Refresh") != "5" {
+	if _, _, h := liveGet(t, liveConsole(t, d, liveCaller("en", staff.Auditor)), "/?refresh=5"); h.Get("Refresh") != "5" {
 		t.Error("without a script the page does not load itself again")
 	}
 	d.now.Needs, d.now.Reasons, d.now.Latest, d.now.Points = []api.Need{}, nil, nil, nil
-	if _, page, _ := get(t, liveConsole(t, d, caller("en", staff.Auditor)), "/"); !strings.Contains(page, "Nothing waits for a person.") || !strings.Contains(page, "No refusal in ten minutes.") {
+	if _, page, _ := liveGet(t, liveConsole(t, d, liveCaller("en", staff.Auditor)), "/"); !strings.Contains(page, "Nothing waits for a person.") || !strings.Contains(page, "No refusal in ten minutes.") {
 		t.Error("a quiet moment is not told")
 	}
 }
@@ -152,8 +152,8 @@ func TestNowPage(t *testing.T) {
 // TestAMerchantSeesItsOwnDay: no figure of the fleet, and no page of it.
 func TestAMerchantSeesItsOwnDay(t *testing.T) {
 	d := &liveDesk{now: busyNow()}
-	h := liveConsole(t, d, caller("en", staff.Merchant))
-	code, page, _ := get(t, h, "/")
+	h := liveConsole(t, d, liveCaller("en", staff.Merchant))
+	code, page, _ := liveGet(t, h, "/")
 	if code != 200 || !strings.Contains(page, "898000000000001") || !strings.Contains(page, "sign in again") {
 		t.Fatalf("%d\n%s", code, page)
 	}
@@ -163,7 +163,7 @@ func TestAMerchantSeesItsOwnDay(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"/failures", "/journal", "/journal/1"} {
-		if code, _, _ := get(t, h, path); code != 403 {
+		if code, _, _ := liveGet(t, h, path); code != 403 {
 			t.Errorf("%s: %d", path, code)
 		}
 	}
@@ -188,7 +188,7 @@ var heatCells = regexp.MustCompile(`<td class="h([0-7])">`)
 func TestFailuresPage(t *testing.T) {
 	for hours, each := range map[int]int{24: 1, 48: 1, 49: 2, 168: 4} {
 		d := &liveDesk{failures: someFailures(hours)}
-		code, page, _ := get(t, liveConsole(t, d, caller("en", staff.Security)), "/failures?range=own&from=2026-11-26&model=S25")
+		code, page, _ := liveGet(t, liveConsole(t, d, liveCaller("en", staff.Security)), "/failures?range=own&from=2026-11-26&model=S25")
 		if code != 200 || len(page) > 100_000 {
 			t.Fatalf("%d hours: %d, %d bytes", hours, code, len(page))
 		}
@@ -208,11 +208,11 @@ func TestFailuresPage(t *testing.T) {
 		}
 	}
 	d := &liveDesk{failures: api.Failures{Range: "counting", Counted: 25, Of: 100}}
-	if _, page, h := get(t, liveConsole(t, d, caller("zh", staff.Security)), "/failures?range=week"); h.Get("Refresh") == "" || !strings.Contains(page, `value="25"`) || d.asked.From == "" {
+	if _, page, h := liveGet(t, liveConsole(t, d, liveCaller("zh", staff.Security)), "/failures?range=week"); h.Get("Refresh") == "" || !strings.Contains(page, `value="25"`) || d.asked.From == "" {
 		t.Error("a range that is being counted does not say how far")
 	}
 	d.failures = api.Failures{Range: "ready"}
-	if _, page, _ := get(t, liveConsole(t, d, caller("en", staff.Security)), "/failures"); !strings.Contains(page, "Security refused nothing in this range") {
+	if _, page, _ := liveGet(t, liveConsole(t, d, liveCaller("en", staff.Security)), "/failures"); !strings.Contains(page, "Security refused nothing in this range") {
 		t.Error("an empty range is not told")
 	}
 }
@@ -223,8 +223,8 @@ func TestJournalPages(t *testing.T) {
 	d := &liveDesk{list: api.JournalList{Data: []api.JournalLine{line}, Next: "7", LookedFrom: 7, LookedTo: 900, Head: 900, HeadHash: "ab12"},
 		entry: api.JournalEntry{JournalLine: line, Record: json.RawMessage(`{"name":"sales_stopped"}`), Bytes: 3, Hex: "01ff41", Hash: "cd34", Block: api.JournalBlock{First: 5, Last: 9, Head: "ef56"}},
 		check: api.Verification{State: "running", From: 1, To: 900, At: 450}}
-	h := liveConsole(t, d, caller("en", staff.Auditor))
-	code, page, head := get(t, h, "/journal?kind=event&account=qian")
+	h := liveConsole(t, d, liveCaller("en", staff.Auditor))
+	code, page, head := liveGet(t, h, "/journal?kind=event&account=qian")
 	for _, want := range []string{"Looked at entries 7 to 900", `href="/journal?account=qian&amp;cursor=7&amp;kind=event"`, "SALES STOPPED &lt;b&gt;", "saw another or a longer journal", `value="50"`, "touchstone journal verify"} {
 		if code != 200 || !strings.Contains(page, want) {
 			t.Errorf("%d: %q is not there", code, want)
@@ -234,11 +234,11 @@ func TestJournalPages(t *testing.T) {
 		t.Error("a running proof's progress stands still")
 	}
 	d.check = api.Verification{State: "broken", Says: api.Text{EN: "BROKEN at entry 12", ZH: "x"}}
-	if code, page, _ := get(t, h, "/journal/7"); code != 200 || !strings.Contains(page, "01 ff 41") || !strings.Contains(page, "cd34") || !strings.Contains(page, "BROKEN at entry 12") || !strings.Contains(page, "sales_stopped") {
+	if code, page, _ := liveGet(t, h, "/journal/7"); code != 200 || !strings.Contains(page, "01 ff 41") || !strings.Contains(page, "cd34") || !strings.Contains(page, "BROKEN at entry 12") || !strings.Contains(page, "sales_stopped") {
 		t.Errorf("%d: an entry\n%s", code, page)
 	}
 	for _, path := range []string{"/journal/8", "/journal/0", "/journal/x", "/journal/-1", "/journal/99999999999999999999"} {
-		if code, _, _ := get(t, h, path); code != 404 {
+		if code, _, _ := liveGet(t, h, path); code != 404 {
 			t.Errorf("%s: %d", path, code)
 		}
 	}
