@@ -12,6 +12,7 @@ import (
 
 	"touchstone/journal"
 	"touchstone/staff"
+	"touchstone/web"
 	"touchstone/web/console"
 )
 
@@ -37,7 +38,8 @@ type door struct {
 
 	rooms, knownRooms chan struct{} // 19 MiB and one processor each
 
-	first, visit oneTime // links of this start
+	first, visit oneTime       // links of this start
+	sessions     *web.Sessions // of the console, set when its routes are made
 
 	mu      sync.Mutex
 	origins map[string]*refill

@@ -188,6 +188,7 @@ func (e *engine) consoleRouter(hosts []string, secure bool) (*web.Router, error)
 	router := web.NewRouter(e.log)
 	router.Hosts, router.Secure = hosts, secure
 	sessions := web.NewSessions()
+	e.door.sessions = sessions
 	router.Identify = e.withKeys(func(r *http.Request) (*web.Caller, error) {
 		following := r.URL.Path == api.Root+"/live" || r.URL.Path == api.StreamPath // a page that only follows is not used
 		return e.callerOf(sessions, r, !following), nil
@@ -207,7 +208,7 @@ func (e *engine) consoleRouter(hosts []string, secure bool) (*web.Router, error)
 // callerOf is who sends a request by a session; nil for nobody. A session of an account that is not as it was when the
 // session began ends here: with another role, another passphrase, disabled, left. touch begins its idle time anew.
 func (e *engine) callerOf(sessions *web.Sessions, r *http.Request, touch bool) *web.Caller {
-	x, token, ok := sessions.Of(r, touch && r.URL.Path != api.Root+"/live") // a page that is only left open is not at work
+	x, token, ok := sessions.Of(r, touch)
 	if !ok {
 		return nil
 	}
