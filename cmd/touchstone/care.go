@@ -179,8 +179,9 @@ func (e *engine) sealedNumber(q *sealQuery) (fleet.Sealed, error) {
 	if q.Kind == fleet.SettlementAccount {
 		least, most = 8, 34 // an IBAN is the longest; ISO 13616
 	}
-	last, good := "", false
+	last, good, checked := "", false, true
 	number.Use(func(b []byte) {
+		checked = q.Kind != fleet.CreditCode || fleet.IsCreditCode(b)
 		good = len(b) >= least && len(b) <= most && !slices.ContainsFunc(b, func(c byte) bool { return (c < '0' || c > '9') && (c < 'A' || c > 'Z') })
 		if good {
 			last = string(b[len(b)-4:])
@@ -192,6 +193,9 @@ func (e *engine) sealedNumber(q *sealQuery) (fleet.Sealed, error) {
 			want = fmt.Sprintf("%d to %d", least, most)
 		}
 		return fleet.Sealed{}, fmt.Errorf("%s: want %s digits and capital letters", filepath.Base(q.File), want)
+	}
+	if !checked {
+		return fleet.Sealed{}, fmt.Errorf("%s: not a unified social credit code: a character is mistyped, for the last one checks the others (GB 32100-2015)", filepath.Base(q.File))
 	}
 	hash, err := e.module.HashText(q.Kind, number)
 	return fleet.Sealed{Kind: q.Kind, Hash: hex.EncodeToString(hash[:]), Last: last}, err

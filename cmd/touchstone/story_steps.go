@@ -121,7 +121,7 @@ func (s *story) writeFiles() error {
 		announced += fmt.Sprintf("%s,%s,%s,%s,%s,%s,WB-1\n", t.serial, t.model, t.hardware, sampleMaker, sealOf(t), sampleMaker)
 	}
 	for name, content := range map[string]string{"card.json": string(raw), "maker.csv": announced, "advisory.json": storyAdvisory, "app-1.0.3": "application 1.0.3 of Sample A7\n",
-		"credit-code": "91310000000000000X\n", "account": "6222000011112222333\n"} {
+		"credit-code": "91310000000000000U\n", "account": "6222000011112222333\n"} {
 		if err := os.WriteFile(s.path(name), []byte(content), 0o600); err != nil {
 			return err
 		}
