@@ -70,11 +70,11 @@ func (e *engine) countDue(_ context.Context, pace func() error, shop pos.Merchan
 				}
 			}
 		})
-		if err := pace(); err != nil {
-			return nil, err
-		}
 		if from = next; from == 0 {
 			break
+		}
+		if err := pace(); err != nil {
+			return nil, err
 		}
 	}
 	f.lists = dueLists{earliest(f.lists.overdue), earliest(f.lists.upcoming)}

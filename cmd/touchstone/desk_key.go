@@ -95,15 +95,15 @@ func (d *desk) countKeys(_ context.Context, pace func() error) (*keyFigure, erro
 			sets, _ := d.ledger.KeySets(p.Terminal.ID)
 			f.take(p.Terminal, p.Device, &sets, now)
 		})
-		if err := pace(); err != nil {
-			return nil, err
-		}
 		if from = next; from == 0 {
 			break
 		}
+		if err := pace(); err != nil {
+			return nil, err
+		}
 	}
 	slices.SortFunc(f.values, func(a, b keyValue) int { return cmp.Or(cmp.Compare(a.kcv, b.kcv), slices.Compare(a.id[:], b.id[:])) })
-	return f, pace()
+	return f, nil
 }
 
 func (f *keyFigure) take(t *registry.Terminal, device *registry.Device, sets *ledger.KeySets, now pos.Instant) {

@@ -145,16 +145,16 @@ func (d *desk) countMap(_ context.Context, pace func() error) (*mapFigure, error
 				all = append(all, x)
 			}
 		})
-		if err := pace(); err != nil {
-			return nil, err
-		}
 		if from = next; from == 0 {
 			break
+		}
+		if err := pace(); err != nil {
+			return nil, err
 		}
 	}
 	slices.SortFunc(all, func(a, b placed) int { return cmp.Or(cmp.Compare(a.cell, b.cell), slices.Compare(a.id[:], b.id[:])) })
 	f.fill(all)
-	return f, pace()
+	return f, nil
 }
 
 func (f *mapFigure) fill(all []placed) {

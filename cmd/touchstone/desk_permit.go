@@ -66,11 +66,11 @@ func (e *engine) countPermits(_ context.Context, pace func() error) (*permitFigu
 				f.take(&p, en, zh)
 			}
 		})
-		if err := pace(); err != nil {
-			return nil, err
-		}
 		if from = next; from == 0 {
 			return f, nil
+		}
+		if err := pace(); err != nil {
+			return nil, err
 		}
 	}
 }

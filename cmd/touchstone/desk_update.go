@@ -112,11 +112,11 @@ func (d *desk) touching(ctx context.Context, shop pos.MerchantID) ([]string, err
 					}
 				}
 			})
-			if err := pace(); err != nil {
-				return nil, err
-			}
 			if from = next; from == 0 {
 				return ids, nil
+			}
+			if err := pace(); err != nil {
+				return nil, err
 			}
 		}
 	})

@@ -206,11 +206,11 @@ func (e *engine) eachReached(a *fleet.Advisory, of pos.MerchantID, pace func() e
 			}
 		})
 		e.office.view(func(r *rooms) { r.fleet.Radius(a, places, f) })
-		if err := pace(); err != nil {
-			return err
-		}
 		if from = next; from == 0 {
 			return nil
+		}
+		if err := pace(); err != nil {
+			return err
 		}
 	}
 }
