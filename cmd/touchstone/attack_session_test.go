@@ -58,8 +58,8 @@ func (b *browser) ask(route web.Route, edit func(*http.Request)) *httptest.Respo
 
 func isUnsafe(method string) bool { return method != http.MethodGet && method != http.MethodHead }
 
-// let puts an account's roles at what they are, for the time of a test.
-func (h *peopleHouse) account(name string, change func(*staff.Account)) {
+// changeRecord puts an account's roles at what they are, for the time of a test.
+func (h *peopleHouse) changeRecord(name string, change func(*staff.Account)) {
 	h.t.Helper()
 	if err := h.act(h.t.Context(), func(r *rooms, now pos.Instant) ([]journal.Draft, error) {
 		a := *r.staff.Account(name)
@@ -97,9 +97,9 @@ func notSessions(t *testing.T, h *peopleHouse, router http.Handler) map[string]*
 	rotated.signIn("wu", "published passphrase of wu")
 	with("rotated", web.SessionCookie, kept)
 	all["disabled"] = signInAs(t, router, "chen")
-	h.account("chen", func(a *staff.Account) { a.Disabled = true })
+	h.changeRecord("chen", func(a *staff.Account) { a.Disabled = true })
 	all["another role"] = signInAs(t, router, "wang")
-	h.account("wang", func(a *staff.Account) { a.Roles = []staff.Role{staff.Support, staff.Auditor} })
+	h.changeRecord("wang", func(a *staff.Account) { a.Roles = []staff.Role{staff.Support, staff.Auditor} })
 	all["left"] = signInAs(t, router, "zheng.2")
 	if err := h.act(t.Context(), func(r *rooms, now pos.Instant) ([]journal.Draft, error) {
 		return staff.Leave(r.staff, "zheng", []string{"zhao"}, now)
@@ -321,12 +321,12 @@ func TestS07Revoked(t *testing.T) {
 		}
 	}()
 	for name, revoke := range map[string]func(*browser){
-		"disabled":        func(*browser) { h.account("li", func(a *staff.Account) { a.Disabled = true }) },
-		"roles changed":   func(*browser) { h.account("li", func(a *staff.Account) { a.Roles = append(a.Roles, staff.Auditor) }) },
+		"disabled":        func(*browser) { h.changeRecord("li", func(a *staff.Account) { a.Disabled = true }) },
+		"roles changed":   func(*browser) { h.changeRecord("li", func(a *staff.Account) { a.Roles = append(a.Roles, staff.Auditor) }) },
 		"signed out":      func(b *browser) { b.post("/sign-out", url.Values{}) },
 		"ended under /me": func(b *browser) { h.door.sessions.EndAll("li") },
 	} {
-		h.account("li", func(a *staff.Account) { a.Disabled, a.Roles = false, []staff.Role{staff.Field} })
+		h.changeRecord("li", func(a *staff.Account) { a.Disabled, a.Roles = false, []staff.Role{staff.Field} })
 		b := signInAs(t, router, "li")
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+ln.Addr().String()+"/test/stream", nil)
 		if err != nil {
@@ -363,7 +363,7 @@ func (h *peopleHouse) withRealHash(names ...string) {
 		h.t.Fatal(err)
 	}
 	for _, name := range names {
-		h.account(name, func(a *staff.Account) { a.Passphrase = hash })
+		h.changeRecord(name, func(a *staff.Account) { a.Passphrase = hash })
 	}
 }
 
