@@ -144,6 +144,12 @@ func (d *demo) touchstone(t *testing.T, args ...string) string {
 	return string(out)
 }
 
+// command runs the program and returns what it said.
+func command(name string, args ...string) (string, error) {
+	out, err := exec.Command(binary, append([]string{name}, args...)...).CombinedOutput()
+	return string(out), err
+}
+
 // chrome is one browser; each person has a window of a context of its own, with other cookies.
 type chrome struct {
 	t   *testing.T
@@ -278,6 +284,20 @@ func (w *window) click(text string) {
 	path := fmt.Sprintf(`(//a[normalize-space(.)=%[1]q]|//button[normalize-space(.)=%[1]q]|//summary[normalize-space(.)=%[1]q])[1]`, text)
 	w.do(chromedp.Click(path))
 	w.do(chromedp.WaitReady("body"))
+}
+
+// follow follows the first element that a selector finds.
+func (w *window) follow(selector string) {
+	w.t.Helper()
+	w.do(chromedp.Click(chromedp.CSS(selector)))
+	w.do(chromedp.WaitReady("body"))
+}
+
+// forget drops what the browser said so far.
+func (w *window) forget() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.seen, w.wrong = nil, nil
 }
 
 // label is the control that a label with this text belongs to.
