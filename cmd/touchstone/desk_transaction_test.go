@@ -24,7 +24,7 @@ var (
 	anOfficer = &web.Caller{Account: "qian", Roles: []staff.Role{staff.Security}}
 )
 
-func messageShopkeeper(m pos.MerchantID) *web.Caller {
+func ofShop(m pos.MerchantID) *web.Caller {
 	return &web.Caller{Account: "shop", Roles: []staff.Role{staff.Merchant}, Shop: m}
 }
 
@@ -216,7 +216,7 @@ func notFound(err error) bool {
 func forTheShopAlone(t *testing.T, d *desk, name string, got *api.TransactionDetail) {
 	t.Helper()
 	shop := must(pos.ParseMerchantID(got.Merchant))
-	own, err := d.Transaction(t.Context(), messageShopkeeper(shop), got.ID, time.Time{})
+	own, err := d.Transaction(t.Context(), ofShop(shop), got.ID, time.Time{})
 	if err != nil || own.Answer != got.Answer {
 		t.Fatalf("%s: its own shop: %v", name, err)
 	}
@@ -229,7 +229,7 @@ func forTheShopAlone(t *testing.T, d *desk, name string, got *api.TransactionDet
 			t.Errorf("%s: its shop is shown %s: %s", name, word, shown)
 		}
 	}
-	foreign := messageShopkeeper(sampleMerchant(7))
+	foreign := ofShop(sampleMerchant(7))
 	if foreign.Shop == shop {
 		t.Fatal("the shops are one")
 	}
@@ -243,12 +243,12 @@ func forTheShopAlone(t *testing.T, d *desk, name string, got *api.TransactionDet
 		if err != nil || slices.ContainsFunc(list.Data, func(x api.Transaction) bool { return x.Merchant != foreign.Shop.String() }) {
 			t.Errorf("%s: another shop lists %+v: %d, %v", name, q, len(list.Data), err)
 		}
-		mine, err := d.Transactions(t.Context(), messageShopkeeper(shop), &q)
+		mine, err := d.Transactions(t.Context(), ofShop(shop), &q)
 		if err != nil || !slices.ContainsFunc(mine.Data, func(x api.Transaction) bool { return x.ID == got.ID }) {
 			t.Errorf("%s: its own shop lists %+v: %d, %v", name, q, len(mine.Data), err)
 		}
 	}
-	if _, err := d.Transactions(t.Context(), messageShopkeeper(shop), &api.TransactionQuery{Reason: reason.MACFailed.String()}); err == nil {
+	if _, err := d.Transactions(t.Context(), ofShop(shop), &api.TransactionQuery{Reason: reason.MACFailed.String()}); err == nil {
 		t.Errorf("%s: a shop may ask by reason", name)
 	}
 }
@@ -281,7 +281,7 @@ func findsAll(t *testing.T, d *desk) {
 	t.Helper()
 	until(t, "the index of the estate", func() bool { d.estate.start(); return d.estate.built.Load() })
 	v := visitors()[0]
-	shop, other := messageShopkeeper(v.merchant), messageShopkeeper(sampleMerchant(7))
+	shop, other := ofShop(v.merchant), ofShop(sampleMerchant(7))
 	for _, c := range []struct {
 		q, path string
 		who     *web.Caller

@@ -43,6 +43,7 @@ type samples struct {
 	budget  bucket
 	sampled pos.Instant // when an approval was taken last
 	rings   [2]ring     // refusals, approvals
+	most    [2]int      // of each
 	packed  map[uint64][]byte
 }
 
@@ -77,7 +78,7 @@ func (r *ring) put(seq uint64, most int) (old uint64) {
 var _ host.Sampler = (*samples)(nil)
 
 func newSamples(c *explain.Catalogue, clock func() pos.Instant, log *slog.Logger) *samples {
-	s := &samples{catalogue: c, clock: clock, log: log, begun: clock(), lent: make(chan *lentFrame, lentFrames), packed: map[uint64][]byte{}}
+	s := &samples{catalogue: c, clock: clock, log: log, begun: clock(), lent: make(chan *lentFrame, lentFrames), packed: map[uint64][]byte{}, most: [2]int{keptRefusals, keptApprovals}}
 	s.packer, _ = flate.NewWriter(io.Discard, flate.BestSpeed) // the level is a valid one
 	for range lentFrames {
 		s.free = append(s.free, new(lentFrame))
@@ -139,11 +140,11 @@ func (s *samples) mask(f *lentFrame) {
 		s.log.Error("a message could not be kept for showing", slog.Uint64("entry", f.entry), slog.String("error", err.Error()))
 		return
 	}
-	kind, most := 1, keptApprovals
+	kind := 1
 	if f.refused {
-		kind, most = 0, keptRefusals
+		kind = 0
 	}
-	if old := s.rings[kind].put(f.entry, most); old != 0 {
+	if old := s.rings[kind].put(f.entry, s.most[kind]); old != 0 {
 		delete(s.packed, old)
 	}
 	s.packed[f.entry] = packed

@@ -198,7 +198,11 @@ func TestHostileTextsStayText(t *testing.T) {
 	h := serve(t, m, &who)
 	for _, who = range []*web.Caller{officer("en"), officer("zh"), shopkeeper()} {
 		want := map[int][]string{}
-		for _, text := range append([]string{"word"}, hostile...) {
+		texts := append([]string{"word"}, hostile...)
+		if who.Lang == "zh" {
+			texts = texts[:4] // the same templates
+		}
+		for _, text := range texts {
 			saying(m, text)
 			for i, path := range hostPages(text, who) {
 				w := messageGet(t, h, path)
