@@ -31,6 +31,10 @@ func (n *names) text(slot uint32) []byte {
 
 // slot finds a text.
 func (n *names) slot(text string) (uint32, bool) {
+	if last := len(n.order) - 1; last < 0 || compare(n.text(n.order[last]), text) < 0 { // names that come in order are new
+		s, ok := n.fresh[text]
+		return s, ok
+	}
 	if s, ok := n.fresh[text]; ok {
 		return s, true
 	}
@@ -60,6 +64,10 @@ func (n *names) add(text string) (slot uint32, isNew bool) {
 	n.start = append(n.start, uint32(len(n.body)))
 	n.body = append(n.body, text...)
 	n.sign = append(n.sign, half(signature(text)))
+	if len(n.fresh) == 0 && (len(n.order) == 0 || compare(n.text(n.order[len(n.order)-1]), text) < 0) {
+		n.order = append(n.order, slot) // it comes in order
+		return slot, true
+	}
 	n.fresh[strings.Clone(text)] = slot
 	return slot, true
 }

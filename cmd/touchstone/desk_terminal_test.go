@@ -25,7 +25,7 @@ var (
 	lipair        = fleet.Who{Actors: []string{"li", "zhou"}}
 )
 
-func shopkeeper(m pos.MerchantID) *web.Caller {
+func keeperOf(m pos.MerchantID) *web.Caller {
 	return &web.Caller{Account: "shop", Roles: []staff.Role{staff.Merchant}, Shop: m}
 }
 
@@ -111,7 +111,7 @@ func TestTerminalDesk(t *testing.T) {
 
 // shopSeesItsOwn: another's is answered, to the byte, as what does not exist.
 func (b *estateBed) shopSeesItsOwn(t *testing.T) {
-	ctx, who := t.Context(), shopkeeper(b.first)
+	ctx, who := t.Context(), keeperOf(b.first)
 	bytesOf := func(_ any, err error) string {
 		var p *api.Problem
 		if !errors.As(err, &p) {
@@ -196,7 +196,7 @@ func (b *estateBed) csvIsReadByPython(t *testing.T) {
 }
 
 func (b *estateBed) accountIsMasked(t *testing.T) {
-	for who, want := range map[*web.Caller]string{dutyOfficer: "****4321", fieldEngineer: "****", shopkeeper(b.first): "****4321"} {
+	for who, want := range map[*web.Caller]string{dutyOfficer: "****4321", fieldEngineer: "****", keeperOf(b.first): "****4321"} {
 		five, err := b.d.FiveElements(t.Context(), who, &api.FiveQuery{Paging: api.Paging{Limit: 1}})
 		if err != nil || len(five.Data) != 1 || five.Data[0].Settlement != want || !five.Data[0].Complete {
 			t.Errorf("%s: %+v, %v", who.Account, five, err)
