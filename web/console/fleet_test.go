@@ -221,7 +221,6 @@ func fleetGet(h http.Handler, path string) *httptest.ResponseRecorder {
 	return w
 }
 
-
 func fleetPost(h http.Handler, path string, form url.Values) *httptest.ResponseRecorder {
 	r := httptest.NewRequest("POST", path, strings.NewReader(form.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
