@@ -1,7 +1,6 @@
 package console
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"html/template"
@@ -17,6 +16,12 @@ import (
 
 // fleetSheets are the style sheets of the pages of the fleet and of keys.
 var fleetSheets = []string{"fleet.css"}
+
+// Bounds of what a form sends, bytes: without files, and with them.
+const (
+	fleetForm  = 1 << 20
+	fleetFiles = 30 << 20
+)
 
 // mountFleet adds the pages of the fleet and of keys.
 func (c *Console) mountFleet() {
@@ -35,7 +40,6 @@ func (c *Console) mountFleet() {
 		{"POST", "/fleet/policy", web.Staff, c.setPolicy},
 		{"GET", "/fleet/inspections", own, c.fleetInspections},
 		{"GET", "/fleet/inspections/new", web.Staff, c.newInspection},
-		{"POST", "/fleet/inspections/new", web.Staff, c.recordInspection},
 		{"GET", "/fleet/inspections/{id}", own, c.fleetInspection},
 		{"GET", "/fleet/training", own, c.fleetTraining},
 		{"POST", "/fleet/training", own, c.beginTraining},
@@ -58,8 +62,10 @@ func (c *Console) mountFleet() {
 		{"GET", "/keys", api.KeyRule, c.keys},
 		{"GET", "/keys/{id}", api.KeyRule, c.key},
 	} {
-		c.router.Handle(web.Route{Method: p.method, Pattern: p.pattern, Rule: p.rule}, p.page)
+		c.router.HandleLarge(web.Route{Method: p.method, Pattern: p.pattern, Rule: p.rule}, fleetForm, p.page)
 	}
+	c.router.HandleLarge(web.Route{Method: "POST", Pattern: "/fleet/inspections/new", Rule: web.Staff}, fleetFiles, http.HandlerFunc(c.recordInspection))
+	c.router.HandleLarge(web.Route{Method: "POST", Pattern: "/fleet/advisories", Rule: web.Staff}, fleetFiles, http.HandlerFunc(c.takeAdvisory))
 }
 
 // fleetView is the data of a page of the fleet: which of its tabs it is, and its own.
@@ -113,12 +119,7 @@ func told(r *http.Request) string {
 // carryOut carries out an act of people and goes to a page that says what became of it; what the act's rule refuses is
 // given to again.
 func (c *Console) carryOut(w http.ResponseWriter, r *http.Request, name string, body any, to func(api.Done) string, again func(why string)) {
-	raw, err := json.Marshal(body)
-	if err != nil {
-		c.fail(w, r, err)
-		return
-	}
-	done, err := c.Desk.Acts.Act(r.Context(), web.CallerOf(r.Context()), name, raw)
+	done, err := c.act(r, name, body)
 	var p *api.Problem
 	switch {
 	case errors.As(err, &p) && p.Status < http.StatusInternalServerError && p.Status != http.StatusNotFound:
@@ -141,6 +142,36 @@ func (c *Console) carryOut(w http.ResponseWriter, r *http.Request, name string, 
 		sep = "&"
 	}
 	http.Redirect(w, r, at+sep+query.Encode(), http.StatusSeeOther)
+}
+
+// sent keeps the files of a form for the act that names them, and returns their names.
+func (c *Console) sent(r *http.Request, field string) (ids []string, err error) {
+	if r.MultipartForm == nil {
+		return nil, nil
+	}
+	for _, header := range r.MultipartForm.File[field] {
+		if header.Size == 0 { // a field that was left empty
+			continue
+		}
+		content, err := header.Open()
+		if err != nil {
+			return nil, err
+		}
+		f, err := c.Desk.Files.Keep(r.Context(), web.CallerOf(r.Context()), content)
+		if err = errors.Join(err, content.Close()); err != nil {
+			return nil, err
+		}
+		ids = append(ids, f.ID)
+	}
+	return ids, nil
+}
+
+// unkept says why files were not taken.
+func unkept(r *http.Request, err error) string {
+	if errors.Is(err, api.ErrFiles) {
+		return two(r, "As many files as are kept were sent already; they are forgotten after an hour.", "已上传的文件达到上限; 一小时后自动清除。")
+	}
+	return two(r, "The files did not arrive whole. Send the form again.", "文件未完整送达。请重新提交。")
 }
 
 // back is a page to go to whatever an act told.

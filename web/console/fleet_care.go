@@ -78,9 +78,20 @@ func (c *Console) recordInspection(w http.ResponseWriter, r *http.Request) {
 			p.Answers[item.ID] = a
 		}
 	}
+	again := func(why string) {
+		c.fleetAgain(w, r, "fleet-visit", two(r, "Record an inspection", "记录巡检"), "inspections", p, why)
+	}
 	body := map[string]any{"subject": p.Subject, "answers": p.Answers}
 	if p.Note != "" {
 		body["note"] = p.Note
+	}
+	photos, err := c.sent(r, "photographs")
+	if err != nil {
+		again(unkept(r, err))
+		return
+	}
+	if len(photos) > 0 {
+		body["photographs"] = photos
 	}
 	to := func(d api.Done) string {
 		if id := d.Facts["inspection"]; id != "" {
@@ -88,9 +99,7 @@ func (c *Console) recordInspection(w http.ResponseWriter, r *http.Request) {
 		}
 		return "/fleet/inspections?tab=done"
 	}
-	c.carryOut(w, r, "inspect", body, to, func(why string) {
-		c.fleetAgain(w, r, "fleet-visit", two(r, "Record an inspection", "记录巡检"), "inspections", p, why)
-	})
+	c.carryOut(w, r, "inspect", body, to, again)
 }
 
 type trainingPage struct {

@@ -1,10 +1,12 @@
 package console_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
 	"log/slog"
+	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -21,11 +23,14 @@ import (
 
 // books are made-up resources: enough that every part of every page is shown.
 type books struct {
+	api.Acts
+	api.Files
 	act      string // the last act, and its body
 	body     string
 	done     api.Done
 	refused  error
 	counting bool
+	full     bool // no file is kept
 }
 
 var (
@@ -39,6 +44,14 @@ func (b *books) Catalogue() []api.Act { return nil }
 func (b *books) Act(_ context.Context, _ *web.Caller, name string, body json.RawMessage) (api.Done, error) {
 	b.act, b.body = name, string(body)
 	return b.done, b.refused
+}
+
+func (b *books) Keep(_ context.Context, _ *web.Caller, content io.Reader) (api.File, error) {
+	raw, err := io.ReadAll(content)
+	if b.full {
+		return api.File{}, api.ErrFiles
+	}
+	return api.File{ID: "file_" + string(raw)}, err
 }
 
 func (b *books) Grades(context.Context, *web.Caller, *api.GradesQuery) (api.Grades, error) {
@@ -186,7 +199,7 @@ func room(t *testing.T, b *books, who *web.Caller) http.Handler {
 	t.Helper()
 	router := web.NewRouter(slog.New(slog.NewTextHandler(io.Discard, nil)))
 	router.Identify = func(*http.Request) (*web.Caller, error) { return who, nil }
-	d := &api.Desk{Acts: b, FleetBooks: api.FleetBooks{Grades: b, Permits: b, Care: b, Training: b, Updates: b, Keys: b, Map: b}}
+	d := &api.Desk{Acts: b, Files: b, FleetBooks: api.FleetBooks{Grades: b, Permits: b, Care: b, Training: b, Updates: b, Keys: b, Map: b}}
 	if _, err := console.New(router, console.Options{Desk: d, Sessions: web.NewSessions(), Zone: time.UTC, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}); err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +221,7 @@ func fleetGet(h http.Handler, path string) *httptest.ResponseRecorder {
 	return w
 }
 
-func post(h http.Handler, path string, form url.Values) *httptest.ResponseRecorder {
+func fleetPost(h http.Handler, path string, form url.Values) *httptest.ResponseRecorder {
 	r := httptest.NewRequest("POST", path, strings.NewReader(form.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	w := httptest.NewRecorder()
@@ -338,19 +351,63 @@ func TestFormsOfTheFleetAskForTheirAct(t *testing.T) {
 	} {
 		b := &books{done: c.done}
 		h := room(t, b, fleetCaller(t, c.roles...))
-		if w := post(h, c.path, c.form); w.Code != http.StatusForbidden || b.act != "" {
+		if w := fleetPost(h, c.path, c.form); w.Code != http.StatusForbidden || b.act != "" {
 			t.Errorf("%s: without the session's token: status %d, act %q", c.name, w.Code, b.act)
 		}
 		c.form.Set(web.TokenField, "token-of-the-session")
-		w := post(h, c.path, c.form)
+		w := fleetPost(h, c.path, c.form)
 		if w.Code != http.StatusSeeOther || w.Header().Get("Location") != c.to || b.act != c.act || b.body != c.body {
 			t.Errorf("%s: status %d to %q, act %s %s; want %q, %s %s", c.name, w.Code, w.Header().Get("Location"), b.act, b.body, c.to, c.act, c.body)
 		}
 		b.refused = api.Refuse(http.StatusUnprocessableEntity, "act_refused", "the rule's <own> words")
-		w = post(h, c.path, c.form)
+		w = fleetPost(h, c.path, c.form)
 		if w.Code != http.StatusUnprocessableEntity || !strings.Contains(w.Body.String(), "the rule&#39;s &lt;own&gt; words") {
 			t.Errorf("%s: refused: status %d, without the rule's words", c.name, w.Code)
 		}
+	}
+}
+
+// upload is a form with files.
+func upload(h http.Handler, path string, form url.Values, field string, files ...string) *httptest.ResponseRecorder {
+	var body bytes.Buffer
+	parts := multipart.NewWriter(&body)
+	for name, list := range form {
+		for _, value := range list {
+			_ = parts.WriteField(name, value) // to memory
+		}
+	}
+	for _, content := range files {
+		if w, err := parts.CreateFormFile(field, content+".jpg"); err == nil {
+			_, _ = io.WriteString(w, content)
+		}
+	}
+	_ = parts.Close()
+	r := httptest.NewRequest("POST", path, &body)
+	r.Header.Set("Content-Type", parts.FormDataContentType())
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+func TestFilesGoWithTheirAct(t *testing.T) {
+	form := url.Values{"subject": {"00000011"}, "answer_camera": {"no"}, web.TokenField: {"token-of-the-session"}}
+	b := &books{}
+	h := room(t, b, fleetCaller(t, staff.Security))
+	if w := upload(h, "/fleet/inspections/new", form, "photographs", "one", "two"); w.Code != http.StatusSeeOther || b.body != `{"answers":{"camera":"no"},"photographs":["file_one","file_two"],"subject":"00000011"}` {
+		t.Errorf("an inspection: status %d, %s", w.Code, b.body)
+	}
+	if w := upload(h, "/fleet/advisories", url.Values{web.TokenField: {"token-of-the-session"}, "link": {"CRT-1"}}, "file", "csaf"); w.Code != http.StatusSeeOther || b.act != "advisory" || b.body != `{"file":"file_csaf","link":"CRT-1"}` {
+		t.Errorf("an advisory: status %d, %s %s", w.Code, b.act, b.body)
+	}
+	b.act, b.full = "", true
+	if w := upload(h, "/fleet/inspections/new", form, "photographs", "one"); w.Code != http.StatusUnprocessableEntity || b.act != "" {
+		t.Errorf("without room for files: status %d, act %q", w.Code, b.act)
+	}
+	if w := upload(h, "/fleet/advisories", url.Values{web.TokenField: {"token-of-the-session"}}, "file"); w.Code != http.StatusUnprocessableEntity {
+		t.Errorf("an advisory without a file: status %d", w.Code)
+	}
+	if w := upload(h, "/fleet/inspections/new", url.Values{"subject": {"00000011"}}, "photographs", "one"); w.Code != http.StatusForbidden {
+		t.Errorf("without the session's token: status %d", w.Code)
 	}
 }
 

@@ -46,14 +46,47 @@ type advisoriesPage struct {
 }
 
 // fleetAdvisories shows the weaknesses of models that are known.
-func (c *Console) fleetAdvisories(w http.ResponseWriter, r *http.Request) {
+func (c *Console) fleetAdvisories(w http.ResponseWriter, r *http.Request) { c.showAdvisories(w, r, "") }
+
+// takeAdvisory takes a maker's document in.
+func (c *Console) takeAdvisory(w http.ResponseWriter, r *http.Request) {
+	again := func(why string) { c.showAdvisories(w, r, why) }
+	files, err := c.sent(r, "file")
+	switch {
+	case err != nil:
+		again(unkept(r, err))
+		return
+	case len(files) != 1:
+		again(two(r, "Choose the maker’s document: CSAF 2.0 or OSV, a JSON file.", "请选择厂商文件: CSAF 2.0 或 OSV, JSON 格式。"))
+		return
+	}
+	body := map[string]string{"file": files[0]}
+	for _, field := range []string{"certificate", "link"} {
+		if v := strings.TrimSpace(r.PostFormValue(field)); v != "" {
+			body[field] = v
+		}
+	}
+	c.carryOut(w, r, "advisory", body, func(d api.Done) string {
+		if id := d.Facts["advisory"]; id != "" {
+			return "/fleet/advisories/" + id
+		}
+		return "/fleet/advisories"
+	}, again)
+}
+
+func (c *Console) showAdvisories(w http.ResponseWriter, r *http.Request, why string) {
 	who := web.CallerOf(r.Context())
 	a, err := c.Desk.Updates.Advisories(r.Context(), who, &api.UpdateQuery{State: r.URL.Query().Get("state")})
 	if err != nil {
 		c.fleetFail(w, r, err)
 		return
 	}
-	c.fleetShow(w, r, "fleet-advisories", two(r, "Advisories", "安全公告"), "advisories", advisoriesPage{a, who.May("security")})
+	p := advisoriesPage{a, who.May("security")}
+	if why != "" {
+		c.fleetAgain(w, r, "fleet-advisories", two(r, "Advisories", "安全公告"), "advisories", p, why)
+		return
+	}
+	c.fleetShow(w, r, "fleet-advisories", two(r, "Advisories", "安全公告"), "advisories", p)
 }
 
 type advisoryPage struct {
