@@ -37,24 +37,24 @@ func (p *Pages) mountAPI() {
 
 func (p *Pages) checkByProgram(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Content-Type") != "application/json" {
-		writeProblem(w, api.Refuse(http.StatusUnsupportedMediaType, "not_json", "send a JSON object as application/json"))
+		api.WriteProblem(w, r, api.Refuse(http.StatusUnsupportedMediaType, "not_json", "send a JSON object as application/json"))
 		return
 	}
 	var asked checkRequest
 	if err := strictJSON(r.Body, &asked); err != nil {
-		writeProblem(w, api.Refuse(http.StatusBadRequest, "invalid_body", "want one JSON object with serial, code and, where it was asked for, next_code, each once and a string"))
+		api.WriteProblem(w, r, api.Refuse(http.StatusBadRequest, "invalid_body", "want one JSON object with serial, code and, where it was asked for, next_code, each once and a string"))
 		return
 	}
 	q, wrong := read(asked.Serial, asked.Code, asked.Next)
 	if wrong != nil {
 		problem := api.Refuse(http.StatusBadRequest, "invalid_request", "a serial number has 1 to 50 characters, a code 8 digits")
 		problem.Param = map[error]string{errSerial: "serial", errCode: "code"}[wrong]
-		writeProblem(w, problem)
+		api.WriteProblem(w, r, problem)
 		return
 	}
 	a, ok := p.askTerminal(r, q)
 	if !ok {
-		writeBusy(w)
+		writeBusy(w, r)
 		return
 	}
 	body := checkResponse{Answer: a.Answer.Name(), Why: a.Why.Name(), Serial: string(a.Serial), At: a.At.UTC().Format("2006-01-02T15:04:05Z")}
@@ -68,13 +68,7 @@ func (p *Pages) checkByProgram(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(&body) // who asked is gone when this fails
 }
 
-func writeBusy(w http.ResponseWriter) {
+func writeBusy(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Retry-After", "60")
-	writeProblem(w, api.Refuse(http.StatusTooManyRequests, "too_many_requests", "wait a minute; nothing was checked"))
-}
-
-func writeProblem(w http.ResponseWriter, p *api.Problem) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(p.Status)
-	_ = json.NewEncoder(w).Encode(p) // likewise
+	api.WriteProblem(w, r, api.Refuse(http.StatusTooManyRequests, "too_many_requests", "wait a minute; nothing was checked"))
 }

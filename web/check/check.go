@@ -96,7 +96,7 @@ func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	now := p.Clock()
 	if !p.limits.address.allow(p.who(r), now) || !p.limits.all.AllowN(now, 1) {
 		if strings.HasPrefix(r.URL.Path, api.Root) {
-			writeBusy(w)
+			writeBusy(w, r)
 			return
 		}
 		tooMany(w)

@@ -102,6 +102,8 @@ func TestNothingForWhoGuesses(t *testing.T) {
 	const unknown = "00000304TS0099999999"
 	same := func(what string, a, b answer) {
 		t.Helper()
+		a.header.Del("Request-Id") // another for each
+		b.header.Del("Request-Id")
 		if strings.ReplaceAll(a.body, serial, "N") != strings.ReplaceAll(b.body, unknown, "N") || a.status != b.status || fmt.Sprint(a.header) != fmt.Sprint(b.header) {
 			t.Errorf("%s: a known number is told from an unknown one", what)
 		}

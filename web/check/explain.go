@@ -54,6 +54,7 @@ type entrySaid struct {
 type link struct {
 	Word string
 	Text explain.Text
+	Code bool // the word is what the screen shows; any other is a name of ours
 }
 
 // searched is what a search shows.
@@ -92,11 +93,14 @@ func (p *Pages) search(w http.ResponseWriter, r *http.Request) {
 	}
 	if s.Query != "" {
 		found := p.Catalogue.Search(s.Query)
-		for _, h := range found.Hits {
-			s.Hits = append(s.Hits, link{h.Name, h.Short})
-		}
 		if found.Which {
 			s.Kinds = p.Catalogue.Kinds()
+		}
+		for _, h := range found.Hits {
+			if found.Which && h.Kind == explain.HitKindOf {
+				continue // all three are shown
+			}
+			s.Hits = append(s.Hits, link{h.Name, h.Short, h.Kind == explain.HitCode})
 		}
 		s.None = len(s.Hits) == 0 && !found.Which
 	}
@@ -129,7 +133,7 @@ func (p *Pages) about(r *http.Request, word string) (e explained, known bool) {
 	if code, ok := c.Code(pos.Code(strings.ToUpper(word))); ok && len(word) == len(code.Code) {
 		e.Word, e.Code = code.Code.String(), &code
 		for _, behind := range code.Reasons {
-			e.Behind = append(e.Behind, link{behind.String(), c.Reason(behind).Short})
+			e.Behind = append(e.Behind, link{behind.String(), c.Reason(behind).Short, false})
 		}
 	}
 	e.Model = p.model(r, word)
