@@ -76,7 +76,7 @@ var actRows = map[string]actRow{
 		variants: []change{{Training: &trainingChange{Do: trainRecord}}, {Training: &trainingChange{Do: trainConfirm}}, {Training: &trainingChange{Do: trainBegin}}, {Training: &trainingChange{Account: "x"}}}},
 	"personnel": {path: "/staff-changes", group: groupPeople, en: "A person left, a review, an unlock", zh: "人员离职、复核、解锁", help: "What an administrator does about accounts besides changing one.", helpZH: "管理员对账户的其他操作。",
 		example: `{"review":true,"notes":"looked at every account"}`},
-	"passphrase": {path: "/passphrases", group: groupPeople, en: "Change your own passphrase", zh: "更换本人口令", help: "On the page /me, or on the machine.", helpZH: "请在 /me 页面或本机办理。", shop: true},
+	"passphrase":    {path: "/passphrases", group: groupPeople, en: "Change your own passphrase", zh: "更换本人口令", help: "On the page /me, or on the machine.", helpZH: "请在 /me 页面或本机办理。", shop: true},
 	"second_factor": {path: "/second-factor-resets", group: groupPeople, en: "Take a second factor away", zh: "取消第二因素", help: "Of somebody who lost the device: two administrators.", helpZH: "本人遗失设备时，由两名管理员办理。"},
 	"passwords": {path: "/terminal-password-policies", group: groupMoney, en: "Set the rule of terminals' passwords", zh: "设定终端密码规则", help: "Which passwords terminals take from their users.", helpZH: "终端对其使用者密码的要求。",
 		example: `{"policy":{"version":"","required":true,"operator_min":6,"administrator_min":8,"max_age_days":90,"tries":5,"wait_seconds":60,"former":5}}`},
