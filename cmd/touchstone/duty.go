@@ -271,6 +271,7 @@ func (e *engine) proveCaller(ctx context.Context, c *change, d duty) ([]*staff.A
 		if err := e.useKey(ctx, key, d.act); err != nil {
 			return nil, err
 		}
+		c.By = []credential{{Name: name}} // whose use is noted
 	}
 	c.actors = append(c.actors, a.Name)
 	return []*staff.Account{a}, nil
