@@ -321,8 +321,10 @@ func TestS07Revoked(t *testing.T) {
 		}
 	}()
 	for name, revoke := range map[string]func(*browser){
-		"disabled":        func(*browser) { h.changeRecord("li", func(a *staff.Account) { a.Disabled = true }) },
-		"roles changed":   func(*browser) { h.changeRecord("li", func(a *staff.Account) { a.Roles = append(a.Roles, staff.Auditor) }) },
+		"disabled": func(*browser) { h.changeRecord("li", func(a *staff.Account) { a.Disabled = true }) },
+		"roles changed": func(*browser) {
+			h.changeRecord("li", func(a *staff.Account) { a.Roles = append(a.Roles, staff.Auditor) })
+		},
 		"signed out":      func(b *browser) { b.post("/sign-out", url.Values{}) },
 		"ended under /me": func(b *browser) { h.door.sessions.EndAll("li") },
 	} {
