@@ -41,8 +41,8 @@ const (
 )
 
 // needPlaces are where a page lists them.
-var needPlaces = map[string]string{needIncidents: "/incidents", needProposals: "/staff/proposals", needClaims: "/incidents#claims", needReports: "/incidents#reports",
-	needInspection: "/fleet/inspections", needBlocked: "/fleet?may=no", needClones: "/clones", needCampaigns: "/fleet/campaigns",
+var needPlaces = map[string]string{needIncidents: "/incidents", needProposals: "/staff/proposals", needClaims: "/claims", needReports: "/reports?state=queued",
+	needInspection: "/fleet/inspections", needBlocked: "/fleet?sell=no", needClones: "/clones", needCampaigns: "/fleet/campaigns",
 	observe.NeedIneffective: "/journal?kind=event", observe.NeedStopped: "/journal?kind=event"}
 
 var waitWords = map[string]explain.Text{
