@@ -125,12 +125,12 @@ const (
 	laneTop    = 48  // room for the lanes' names
 	laneStep   = 26  // a message
 	laneMore   = 17  // a further saying
-	laneA      = 222 // the lanes
-	laneB      = 290 //
-	laneNone   = 256 // a message whose lane cannot be told stands between them
-	scaleLeft  = 448 // the likelihood
+	laneA      = 246 // the lanes
+	laneB      = 310 //
+	laneNone   = 278 // a message whose lane cannot be told stands between them
+	scaleLeft  = 470 // the likelihood
 	scaleWidth = 96  //
-	saysLeft   = 560 // what a message says
+	saysLeft   = 582 // what a message says
 )
 
 func newClonePage(t *api.CloneDetail) *clonePage {
