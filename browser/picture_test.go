@@ -10,6 +10,7 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // pages are what a person with every role of the demonstration can look at, by the name of the picture.
@@ -36,8 +37,8 @@ func (w *window) signIn(d *demo, account string) {
 		w.t.Fatal(err)
 	}
 	w.open(d.console + "/sign-in")
-	w.do(chromedp.SendKeys(chromedp.CSS("input[name=account]"), account), chromedp.SendKeys(chromedp.CSS("input[name=passphrase]"), strings.TrimSpace(string(text))),
-		chromedp.Click(chromedp.CSS("main form button")), chromedp.WaitVisible(chromedp.CSS(".side")))
+	w.do(chromedp.SendKeys(chromedp.CSS("input[name=account]"), account), chromedp.SendKeys(chromedp.CSS("input[name=passphrase]"), strings.TrimSpace(string(text))+kb.Enter),
+		chromedp.WaitVisible(chromedp.CSS(".side")))
 }
 
 // theme makes the system light or dark.
@@ -64,9 +65,9 @@ func TestPictures(t *testing.T) {
 	w := c.person("en", 1280)
 	w.enter(d)
 	time.Sleep(100 * time.Second) // what the pictures show has to happen first
-	one := w.first("/transactions?outcome=refused", "a[href^='/transactions/txn_']")
+	one := w.first("/transactions?reason=mac_failed", "a[href^='/transactions/txn_']")
 	list := append(pages[:len(pages):len(pages)], []struct{ name, path string }{
-		{"transaction", one}, {"terminal", w.first("/transactions?outcome=refused", "a[href^='/terminals/']")}, {"clone", w.first("/clones", "main a[href^='/clones/']")},
+		{"transaction", one}, {"terminal", w.first("/transactions?reason=mac_failed", "main a[href^='/terminals/']")}, {"clone", w.first("/clones", "main a[href^='/clones/']")},
 		{"incident", w.first("/incidents", "main a[href^='/incidents/INC']")}, {"claim", w.first("/claims", "main a[href^='/claims/CLM']")}}...)
 	for _, lang := range []string{"en", "zh"} {
 		p := w

@@ -202,6 +202,10 @@ func (b *actBody) object(x map[string]any, t reflect.Type, path, class string) e
 			}
 			return atParam(api.Refuse(http.StatusForbidden, "only_on_the_machine", "this is read on the machine that the host runs on, by the command: it is never sent"), at(name))
 		case f.Tag.Get("hidden") == "true":
+			if empty(x[name]) { // what the host sets itself, and its own types write out as nothing
+				delete(x, name)
+				continue
+			}
 			return atParam(api.Refuse(http.StatusBadRequest, "unknown_member", "there is no such member"), at(name))
 		}
 		var err error
@@ -218,6 +222,10 @@ func empty(v any) bool {
 		return true
 	case string:
 		return x == ""
+	case bool:
+		return !x
+	case json.Number:
+		return x == "0"
 	case []any:
 		return len(x) == 0
 	case map[string]any:
