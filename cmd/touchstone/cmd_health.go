@@ -230,6 +230,9 @@ func scan(dir, installed string) (s fleet.Scanner, applications string, err erro
 			return errors.New("scan: too many files")
 		}
 		f, err := os.Open(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // another terminal's file was renamed since it was listed
+		}
 		if err != nil {
 			return err
 		}
