@@ -146,7 +146,7 @@ func (e *engine) photograph(path string) (fleet.Photograph, []byte, error) {
 // glanceChange is a cashier's look.
 type glanceChange struct {
 	Terminal string `json:"terminal" minLength:"8" maxLength:"8" example:"00000011"`
-	Operator string `json:"operator" minLength:"1" maxLength:"3" doc:"The cashier's number, as at the sign-in." example:"01"`
+	Operator string `json:"operator" minLength:"1" maxLength:"3" doc:"The cashier's number, as at the sign-in." example:"001"`
 	Wrong    string `json:"wrong,omitempty" maxLength:"400" doc:"What is wrong; nothing when not given."`
 }
 

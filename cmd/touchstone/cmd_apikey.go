@@ -31,7 +31,7 @@ never agrees to what somebody else proposed. A key of the role merchant sees its
 
   curl -H "Authorization: Bearer tsk_..." http://127.0.0.1:8080/api/v1/merchants
   curl -H "Authorization: Bearer tsk_..." -H "Idempotency-Key: $(uuidgen)" -H "Content-Type: application/json" \
-      -d '{"terminal":"00000011","operator":"01"}' http://127.0.0.1:8080/api/v1/glances
+      -d '{"terminal":"00000011","operator":"001"}' http://127.0.0.1:8080/api/v1/glances
 
 The reference of the interface: /docs of the console, or touchstone api openapi.`
 }

@@ -31,6 +31,7 @@ type API struct {
 	requests Requests
 	running  sync.Map // of requests with an Idempotency-Key that are being carried out
 	document func() ([]byte, error)
+	listed   func() []Reference
 }
 
 // shelf is the router as huma sees it: each route it adds has the rule that is set at that moment.
@@ -91,6 +92,7 @@ func New(r *web.Router, version string) *API {
 	s.write = a.once
 	a.huma = humago.New(s, config)
 	a.document = sync.OnceValues(func() ([]byte, error) { return json.MarshalIndent(a.huma.OpenAPI(), "", " ") })
+	a.listed = sync.OnceValue(a.references)
 	r.Handle(web.Route{Method: http.MethodGet, Pattern: Root + "/openapi.json", Rule: web.Rule{Public: true}, API: true}, http.HandlerFunc(a.openAPI))
 	return a
 }

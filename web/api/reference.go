@@ -36,8 +36,10 @@ type ReferenceField struct {
 // maxReferenceDepth is how far members within members are shown.
 const maxReferenceDepth = 4
 
-// References lists every operation, by tag and path.
-func (a *API) References() []Reference {
+// References lists every operation, by tag and path. It is made once, after everything is mounted.
+func (a *API) References() []Reference { return a.listed() }
+
+func (a *API) references() []Reference {
 	var list []Reference
 	for path, item := range a.huma.OpenAPI().Paths {
 		for method, op := range map[string]*huma.Operation{"GET": item.Get, "POST": item.Post, "PUT": item.Put, "PATCH": item.Patch, "DELETE": item.Delete} {

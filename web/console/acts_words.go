@@ -34,7 +34,7 @@ var fieldWords = map[string][2]string{
 	"photographs": {"Photographs", "照片"}, "photos": {"Photographs", "照片"}, "pin_without_pan": {"PIN block without PAN", "PIN 块不含卡号"}, "place": {"Place", "位置"}, "place_refuse": {"Refuse from elsewhere", "异地拒绝"},
 	"policy": {"Policy", "策略"}, "profile": {"Profile", "方案"}, "profile_digest": {"Digest of the profile", "方案摘要"}, "proof": {"Proof", "证明"}, "rate": {"Messages a second", "每秒报文数"}, "reason": {"Reason", "原因"},
 	"receive": {"Receive", "验收"}, "refund": {"Refund in cents", "退款（分）"}, "reject": {"Reject it", "否决"}, "report": {"Report", "报告"}, "request": {"Certificate request", "证书请求"}, "required": {"Required", "必须"},
-	"requirement": {"Requirement", "要求"}, "rescope": {"Go on under another scope", "换用范围"}, "restriction": {"Permit until it is answered", "响应前的许可"}, "review": {"Every account was looked at", "已复核全部账户"},
+	"requirement": {"Requirement", "要求"}, "rescope": {"Go on under another scope", "换用范围"}, "rebind": {"Bind again", "重新绑定"}, "reset": {"Account whose device is lost", "遗失设备的账户"}, "restriction": {"Permit until it is answered", "响应前的许可"}, "review": {"Every account was looked at", "已复核全部账户"},
 	"risk": {"Risk", "风险"}, "roles": {"Roles", "角色"}, "rrn": {"Reference number", "参考号"}, "run": {"Run", "检测"}, "sale_limit": {"Limit of a sale", "单笔限额"}, "scope": {"Scope", "范围"}, "seal": {"Seal number", "封签号"},
 	"seal_good": {"The seal is whole", "封签完好"}, "self_declaration": {"Why it is a self-declaration", "自我声明的原因"}, "serial": {"Serial number", "序列号"}, "service_code": {"Service code", "服务代码"}, "set": {"Digest of the set", "集合摘要"},
 	"settlement": {"Settlement account", "结算账户"}, "severity": {"Severity", "级别"}, "shop": {"Shop", "商户"}, "shops": {"Shops", "商户"}, "sign_in_code": {"Sign-in code", "签到代码"}, "site": {"Kind of site", "场所类别"},
@@ -45,6 +45,9 @@ var fieldWords = map[string][2]string{
 	"verdict": {"Verdict", "结论"}, "version": {"Version", "版本"}, "versions": {"Versions", "版本"}, "void_needs_pin": {"A void needs the PIN", "撤销须输密码"}, "wait_seconds": {"Wait in seconds", "等待（秒）"}, "whole": {"Every terminal of these", "包含其全部终端"},
 	"why": {"Why", "原因"}, "wrong": {"What is wrong", "异常情况"},
 }
+
+// FieldLabel is the label of a member of an act's body in one language; ok is false for one that has none.
+func FieldLabel(lang, name string) (label string, ok bool) { return fieldLabel(lang, name) }
 
 // fieldLabel is the label of a member in one language; ok is false for one that no table has.
 func fieldLabel(lang, name string) (label string, ok bool) {
