@@ -49,7 +49,7 @@ type Account struct {
 	LastUsed     pos.Instant `json:"last_used,omitempty" hidden:"true" required:"false"`        // to the day; see Use
 	LastSigned   pos.Instant `json:"last_signed,omitempty" hidden:"true" required:"false"`      // the instant in the newest signature by Key
 	Left         pos.Instant `json:"left,omitempty" hidden:"true" required:"false"`             // when the person left; 0 works here
-	Invited      *Invitation `json:"invited,omitempty" hidden:"true"`                           // its person has still to choose a passphrase
+	Invited      *Invitation `json:"invited,omitempty" hidden:"true" required:"false"`          // its person has still to choose a passphrase
 }
 
 // Hash is an Argon2id hash (RFC 9106) of a passphrase, with what is needed to compute it again. It is kept, and

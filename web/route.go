@@ -187,7 +187,7 @@ const (
 func repeatsToken(r *http.Request, token string) bool {
 	given := r.Header.Get(TokenHeader)
 	if given == "" && !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
-		given = r.FormValue(TokenField)
+		given = r.PostFormValue(TokenField) // never of the address, which is logged by others and shown
 	}
 	return token != "" && subtle.ConstantTimeCompare([]byte(given), []byte(token)) == 1
 }

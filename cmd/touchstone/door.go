@@ -125,7 +125,7 @@ func (d *desk) failed(ctx context.Context, a *console.Attempt, known, guess bool
 // forgetGuessed makes a browser unknown from which too many wrong ones came: it may have been stolen.
 func (d *desk) forgetGuessed(ctx context.Context, a *console.Attempt) {
 	sum := sha256.Sum256([]byte(a.Known))
-	if d.door.mayTry(sum) {
+	if !d.door.exhausted(sum) {
 		return
 	}
 	_ = d.act(ctx, func(r *rooms, _ pos.Instant) ([]journal.Draft, error) { // what could not be written, mayTry remembers

@@ -173,6 +173,13 @@ func (d *door) mayTry(sum [32]byte) bool {
 	return true
 }
 
+// exhausted tells whether a known browser had as many as it may.
+func (d *door) exhausted(sum [32]byte) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.tries[sum] >= staff.MostGuesses
+}
+
 // forgive forgets the wrong ones of a browser that signed in.
 func (d *door) forgive(sum [32]byte) {
 	d.mu.Lock()

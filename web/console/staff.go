@@ -108,6 +108,11 @@ func formAccount(r *http.Request, name string) staff.Account {
 	return a
 }
 
+// accountBody is what of an account an administrator decides.
+func accountBody(a staff.Account) map[string]any {
+	return map[string]any{"name": a.Name, "full_name": a.FullName, "person": a.Person, "organisation": a.Organisation, "roles": a.Roles, "shop": a.Shop, "disabled": a.Disabled}
+}
+
 // newAccount makes an account and shows the link by which its person takes it up.
 func (c *Console) newAccount(w http.ResponseWriter, r *http.Request) {
 	a := formAccount(r, strings.TrimSpace(r.PostFormValue("account")))
@@ -184,7 +189,7 @@ func (c *Console) changeAccount(w http.ResponseWriter, r *http.Request) {
 	do := r.PostFormValue("do")
 	switch do {
 	case "changed":
-		c.actOn(w, r, do, "account", map[string]any{"account": formAccount(r, name)})
+		c.actOn(w, r, do, "account", map[string]any{"account": accountBody(formAccount(r, name))})
 	case "unlock":
 		c.actOn(w, r, do, "personnel", map[string]any{"unlock": name})
 	case "leave":
