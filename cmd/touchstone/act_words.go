@@ -44,7 +44,7 @@ var verbChinese = map[string]string{
 	"release_repository": "发布仓库", "release_repository_made": "发布仓库已建立", "release_repository_refreshed": "发布仓库已刷新", "release_repository_renewed": "发布仓库已续期",
 	"release_publish": "发布版本", "release_published": "版本已发布", "release_change": "修改版本状态", "release_changed": "版本状态已改", "version_presented": "终端上报版本",
 	"advisory": "安全公告", "advisory_added": "公告已收录", "advisory_renewed": "公告已更新", "advisory_closed": "公告已关闭",
-	"campaign": "整改", "campaign_started": "整改已开始", "campaign_progress": "整改进度", "campaign_closed": "整改已结束",
+	"campaign": "整改", "campaign_started": "整改已开始", "campaign_progress": "整改进度", "campaign_closed": "整改已结束", "campaign_seeded": "示例整改已建立",
 
 	"lab_key_made": "检测密钥已建立", "lab_scope": "签署检测范围", "scope_signed": "检测范围已签", "lab_stop": "停止检测", "scope_stopped": "检测已停止",
 	"lab_run": "开始检测", "run_started": "检测已开始", "run_rescoped": "检测换用范围", "lab_observe": "记录结果", "observed": "结果已记录", "lab_mark": "标为不适用", "marked_not_applicable": "已标为不适用",

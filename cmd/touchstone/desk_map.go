@@ -69,6 +69,7 @@ const (
 
 	mapColumns = 20 // squares across the box that is looked at, at the least
 	mapSingles = 60 // terminals of a box that are shown one by one
+	mapNear    = 3  // and only where it is at most so many degrees wide
 	mapStrays  = 50
 )
 
@@ -221,8 +222,9 @@ func (d *desk) Map(ctx context.Context, _ *web.Caller, q *api.MapQuery) (api.Map
 	for _, r := range runs {
 		a.Here += r.to - r.from
 	}
+	near := a.Box.East-a.Box.West <= mapNear
 	for _, r := range runs {
-		if a.Here <= mapSingles {
+		if near && a.Here <= mapSingles {
 			for _, id := range f.ids[r.from:r.to] {
 				if t, ok := d.mapTerminal(id); ok {
 					a.Terminals = append(a.Terminals, t)

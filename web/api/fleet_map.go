@@ -63,7 +63,7 @@ type Map struct {
 	Here      int           `json:"here" doc:"placed within the box"`
 	Outside   int           `json:"outside" doc:"in the whole estate: said last to be outside their circle"`
 	Clusters  []MapCluster  `json:"clusters" nullable:"false"`
-	Terminals []MapTerminal `json:"terminals" nullable:"false" doc:"where at most 60 are here"`
+	Terminals []MapTerminal `json:"terminals" nullable:"false" doc:"where at most 60 are here, and the box is at most 3 degrees wide"`
 	Strays    []MapTerminal `json:"strays" nullable:"false" doc:"of those outside their circle, at most 50"`
 }
 
