@@ -78,7 +78,7 @@ func (p *demoDesk) examineBoth(ctx context.Context) error {
 		return nil
 	}
 	now := p.clock()
-	scope, err := p.do(ctx, "lab", labChange{Scope: &lab.Scope{Targets: p.bench.targets, From: now - pos.Instant(time.Minute), Until: now + pos.Instant(12*time.Hour), Rate: 200}}, "qian", "")
+	scope, err := p.do(ctx, "lab", map[string]any{"scope": map[string]any{"targets": p.bench.targets, "from": (now - pos.Instant(time.Minute)).Time(), "until": (now + pos.Instant(12*time.Hour)).Time(), "rate": 200}}, "qian", "")
 	if err != nil {
 		return err
 	}

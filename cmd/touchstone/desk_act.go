@@ -95,6 +95,9 @@ func actRefused(who *web.Caller, read *actBody, err error) *api.Problem {
 	if read != nil {
 		text = read.hide(text)
 	}
+	if who.Lang == "zh" {
+		text = errorInChinese(text)
+	}
 	switch {
 	case errors.As(err, &known):
 		return known

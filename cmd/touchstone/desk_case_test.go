@@ -461,26 +461,6 @@ func (r *caseRig) awaitRun(t *testing.T, id string) {
 	t.Fatalf("%s: %d of %d after a minute", id, run.Done, run.Of)
 }
 
-// TestFilesOfTheDoor: who was proven at the door does not choose which of this machine's files is read.
-func TestFilesOfTheDoor(t *testing.T) {
-	e := &engine{dir: t.TempDir()}
-	who := person("wu")
-	for name, c := range map[string]struct {
-		change change
-		ok     bool
-	}{
-		"a transcript elsewhere":          {change{caller: who, Lab: &labChange{Observe: &labObserve{Transcript: "/etc/hostname"}}}, false},
-		"a transcript above":              {change{caller: who, Lab: &labChange{Observe: &labObserve{Transcript: filepath.Join(e.dir, labState) + "/../module.age"}}}, false},
-		"a transcript of ours":            {change{caller: who, Lab: &labChange{Observe: &labObserve{Transcript: filepath.Join(e.dir, labState, "RUN-1.transcript")}}}, true},
-		"the same, by the control socket": {change{Lab: &labChange{Observe: &labObserve{Transcript: "/etc/hostname"}}}, true},
-		"no file at all":                  {change{caller: who, Lab: &labChange{Finish: "RUN-1"}}, true},
-	} {
-		if err := e.ownFiles(&c.change); (err == nil) != c.ok {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
 // FuzzSubjectSent: a subject that a browser sends is read or refused, names no file of this machine, and reads again as
 // what was kept.
 func FuzzSubjectSent(f *testing.F) {

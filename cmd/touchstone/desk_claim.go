@@ -140,7 +140,7 @@ func (d *desk) Claim(ctx context.Context, who *web.Caller, q *api.ClaimInput) (w
 			return true
 		})
 	})
-	whole.Parts, whole.Consumer = claimParts(&c.Claim), toldToConsumer(c)
+	whole.Parts, whole.Consumer = claimParts(&c.Claim), d.toldToConsumer(c)
 	whole.Found, err = d.claimedSale(ctx, c)
 	return whole, err
 }
@@ -197,12 +197,15 @@ func (d *desk) claimedSale(ctx context.Context, c *claimNow) (*api.ClaimedSale, 
 }
 
 // toldToConsumer is what touchstone claim show tells who has the number, line by line in both languages.
-func toldToConsumer(c *claimNow) (list []api.Text) {
+func (d *desk) toldToConsumer(c *claimNow) (list []api.Text) {
 	var said [2][]string
 	for n, lang := range []string{"en", "zh"} {
 		var b strings.Builder
 		l, err := newLines(&b, lang, false)
-		if err == nil && l.claim(c) == nil {
+		if err != nil {
+			return nil
+		}
+		if l.zone = d.line.Zone; l.claim(c) == nil {
 			said[n] = strings.Split(strings.TrimSpace(b.String()), "\n")
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -203,11 +202,16 @@ func (d *desk) beginRun(ctx context.Context, who *web.Caller, order *api.Examine
 	if err != nil {
 		return done, err
 	}
-	body, err := json.Marshal(&labChange{Start: &lab.Run{Subject: in.subject, SubjectFile: in.path, InputsDigest: in.digest, Scope: order.Scope, TCP: tcp, TLS: secure, Tool: tool}})
+	return d.actOnLab(ctx, who, &labChange{Start: &lab.Run{Subject: in.subject, SubjectFile: in.path, InputsDigest: in.digest, Scope: order.Scope, TCP: tcp, TLS: secure, Tool: tool}})
+}
+
+// actOnLab carries an act out that names files which this host keeps: a body that was sent may not.
+func (d *desk) actOnLab(ctx context.Context, who *web.Caller, c *labChange) (api.Done, error) {
+	told, err := d.apply(ctx, change{caller: who, Lab: c})
 	if err != nil {
-		return done, err
+		return api.Done{}, actRefused(who, nil, err)
 	}
-	return d.Act(ctx, who, "lab", body)
+	return api.Done{What: told.What, ZH: told.ZH, Facts: told.Facts}, nil
 }
 
 // targetsOf are a scope's endpoints: the first is plain, the second over TLS.
@@ -245,11 +249,7 @@ func (d *desk) Continue(ctx context.Context, who *web.Caller, run, scope string)
 		if err != nil {
 			return done, err
 		}
-		body, err := json.Marshal(&labChange{Rescope: &labRescope{Run: run, Scope: scope, TCP: tcp, TLS: secure}})
-		if err != nil {
-			return done, err
-		}
-		if _, err := d.Act(ctx, who, "lab", body); err != nil {
+		if done, err = d.actOnLab(ctx, who, &labChange{Rescope: &labRescope{Run: run, Scope: scope, TCP: tcp, TLS: secure}}); err != nil {
 			return done, err
 		}
 	}
@@ -387,35 +387,4 @@ func (e *engine) keepResult(ctx context.Context, order benchOrder, run *lab.Run,
 	_, err := e.apply(ctx, change{caller: order.who, Lab: &labChange{Observe: &labObserve{Transcript: path, Observation: lab.Observation{Run: run.ID, Requirement: check.Requirement, Check: check.Check,
 		Version: check.Version, Verdict: out.Verdict, Detail: out.Detail, Inputs: inputs, Start: pos.Instant(out.Start.UnixNano()), End: pos.Instant(out.End.UnixNano()), Externals: out.Externals}}}})
 	return err
-}
-
-// ownFiles refuses files that somebody who was proven at the door names, unless this host put them there itself: who
-// signs in from elsewhere does not choose what is read here.
-func (e *engine) ownFiles(c *change) error {
-	if c.caller == nil {
-		return nil
-	}
-	for _, x := range []struct {
-		path, in string
-		named    bool
-	}{{c.Lab.startFile(), filepath.Join(labState, subjectsDirectory), c.Lab.Start != nil}, {c.Lab.transcriptFile(), labState, c.Lab.Observe != nil}} {
-		if inside, err := filepath.Rel(filepath.Join(e.dir, x.in), x.path); x.named && (err != nil || !filepath.IsLocal(inside)) {
-			return errors.New("files of a run are sent with it: see the page of the laboratory")
-		}
-	}
-	return nil
-}
-
-func (c *labChange) startFile() string {
-	if c.Start == nil {
-		return ""
-	}
-	return c.Start.SubjectFile
-}
-
-func (c *labChange) transcriptFile() string {
-	if c.Observe == nil {
-		return ""
-	}
-	return c.Observe.Transcript
 }

@@ -84,9 +84,6 @@ func (c *labChange) duty() (duty, bool) {
 // changeLab carries out an act of the laboratory.
 func (e *engine) changeLab(ctx context.Context, c *change) (changed, error) {
 	l, by := c.Lab, c.actors[0]
-	if err := e.ownFiles(c); err != nil {
-		return changed{}, err
-	}
 	catalogue, profile, err := labTexts()
 	if err != nil {
 		return changed{}, err

@@ -417,8 +417,8 @@ func (c *Console) signScope(w http.ResponseWriter, r *http.Request) {
 		rate = scopeRate
 	}
 	now := time.Now()
-	c.carry(w, r, "/laboratory?tab=plan", "lab", map[string]any{"scope": map[string]any{"targets": words(r.FormValue("targets")), "from": now.Add(-time.Minute).UnixNano(),
-		"until": now.Add(time.Duration(hours) * time.Hour).UnixNano(), "rate": rate}})
+	c.carry(w, r, "/laboratory?tab=plan", "lab", map[string]any{"scope": map[string]any{"targets": words(r.FormValue("targets")), "from": now.Add(-time.Minute),
+		"until": now.Add(time.Duration(hours) * time.Hour), "rate": rate}})
 }
 
 func (c *Console) stopScope(w http.ResponseWriter, r *http.Request) {
