@@ -87,14 +87,21 @@ func TestPictures(t *testing.T) {
 	}
 }
 
-// first is the address of the first link of a page that a selector finds, "" when there is none.
+// first is the address of the first link of a page that a selector finds.
 func (w *window) first(path, selector string) string {
+	w.t.Helper()
+	href := w.link(path, selector)
+	if href == "" {
+		w.t.Errorf("%s has no link %s", path, selector)
+	}
+	return href
+}
+
+// link is first, of a page that may have none: "".
+func (w *window) link(path, selector string) string {
 	w.t.Helper()
 	at := w.where()
 	w.open(at[:strings.Index(at[8:], "/")+8] + path)
 	href, _ := chromedp.Run(w.ctx, chromedp.Evaluate[string]("(document.querySelector(\""+selector+"\") || {getAttribute: () => ''}).getAttribute('href') || ''"))
-	if href == "" {
-		w.t.Errorf("%s has no link %s", path, selector)
-	}
 	return href
 }
