@@ -94,6 +94,9 @@ func (f *hostFlags) check() error {
 	if err := f.tlsFlags.check(); err != nil {
 		return err
 	}
+	if err := f.consoleFlags.check(); err != nil {
+		return err
+	}
 	if err := f.canaryFlags.check(); err != nil {
 		return err
 	}

@@ -141,6 +141,7 @@ type staffCmd struct {
 	Passphrase staffPassphrase `cmd:"" help:"Change your own passphrase."`
 	Leave      staffLeave      `cmd:"" help:"A person left: every account of the person ends."`
 	Unlock     staffUnlock     `cmd:"" help:"End the lock of an account after ten wrong passphrases, once you know who the person is."`
+	Second     staffSecond     `cmd:"" name:"second-factor" help:"Reset the second factor of an account whose person lost it; two administrators."`
 	Review     staffReview     `cmd:"" help:"Record that you looked at every account and its roles; shows what is wrong with them."`
 }
 
@@ -156,7 +157,9 @@ func (staffCmd) Help() string {
   touchstone staff list --data shop
 
 A passphrase has 15 characters at least, of any script, and is more than well-known words, runs and the account's own name;
-the four before it are refused. It never has to be changed because time went by.
+one or two of the passwords that guessers try first, and the four before it, are refused. No age ends it unless the host is served
+with --passphrase-days. In the console (--http) a person signs in with a second factor as well; touchstone staff second-factor NAME
+proposes its reset.
 
 Ten wrong passphrases in a row lock the account for 30 minutes: nobody is told so but the journal, touchstone events and this list.
 A key of one's own (--as-key-file) still proves its person; an administrator ends the lock with touchstone staff unlock NAME.`

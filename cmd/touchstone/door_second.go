@@ -188,3 +188,15 @@ func (e *engine) changeSecond(ctx context.Context, c *secondChange, actors []str
 	return changed{What: "second factor of " + c.Reset + " reset: its person enrols another at the next sign-in",
 		ZH: "账户 " + c.Reset + " 的第二因素已重置: 本人下次登录时须重新绑定"}, err
 }
+
+// staffSecond proposes the reset of a second factor.
+type staffSecond struct {
+	actFlags
+	Name string `arg:"" help:"The account."`
+}
+
+// Run proposes it, or with a second person has it done.
+func (c *staffSecond) Run(a *app) error {
+	_, err := c.perform(a, change{Second: &secondChange{Reset: c.Name}})
+	return err
+}

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"touchstone/journal"
 	"touchstone/staff"
 	"touchstone/web"
@@ -42,8 +44,8 @@ type door struct {
 	sessions     *web.Sessions // of the console, set when its routes are made
 
 	mu      sync.Mutex
-	origins map[string]*refill
-	codes   map[string]*refill
+	origins map[string]*rate.Limiter
+	codes   map[string]*rate.Limiter
 	tries   map[[32]byte]int // wrong ones from a known browser since it last signed in
 
 	minute  time.Time // that the counts are of
@@ -52,15 +54,9 @@ type door struct {
 	from    map[string]struct{}
 }
 
-// refill is a number of attempts that fills up again.
-type refill struct {
-	left float64
-	at   time.Time
-}
-
 func newDoor() *door {
 	n := max(2, runtime.GOMAXPROCS(0))
-	return &door{evenly: evenTime, rooms: make(chan struct{}, n), knownRooms: make(chan struct{}, 2), origins: map[string]*refill{}, codes: map[string]*refill{},
+	return &door{evenly: evenTime, rooms: make(chan struct{}, n), knownRooms: make(chan struct{}, 2), origins: map[string]*rate.Limiter{}, codes: map[string]*rate.Limiter{},
 		tries: map[[32]byte]int{}, from: map[string]struct{}{}}
 }
 
@@ -105,32 +101,30 @@ func origin(address string) string {
 	return p.String()
 }
 
-// take looks whether a refilling number has one left, and takes it where take is set.
-func (d *door) take(all map[string]*refill, key string, most float64, every time.Duration, take bool) (wait time.Duration) {
+// take looks whether one more may come under a key, and takes it where take is set; else it says how long to wait.
+func (d *door) take(all map[string]*rate.Limiter, key string, most int, every time.Duration, take bool) (wait time.Duration) {
 	now := time.Now()
-	b := all[key]
-	if b == nil {
+	l := all[key]
+	if l == nil {
 		if len(all) >= mostOrigins {
-			d.sweep(all, most, every, now)
+			sweep(all, most, now)
 		}
-		b = &refill{most, now}
-		all[key] = b
+		l = rate.NewLimiter(rate.Every(every), most)
+		all[key] = l
 	}
-	b.left = min(most, b.left+float64(now.Sub(b.at))/float64(every))
-	b.at = now
-	if b.left < 1 {
-		return time.Duration((1 - b.left) * float64(every))
+	if left := l.TokensAt(now); left < 1 {
+		return time.Duration((1 - left) * float64(every))
 	}
 	if take {
-		b.left--
+		l.AllowN(now, 1)
 	}
 	return 0
 }
 
 // sweep forgets the full ones, and any of the others where there are still too many.
-func (d *door) sweep(all map[string]*refill, most float64, every time.Duration, now time.Time) {
-	for key, b := range all {
-		if b.left+float64(now.Sub(b.at))/float64(every) >= most {
+func sweep(all map[string]*rate.Limiter, most int, now time.Time) {
+	for key, l := range all {
+		if l.TokensAt(now) >= float64(most) {
 			delete(all, key)
 		}
 	}
