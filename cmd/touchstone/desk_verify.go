@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,7 +33,9 @@ func (d *desk) Verification(context.Context, *web.Caller) (api.Verification, err
 	v := &d.now.verifying
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.last, nil
+	last := v.last
+	last.State = cmp.Or(last.State, "none")
+	return last, nil
 }
 
 // Verify implements api.Journal.

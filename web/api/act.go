@@ -158,7 +158,7 @@ func (a *API) actOperation(act Act, form *ActForm) {
 	h := a.describe(op)
 	h.SkipValidateBody = true // Do does, by the act's own schema
 	h.Responses = map[string]*huma.Response{"202": {Description: "Proposed: a second person has to approve.", Content: map[string]*huma.MediaType{
-		"application/json": {Schema: a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Done](), true, "Done")}}}}
+		"application/json": {Schema: a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Done](), true, "Done")}}}, "default": a.documentError()}
 	huma.Register(a.huma, h, func(ctx context.Context, in *actInput) (*actAnswer, error) {
 		done, err := a.Do(ctx, act.Name, in.RawBody)
 		if err != nil {
