@@ -79,15 +79,15 @@ func (s *shop) do(args ...string) string {
 // repairs: support finds a payment that failed, reads why, has the shop sign in, and sees the next sale pass.
 func repairs(t *testing.T, d *demo, _ *chrome, w, zh *window, shop *shop) {
 	shop.do("sign-in", "sale", "18.50")
-	said := shop.do("--fault", "stale-key", "sale", "20.00")
+	said := shop.do("--fault", "sign-in-answer-lost", "sale", "20.00")
 	if !strings.Contains(said, "A0") {
-		t.Fatalf("the stale key was not refused:\n%s", said)
+		t.Fatalf("the key of the earlier sign-in was not refused:\n%s", said)
 	}
 	w.open(d.console + "/")
 	w.reads("90000001") // among the latest refusals, live
 	w.open(d.console + "/transactions?terminal=90000001&outcome=refused")
 	w.follow("main a[href^='/transactions/txn_']")
-	w.reads("90000001", "20.00", "A0", "not charged", "PROVEN")
+	w.reads("90000001", "A0", "not charged", "PROVEN", "earlier sign-in")
 	zh.open(w.where())
 	zh.reads("90000001", "A0", "已证实", "MAC")
 	w.accessible()
@@ -154,7 +154,7 @@ func checks(t *testing.T, d *demo, c *chrome, _, _ *window, shop *shop) {
 	}
 	ask(serial, right, "yes", "Sample Visitors")
 	for _, wrong := range []string{"00000000", others} {
-		ask(serial, wrong, "cannot tell")
+		ask(serial, wrong, "This code is not the code of the terminal with that number", "Put no card in")
 		if words := customer.words(); strings.Contains(words, "Sample Visitors") {
 			t.Errorf("a wrong code shows the shop:\n%s", words)
 		}
