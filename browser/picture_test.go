@@ -19,7 +19,7 @@ var pages = []struct{ name, path string }{
 	{"fleet", "/fleet"}, {"map", "/fleet/map"}, {"grades", "/fleet/grades"}, {"permits", "/fleet/permits"}, {"inspections", "/fleet/inspections"}, {"training", "/fleet/training"},
 	{"releases", "/fleet/releases"}, {"advisories", "/fleet/advisories"}, {"campaigns", "/fleet/campaigns"}, {"policy", "/fleet/policy"}, {"keys", "/keys"},
 	{"incidents", "/incidents"}, {"claims", "/claims"}, {"reports", "/reports"}, {"notices", "/notices"}, {"laboratory", "/laboratory"},
-	{"staff", "/staff"}, {"proposals", "/staff/proposals"}, {"me", "/me"}, {"acts", "/acts"},
+	{"staff", "/staff"}, {"proposals", "/staff/proposals"}, {"me", "/me"}, {"acts", "/acts"}, {"act", "/acts/incident?op=open"}, {"reference", "/docs"}, {"errors", "/docs/errors"},
 }
 
 // enter signs the visitor in by the one-time link.

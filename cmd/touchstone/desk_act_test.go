@@ -142,6 +142,14 @@ func TestActTable(t *testing.T) {
 						t.Errorf("%s: %s has no label in %s", a.Name, f.Path, lang)
 					}
 				}
+				if _, ok := console.FieldHelp("zh", f.Help); !ok {
+					t.Errorf("%s: the help of %s is not in Chinese: %q", a.Name, f.Path, f.Help)
+				}
+				for _, word := range f.Choices {
+					if !spelled.MatchString(word) && console.ChoiceWord("zh", word) == strings.ReplaceAll(word, "_", " ") {
+						t.Errorf("%s: %s may be %q, which has no Chinese", a.Name, f.Path, word)
+					}
+				}
 				walk(f.Fields)
 			}
 		}
@@ -153,6 +161,9 @@ func TestActTable(t *testing.T) {
 		}
 	}
 }
+
+// spelled are choices that stand as they are in every language: numbers, and names of algorithms.
+var spelled = regexp.MustCompile(`^[0-9]+$|^ecb|^x9`)
 
 // namesFile tells a member that may name a file from its name.
 var namesFile = regexp.MustCompile(`(?i)file|path|photo|component|transcript|contact|passphrase|secret|keys$|pan$|pin$`)

@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"reflect"
 	"strings"
@@ -130,6 +131,13 @@ func exampleOf(s *huma.Schema) string {
 	}
 	if text, ok := s.Examples[0].(string); ok {
 		return text
+	}
+	if list, ok := s.Examples[0].([]any); ok {
+		words := make([]string, len(list))
+		for i, word := range list {
+			words[i] = fmt.Sprint(word)
+		}
+		return strings.Join(words, ", ")
 	}
 	raw, err := json.Marshal(s.Examples[0])
 	if err != nil {

@@ -32,7 +32,11 @@ type input struct {
 	Must   bool     // the form cannot do without it, groups above it included
 	Open   bool     // a group with something in it
 	Inner  []input
+	Words  []choice // of Choices
 }
+
+// choice is one of a field's words.
+type choice struct{ Value, Text string }
 
 func (x input) hasFile() bool {
 	if x.Kind == api.FieldFile || x.Of == api.FieldFile {
@@ -57,6 +61,15 @@ func inputs(lang string, fields []api.FormField, typed values, param, wrong stri
 		var ok bool
 		if x.Label, ok = fieldLabel(lang, f.Name); !ok {
 			x.Label = strings.ReplaceAll(f.Name, "_", " ")
+		}
+		if text, known := fieldHelp(lang, f.Help); known {
+			x.Help = text
+		}
+		if f.Kind == api.FieldMoment || f.Of == api.FieldMoment {
+			x.Help, x.Example = "", "" // the field says so itself
+		}
+		for _, word := range f.Choices {
+			x.Words = append(x.Words, choice{word, ChoiceWord(lang, word)})
 		}
 		before := *blamed
 		x.Inner = inputs(lang, f.Fields, typed, param, wrong, x.Must, blamed)
