@@ -19,9 +19,10 @@ const (
 	PINVerify      Usage = 5 // HMAC-SHA-256 key for PIN verification values; 32 bytes
 	SigningKey     Usage = 6 // private key of the certificate authority or of the TLS listener; P-256, 32 bytes
 	SecondFactor   Usage = 7 // secret of a person's one-time codes, RFC 6238; HMAC, 20 bytes
+	WebhookSecret  Usage = 8 // by which a receiver knows our messages; HMAC-SHA-256, 32 bytes of text
 )
 
-var usageNames = [...]string{"none", "TMK", "serial key", "working keys", "card hash key", "PIN verification key", "signing key", "second factor"}
+var usageNames = [...]string{"none", "TMK", "serial key", "working keys", "card hash key", "PIN verification key", "signing key", "second factor", "webhook secret"}
 
 // String is the usage's word.
 func (u Usage) String() string {
@@ -116,6 +117,9 @@ func OfTerminal[T ~string | ~[]byte](id T) Owner { return Owner("terminal " + st
 
 // OfSerial is the owner of a device's serial-number key.
 func OfSerial[T ~string | ~[]byte](serial T) Owner { return Owner("serial " + string(serial)) }
+
+// OfWebhook is the owner of the secret of an endpoint: the URL, so that a secret signs for no other place.
+func OfWebhook(url string) Owner { return Owner("webhook " + url) }
 
 // OfSecond is the owner of the second factor of an account, OfSecondOffered of one that its person has not taken up yet.
 func OfSecond(account string) Owner        { return Owner("second factor of " + account) }

@@ -34,9 +34,11 @@ type State struct {
 	preferences map[string]*Preference // by account
 	seconds     map[string]*SecondFactor
 
-	apiKeys  map[string]*APIKey
-	apiKeyed int                 // the highest number of a key for programs
-	apiSums  map[[32]byte]string // its number by its digest
+	apiKeys   map[string]*APIKey
+	webhooks  map[string]*Webhook
+	webhooked int                 // the highest number of an endpoint
+	apiKeyed  int                 // the highest number of a key for programs
+	apiSums   map[[32]byte]string // its number by its digest
 }
 
 // NewState is the room before any act.
@@ -44,7 +46,7 @@ func NewState() *State {
 	return &State{accounts: map[string]*Account{}, proposals: map[string]*Proposal{}, open: map[string]*Proposal{}, cashiers: map[string]*Cashier{},
 		trainings: map[string]*Training{}, passes: map[string]*trained{}, guidance: map[string]*Guidance{}, reviews: map[string]*Review{},
 		guesses: map[string]*Guesses{}, signIns: map[string]*SignIns{}, preferences: map[string]*Preference{}, seconds: map[string]*SecondFactor{}, policy: DefaultTerminalPasswords(), policies: 1,
-		apiKeys: map[string]*APIKey{}, apiSums: map[[32]byte]string{}}
+		apiKeys: map[string]*APIKey{}, apiSums: map[[32]byte]string{}, webhooks: map[string]*Webhook{}}
 }
 
 // Fold takes one noun's newest record. Nouns of a later version are left alone.
@@ -67,6 +69,8 @@ func (s *State) Fold(seq uint64, c journal.Change) error {
 		return nil
 	case NounAPIKey:
 		return s.foldAPIKey(c)
+	case NounWebhook:
+		return s.foldWebhook(c)
 	case NounGuesses:
 		return keep(s.guesses, c)
 	case NounSignIns:

@@ -99,6 +99,11 @@ var actRows = map[string]actRow{
 			{Lab: &labChange{Finish: "RUN-1"}}, {Lab: &labChange{Finding: &lab.FindingStep{}}}, {Lab: &labChange{Finding: &lab.FindingStep{To: lab.Accepted}}}, {Lab: &labChange{Issue: "RUN-1"}}, {Lab: &labChange{Certificate: &lab.CertificateStep{}}}}},
 	"api_key": {path: "/api-keys", group: groupPrograms, en: "Make an API key", zh: "建立接口密钥", help: "The key is shown once.", helpZH: "密钥只显示一次。",
 		example: `{"name":"settlement export","account":"qian","roles":["security"],"days":30}`},
+	"webhook": {path: "/webhooks", group: groupPrograms, en: "Add a webhook", zh: "添加回调", help: "An endpoint of yours is told of what happens, signed. The secret is shown once.", helpZH: "将所发生的事件签名后通知您的接口。密钥只显示一次。",
+		example: `{"name":"incident desk","url":"https://hooks.example.com/touchstone","types":["incident.opened","clone.suspected"]}`},
+	"webhook_set":    {path: "/webhook-states", group: groupPrograms, en: "Disable or enable a webhook", zh: "停用或恢复回调", help: "Enabled again, it goes on where it was left.", helpZH: "恢复后从停用处继续。"},
+	"webhook_rotate": {path: "/webhook-rotations", group: groupPrograms, en: "Change a webhook's secret", zh: "更换回调密钥", help: "The new secret is shown once. The former may sign too for some hours.", helpZH: "新密钥只显示一次；旧密钥可同时签名若干小时。"},
+	"webhook_replay": {path: "/webhook-replays", group: groupPrograms, en: "Send webhook messages again", zh: "重发回调消息", help: "One message, or a range of the journal's entries, with the ids that they had.", helpZH: "单条消息或一段日志记录，编号不变。"},
 	"api_key_revoke": {path: "/api-key-revocations", group: groupPrograms, en: "Revoke an API key", zh: "吊销接口密钥", help: "It opens nothing from then on.", helpZH: "立即失效。"},
 }
 

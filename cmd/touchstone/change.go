@@ -88,6 +88,12 @@ type change struct {
 	APIKeyRevoke *apiKeyRevocation `json:"api_key_revoke,omitempty"`
 	APIKeys      *apiKeysQuery     `json:"api_keys,omitempty"`
 
+	Webhook       *webhookChange   `json:"webhook,omitempty"` // endpoints that are told of what happens
+	WebhookSet    *webhookState    `json:"webhook_set,omitempty"`
+	WebhookRotate *webhookRotation `json:"webhook_rotate,omitempty"`
+	WebhookReplay *webhookReplay   `json:"webhook_replay,omitempty"`
+	Webhooks      *webhooksQuery   `json:"webhooks,omitempty"` // asks
+
 	By       []credential `json:"by,omitempty"` // who asks; two where two people are needed and both are here
 	caller   *web.Caller  // who asks by the console or the interface, proven there; By is empty then
 	public   bool         // a stranger asks, at the public pages: a report or a claim
@@ -263,6 +269,14 @@ func (e *engine) carry(ctx context.Context, c change) (changed, error) {
 		return e.makeAPIKey(ctx, c.APIKey, c.actors)
 	case c.APIKeyRevoke != nil:
 		return e.revokeAPIKey(ctx, c.APIKeyRevoke, c.actors)
+	case c.Webhook != nil:
+		return e.makeWebhook(ctx, c.Webhook, c.actors)
+	case c.WebhookSet != nil:
+		return e.setWebhook(ctx, c.WebhookSet, c.actors)
+	case c.WebhookRotate != nil:
+		return e.rotateWebhook(ctx, c.WebhookRotate, c.actors)
+	case c.WebhookReplay != nil:
+		return e.replayWebhook(ctx, c.WebhookReplay, c.actors)
 	}
 	return changed{}, errors.New("nothing to change")
 }

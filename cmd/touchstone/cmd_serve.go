@@ -54,6 +54,7 @@ type hostFlags struct {
 	boundFlags
 	guardFlags
 	noticeFlags
+	webhookFlags
 	diagnoseFlags
 	LogLevel string `name:"log-level" help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
 
@@ -144,6 +145,9 @@ func (f *hostFlags) open(log *slog.Logger) (*engine, error) {
 	e, err := openEngine(engineOptions{dir: f.Data, guard: f.guard(log), lock: lock, policy: f.policy(test), ledger: opts, zone: zone, acquirerID: f.AcquirerID, issuerID: f.IssuerID, log: log, gate: f.gate(), rates: f.rates(), pinAge: f.PINAge, diagnosis: f.budget()})
 	if err == nil {
 		e.stopIneffective = f.OnIneffective == "stop"
+		if e.hooks.guard.Inside, err = f.inside(); err != nil {
+			return nil, errors.Join(err, e.close())
+		}
 		if bad := e.loadNotices(f.Notify); bad != nil && f.Notify != "" {
 			return nil, errors.Join(bad, e.close())
 		}
@@ -312,6 +316,7 @@ func (e *engine) serve(ctx context.Context, ln net.Listener, limits listener.Lim
 	defer control()
 	e.wait.Go(func() { e.keepReleasesFresh(ctx) })
 	defer e.startOutbox(ctx)()
+	defer e.startHooks(ctx)()
 	go func() {
 		select {
 		case err := <-e.failed:

@@ -93,6 +93,8 @@ func (e *engine) respond(ctx context.Context, c change) (any, error) {
 		return e.askLab(ctx, c.LabQuery)
 	case c.APIKeys != nil:
 		return e.apiKeys(), nil
+	case c.Webhooks != nil:
+		return e.webhooks(ctx, c.Webhooks)
 	}
 	return e.apply(ctx, c)
 }

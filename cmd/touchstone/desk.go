@@ -23,7 +23,7 @@ func newDesk(e *engine) *api.Desk {
 		Find:         d,
 		Stickers:     d,
 		Staff:        d,
-		FleetBooks:   fleetBooks(d), Requests: requestDesk{e}, Files: fileDesk{e}, APIKeys: keyDesk{e}, Streams: streamDesk{e},
+		FleetBooks:   fleetBooks(d), Requests: requestDesk{e}, Files: fileDesk{e}, APIKeys: keyDesk{e}, Webhooks: webhookDesk{e}, Streams: streamDesk{e},
 		CaseBooks: caseBooks(d),
 	}
 }

@@ -107,6 +107,14 @@ func (c *change) duty() (duty, bool) {
 		return duty{act: "api_key", roles: []staff.Role{staff.Administrator}}, true
 	case c.APIKeyRevoke != nil:
 		return duty{act: "api_key_revoke", roles: []staff.Role{staff.Administrator}}, true
+	case c.Webhook != nil:
+		return duty{act: "webhook", roles: []staff.Role{staff.Administrator}}, true
+	case c.WebhookSet != nil:
+		return duty{act: "webhook_set", roles: []staff.Role{staff.Administrator}}, true
+	case c.WebhookRotate != nil:
+		return duty{act: "webhook_rotate", roles: []staff.Role{staff.Administrator}}, true
+	case c.WebhookReplay != nil:
+		return duty{act: "webhook_replay", roles: []staff.Role{staff.Administrator}}, true
 	case c.Lab != nil:
 		return c.Lab.duty()
 	}

@@ -80,6 +80,7 @@ type engine struct {
 	kernel    func() (kernelClock, error) // what the kernel says of the machine's clock
 	stream    *api.Stream                 // what becomes durable, for whoever reads along; the live aggregates too
 	uploads   uploads                     // what callers sent for acts to use
+	hooks     hooks                       // endpoints that are told of what happens
 	requested requested                   // requests that are carried out once for each key of a caller
 	guesses   guessing                    // at passphrases, one of an account at a time
 	door      *door                       // what is remembered of sign-ins by a browser
@@ -220,6 +221,7 @@ func (e *engine) start(o engineOptions) error {
 		sink = o.around(sink)
 	}
 	e.office, e.door = newOffice(), newDoor()
+	e.hooks.guard.Loopback, e.hooks.lanes, e.hooks.sent = e.test, map[string]*hookLane{}, map[string]uint64{}
 	if err := e.loadCare(); err != nil {
 		stop()
 		return errors.Join(err, e.closeView())
@@ -355,5 +357,5 @@ func (e *engine) close() error {
 	e.stop()
 	e.wait.Wait()
 	e.module.Wipe()
-	return errors.Join(err, e.requested.close(), e.closeView(), e.store.Close())
+	return errors.Join(err, e.requested.close(), e.hooks.file.close(), e.closeView(), e.store.Close())
 }

@@ -39,6 +39,7 @@ var eventWords = map[string]explain.Text{
 	eventClockRanOut:           {EN: "A DEADLINE RAN OUT", ZH: "报告时限已过"},
 	eventClockLost:             {EN: "THE MACHINE'S CLOCK IS NOT SYNCHRONISED", ZH: "本机时钟未同步"},
 	eventClockKept:             {EN: "the machine's clock is synchronised", ZH: "本机时钟已同步"},
+	staff.EventWebhookDisabled: {EN: "WEBHOOK DISABLED: its receiver took nothing for three days", ZH: "回调已停用: 接收方三天未接收"},
 	staff.EventLocked:          {EN: "ACCOUNT LOCKED: wrong passphrases", ZH: "账号已锁定: 连续错误口令"},
 	eventSignIns:               {EN: "many sign-ins failed", ZH: "登录失败过多"},
 	effectiveness.EventChanged: {EN: "terminal proves itself otherwise than before", ZH: "终端的证明方式与其历史不同"},
@@ -53,7 +54,7 @@ var parameterWords = map[string]explain.Text{
 	cloneFirst: {EN: "since entry", ZH: "起始记录"}, cloneSince: {EN: "since", ZH: "自"}, cloneSaid: {EN: "it says", ZH: "依据"}, cloneNote: {EN: "note", ZH: "说明"}, proof.SuspectKeys: {EN: "under its keys", ZH: "以其密钥证明"},
 	"count": {EN: "count", ZH: "数量"}, "addresses": {EN: "addresses", ZH: "来源地址"}, "days": {EN: "days", ZH: "天数"},
 	"incident": {EN: "incident", ZH: "事件"}, "title": {EN: "about", ZH: "内容"}, "severity": {EN: "severity", ZH: "级别"}, "clock": {EN: "clock", ZH: "时限"},
-	"error_ms": {EN: "ms off at most", ZH: "毫秒 (最大误差)"}, "account": {EN: "account", ZH: "账号"}, "until": {EN: "until", ZH: "至"},
+	"error_ms": {EN: "ms off at most", ZH: "毫秒 (最大误差)"}, "account": {EN: "account", ZH: "账号"}, "webhook": {EN: "webhook", ZH: "回调"}, "until": {EN: "until", ZH: "至"},
 	"due": {EN: "due", ZH: "到期"}, "drill": {EN: "DRILL", ZH: "演练"},
 }
 

@@ -51,6 +51,7 @@ type commands struct {
 	Grade         gradeCmd         `cmd:"" help:"What the proofs of each terminal are worth, why, and which steps would raise them most."`
 	Policy        policyCmd        `cmd:"" help:"Try another policy on what already happened: who would be newly refused, and why."`
 	Staff         staffCmd         `cmd:"" help:"The people of acquirer and laboratory: their accounts and roles."`
+	Webhook       webhookCmd       `cmd:"" help:"Endpoints of your own that are told of what happens, signed: add, list, disable, rotate, replay."`
 	APIKey        apiKeyCmd        `cmd:"" name:"api-key" help:"Keys by which programs call the JSON interface: make, list, revoke."`
 	API           apiCmd           `cmd:"" name:"api" help:"The JSON interface: its OpenAPI document."`
 	Cashier       cashierCmd       `cmd:"" help:"The people at the counters: operator numbers of each shop."`

@@ -152,6 +152,8 @@ func sizeOf(u keys.Usage, c keys.Cipher) int {
 		return signingBytes
 	case u == keys.SecondFactor && c == keys.HMAC:
 		return secondBytes
+	case u == keys.WebhookSecret && c == keys.HMAC:
+		return webhookBytes
 	case c != keys.DES && c != keys.TDES && c != keys.SM4, u == keys.SerialKey && c != keys.SM4:
 		return 0
 	case u == keys.WorkingSet:

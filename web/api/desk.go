@@ -17,6 +17,7 @@ type Desk struct {
 	Requests Requests // nil: repeats are not known
 	Files    Files
 	APIKeys  APIKeys
+	Webhooks Webhooks
 	Streams  Streams
 	CaseBooks
 	Stickers Stickers
@@ -37,6 +38,7 @@ func (a *API) Mount(d *Desk) {
 	a.acts(d)
 	a.files(d)
 	a.apiKeys(d)
+	a.webhooks(d)
 	a.streams(d)
 	a.cases(d)
 	a.staff(d)
@@ -54,5 +56,5 @@ type Done struct {
 	Fingerprint string `json:"fingerprint,omitempty" doc:"SHA-256 of a certificate that was made, hexadecimal"`
 	PEM         string `json:"pem,omitempty" doc:"that certificate, or the list that was asked for"`
 
-	Secret string `json:"secret,omitempty" doc:"an API key that was made; it is shown this once"`
+	Secret string `json:"secret,omitempty" doc:"an API key, or the secret of a webhook, that was made; it is shown this once"`
 }
