@@ -61,7 +61,7 @@ var verbChinese = map[string]string{
 	"incident_answer": "答复时限", "incident_clock_answered": "时限已答复", "incident_start": "起算时限", "incident_clock_started": "时限已起算", "incident_waive": "豁免时限", "incident_clock_waived": "时限已豁免",
 	"incident_clock_ran_out": "时限已过", "incident_close": "结案", "incident_closed": "已结案", "incident_rules": "载入规则", "incident_rules_loaded": "规则已载入",
 	"incident_clocks": "载入时限规则", "clock_rules_loaded": "时限规则已载入", "incident_drill": "演练", "incident_dismiss": "驳回报告", "report_dismissed": "报告已驳回",
-	"incident_join": "报告并案", "report_joined": "报告已并案", "incident_contacts": "设定联系密钥", "contact_key_set": "联系密钥已设", "report_file": "提交报告", "report_filed": "报告已提交",
+	"incident_join": "报告并案", "report_joined": "报告已并案", "incident_contacts": "设定联系密钥", "contact_key_set": "联系密钥已设", "contacts_forgotten": "联系方式已删除", "report_file": "提交报告", "report_filed": "报告已提交",
 
 	"exposure_freeze": "固定受影响交易", "exposure_frozen": "受影响交易已固定", "claim_make": "提出索赔", "claim_made": "索赔已提出", "claim_decide": "裁定索赔", "claim_decided": "索赔裁定",
 	"claim_approved": "索赔获准", "claim_refused": "索赔被拒", "payment_noted": "赔付已记账", "payment_lapsed": "赔付未成",
