@@ -13,7 +13,7 @@ import (
 
 // The lives of a session. OWASP ASVS 5.0 7.3.1 and 7.3.2 ask for both; the numbers are ours.
 const (
-	SessionIdle = 30 * time.Minute // without a request
+	SessionIdle = 15 * time.Minute // without a request; PCI DSS 8.2.8
 	SessionLife = 12 * time.Hour   // in all
 	PendingLife = 10 * time.Minute // from the passphrase to the end of the sign-in
 )

@@ -19,6 +19,7 @@ import (
 	"touchstone/registry"
 	"touchstone/secret"
 	"touchstone/staff"
+	"touchstone/web"
 )
 
 // attacksRecorded: every refused message is an entry with its origin, time, type, result and reason.
@@ -145,7 +146,9 @@ func passphraseRules(o *operations) (operationState, lab.Text) {
 	return opSatisfied, say("weak ones refused, a long one accepted, at least %d characters, the last %d refused; %d Argon2id hashes of 19 MiB and more", "弱口令被拒, 长口令可用, 至少 %d 个字符, 不得重复最近 %d 个; %d 个 Argon2id 哈希, 内存 19 MiB 以上", staff.MinPassphrase, staff.KeptHashes, hashed)
 }
 
-// secondFactor: staff act through a socket of this machine alone, that its owner alone may open.
+// secondFactor: a browser's session begins with a passphrase and a code that is taken once; whoever has no second factor
+// yet makes one before anything else. A test data directory asks only those who have one. The control socket may be opened
+// by the host's own account alone.
 func secondFactor(o *operations) (operationState, lab.Text) {
 	path, err := controlPath(o.e.dir)
 	if err == nil {
@@ -153,7 +156,20 @@ func secondFactor(o *operations) (operationState, lab.Text) {
 			return opNotSatisfied, say("the control socket may be opened by others", "控制套接字可被他人打开")
 		}
 	}
-	return opNotApplicable, say("there is no remote or web access for staff: they act through a socket of this machine that its owner alone may open", "员工没有远程或网页访问途径: 只能通过本机仅属主可用的套接字操作")
+	enrolled, all := 0, 0
+	for _, a := range o.r.staff.Accounts() {
+		if a.Disabled {
+			continue
+		}
+		if all++; o.r.staff.SecondFactor(a.Name) != nil {
+			enrolled++
+		}
+	}
+	words := say("a session needs a passphrase and a code that is taken once; %d of %d accounts have a second factor, the others make one at their next sign-in", "登录须口令加一次性验证码; %[2]d 个账户中 %[1]d 个已设第二因素, 其余在下次登录时设定", enrolled, all)
+	if o.e.test {
+		return opPartly, say("a test data directory asks a code only of those who have a second factor: %d of %d accounts", "测试数据目录仅向已设第二因素的账户索要验证码: %[2]d 个账户中 %[1]d 个", enrolled, all)
+	}
+	return opSatisfied, words
 }
 
 // rolesHold: acts of each room against every role; what is not declared is refused.
@@ -184,7 +200,7 @@ func rolesHold(o *operations) (operationState, lab.Text) {
 	if _, known := empty.duty(); known {
 		return opNotSatisfied, say("an act that nobody declared is carried out", "未声明的操作会被执行")
 	}
-	words := say("%d acts against %d roles: %d of %d refused as declared, what is not declared is refused; there are no sessions, each act proves its person", "%d 种操作对 %d 种角色: 按声明拒绝 %d/%d, 未声明者一律拒绝; 没有会话, 每次操作均验证本人", len(acts), len(staff.Roles), refused, tried)
+	words := say("%d acts against %d roles: %d of %d refused as declared, what is not declared is refused; a session ends after %d minutes without a request", "%d 种操作对 %d 种角色: 按声明拒绝 %d/%d, 未声明者一律拒绝; 会话闲置 %d 分钟后结束", len(acts), len(staff.Roles), refused, tried, int(web.SessionIdle.Minutes()))
 	if free > 0 {
 		words.EN += fmt.Sprintf("; %d of them need no account in a test data directory", free)
 		words.ZH += fmt.Sprintf("; 其中 %d 种在测试数据目录中无需账号", free)

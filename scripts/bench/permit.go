@@ -84,7 +84,7 @@ func (h *host) command(ctx context.Context, args ...string) ([]byte, error) {
 // people makes the accounts of two who may change the policy.
 func (h *host) people(ctx context.Context) error {
 	pass := filepath.Join(filepath.Dir(h.dir), "pass")
-	if err := os.WriteFile(pass, []byte("a passphrase of a benchmark"), 0o600); err != nil {
+	if err := os.WriteFile(pass, []byte(pagesPassage), 0o600); err != nil {
 		return err
 	}
 	for i, name := range []string{"boss", "ann", "bob"} {

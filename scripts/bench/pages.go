@@ -1,0 +1,309 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"touchstone/terminal/load"
+)
+
+// The targets of the console.
+const (
+	targetPage   = 200 * time.Millisecond // p99 of the server's time of any page
+	targetView   = 300 << 10              // bytes of a first view: the page with its sheets and scripts
+	targetOpen   = 5.0                    // per cent that the host may lose with ten consoles open at consoleRate
+	pageAsks     = 200                    // of each page, two at a time
+	consoles     = 10
+	consoleRate  = 5_000
+	smoothRate   = 2_000
+	pagesSales   = 10_000_000
+	pagesPassage = "a passphrase of a benchmark"
+)
+
+// pages asks for every page over a large estate and a long journal, then leaves ten consoles open.
+func (b *bench) pages(ctx context.Context) error {
+	terminals, sales, asks := 1_000_000, pagesSales, pageAsks
+	if b.quick {
+		terminals, sales, asks = 20_000, 50_000, 40
+	}
+	flags := append([]string{"--http", "127.0.0.1:0"}, everyFlags...)
+	return b.withFlags(ctx, fmt.Sprintf("ecb=%d,sm4=%d", terminals*4/5, terminals/5), flags, func(h *host) error {
+		if err := h.people(ctx); err != nil {
+			return err
+		}
+		c, err := h.console(ctx)
+		if err != nil {
+			return err
+		}
+		sold, err := h.sellUntil(ctx, c, sales)
+		if err != nil {
+			return err
+		}
+		if err := b.everyPage(ctx, c, asks, fmt.Sprintf("%s terminals and %s messages", load.Thousands(uint64(terminals)), load.Thousands(sold))); err != nil {
+			return err
+		}
+		return b.openConsoles(ctx, h, c)
+	})
+}
+
+// client is a browser that is signed in.
+type client struct {
+	at     string
+	cookie string
+	http   *http.Client
+}
+
+var httpSaid = regexp.MustCompile(`msg=serving .*\bhttp=(\S+)`)
+
+// console signs an auditor and security officer in, as the sign-in page does.
+func (h *host) console(ctx context.Context) (*client, error) {
+	found := httpSaid.FindStringSubmatch(h.said.String())
+	if found == nil {
+		return nil, errors.New("the host serves no console")
+	}
+	c := &client{at: "http://" + found[1], http: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	form := url.Values{"account": {"ann"}, "passphrase": {pagesPassage}, "next": {"/"}}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.at+"/sign-in", strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	answer, err := c.http.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	for _, k := range answer.Cookies() {
+		if k.Name == "__Host-touchstone" {
+			c.cookie = k.Name + "=" + k.Value
+		}
+	}
+	if c.cookie == "" {
+		return nil, fmt.Errorf("the sign-in was answered %s", answer.Status)
+	}
+	return c, nil
+}
+
+func (c *client) get(ctx context.Context, path string) (body []byte, took time.Duration, err error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.at+path, nil)
+	if err != nil {
+		return nil, 0, err
+	}
+	r.Header.Set("Cookie", c.cookie)
+	begin := time.Now()
+	answer, err := c.http.Do(r)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer answer.Body.Close()
+	if body, err = io.ReadAll(answer.Body); err == nil && answer.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", path, answer.Status)
+	}
+	return body, time.Since(begin), err
+}
+
+// sellUntil sells, one in a hundred with a wrong MAC, until the journal holds so many messages more.
+func (h *host) sellUntil(ctx context.Context, c *client, sales int) (sold uint64, err error) {
+	for sold < uint64(sales) {
+		length := h.bench.length(2*time.Minute, 3*time.Second)
+		m, err := h.loadAlone(ctx, "--mix", "ecb=4,sm4=1", "--terminals", "10000", "--connections", "256", "--warmup", h.bench.warmup(), "--duration", length.String(), "--wrong-mac", "1")
+		if err != nil && !m.kept() {
+			return sold, err
+		}
+		if m.PerSecond == 0 {
+			return sold, errors.New("nothing was sold")
+		}
+		sold += uint64(m.PerSecond*m.Seconds) + m.Prepared
+	}
+	for end := time.Now().Add(10 * time.Minute); time.Now().Before(end); time.Sleep(time.Second) { // until the projection has caught up
+		body, _, err := c.get(ctx, "/api/v1/transactions?limit=1")
+		if err != nil {
+			return sold, err
+		}
+		if !strings.Contains(string(body), `"lag":`) {
+			return sold, nil
+		}
+	}
+	return sold, errors.New("the projection does not catch up")
+}
+
+// consolePages are asked for by everyPage; {terminal} and {message} are ones that exist.
+var consolePages = []string{"/", "/failures", "/transactions", "/transactions?reason=mac_failed", "/transactions?outcome=approved", "/transactions?terminal={terminal}", "/transactions/{message}", "/clones",
+	"/find?q={terminal}", "/fleet", "/fleet?q=123", "/fleet/map", "/fleet/grades", "/fleet/permits", "/fleet/inspections", "/fleet/training", "/fleet/releases", "/fleet/advisories", "/fleet/campaigns", "/fleet/policy",
+	"/terminals/{terminal}", "/keys", "/keys/{terminal}", "/incidents", "/claims", "/reports", "/notices", "/laboratory", "/staff", "/staff/proposals", "/journal", "/acts", "/me"}
+
+var (
+	messageLink  = regexp.MustCompile(`/transactions/(txn_\d+)`)
+	terminalLink = regexp.MustCompile(`/terminals/(\d{8})`)
+	assetLink    = regexp.MustCompile(`(?:href|src)="(/assets/[^"]+)"`)
+)
+
+func (b *bench) everyPage(ctx context.Context, c *client, asks int, over string) error {
+	list, _, err := c.get(ctx, "/transactions?reason=mac_failed")
+	if err != nil {
+		return err
+	}
+	message, terminal := messageLink.FindSubmatch(list), terminalLink.FindSubmatch(list)
+	if message == nil || terminal == nil {
+		return errors.New("no refusal is listed")
+	}
+	worst, largest := time.Duration(0), 0
+	var slow, big string
+	for _, page := range consolePages {
+		path := strings.NewReplacer("{terminal}", string(terminal[1]), "{message}", string(message[1])).Replace(page)
+		p50, p99, view, err := c.measure(ctx, path, asks)
+		if err != nil {
+			b.table.add(row{what: "- " + page, figure: err.Error()})
+			continue
+		}
+		b.table.add(row{what: "- " + page, figure: fmt.Sprintf("p50 %s, p99 %s ms; first view %d KiB", load.Milliseconds(p50), load.Milliseconds(p99), view>>10)})
+		if p99 > worst {
+			worst, slow = p99, page
+		}
+		if view > largest {
+			largest, big = view, page
+		}
+	}
+	b.table.add(row{what: "slowest page over " + over + ": p99 of the whole request, two at a time", figure: fmt.Sprintf("%s ms, %s", load.Milliseconds(worst), slow), target: "200 ms", met: judge(worst <= targetPage)})
+	b.table.add(row{what: "largest first view, with sheets and scripts, not compressed", figure: fmt.Sprintf("%d KiB, %s", largest>>10, big), target: "300 KB", met: judge(largest <= targetView)})
+	return nil
+}
+
+// measure asks for a page again and again, two at a time. A page whose figures are being counted is waited for.
+func (c *client) measure(ctx context.Context, path string, asks int) (p50, p99 time.Duration, view int, err error) {
+	body, _, err := c.get(ctx, path)
+	for end := time.Now().Add(2 * time.Minute); err != nil && strings.Contains(err.Error(), "503") && time.Now().Before(end); time.Sleep(time.Second) {
+		body, _, err = c.get(ctx, path)
+	}
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	view = len(body)
+	for _, m := range assetLink.FindAllSubmatch(body, -1) {
+		asset, _, err := c.get(ctx, string(m[1]))
+		if err != nil {
+			return 0, 0, 0, err
+		}
+		view += len(asset)
+	}
+	var mu sync.Mutex
+	var all []time.Duration
+	var two sync.WaitGroup
+	for range 2 {
+		two.Go(func() {
+			for range asks / 2 {
+				_, took, more := c.get(ctx, path)
+				mu.Lock()
+				all, err = append(all, took), errors.Join(err, more)
+				mu.Unlock()
+			}
+		})
+	}
+	two.Wait()
+	slices.Sort(all)
+	return all[len(all)/2], all[(len(all)-1)*99/100], view, err
+}
+
+// openConsoles compares the host's cost of a sale with no console open and with ten, in turns, and how evenly the live
+// page is told.
+func (b *bench) openConsoles(ctx context.Context, h *host, c *client) error {
+	length := b.length(20*time.Second, 3*time.Second).String()
+	sell := func(rate int) (measured, error) {
+		m, err := h.generate(ctx, "--host", h.tcp, "--host-pid", fmt.Sprint(h.cmd.Process.Pid), "--mix", "ecb=4,sm4=1", "--terminals", "10000", "--rate", fmt.Sprint(rate), "--warmup", b.warmup(), "--duration", length)
+		if m.kept() {
+			err = nil
+		}
+		return m, err
+	}
+	rate, smooth := consoleRate, smoothRate
+	if b.quick {
+		rate, smooth = 500, 500
+	}
+	var without, with []float64
+	for turn := range 6 {
+		var close func() []time.Duration
+		if turn%2 == 1 {
+			close = c.follow(ctx, consoles)
+		}
+		m, err := sell(rate)
+		if err != nil {
+			return err
+		}
+		if close == nil {
+			without = append(without, m.Host)
+			continue
+		}
+		close()
+		with = append(with, m.Host)
+	}
+	slices.Sort(without)
+	slices.Sort(with)
+	lost := 100 * (with[1] - without[1]) / without[1]
+	b.table.add(row{what: fmt.Sprintf("host's CPU of a sale at %s/s, no console open and %d, median of three turns", load.Thousands(uint64(rate)), consoles), figure: fmt.Sprintf("%.1f and %.1f us: %.1f %% more", without[1], with[1], lost),
+		target: "5 %", met: judge(lost <= targetOpen)})
+	close := c.follow(ctx, consoles)
+	m, err := sell(smooth)
+	gaps := close()
+	if err != nil {
+		return err
+	}
+	if len(gaps) == 0 {
+		return errors.New("the live page is told nothing")
+	}
+	slices.Sort(gaps)
+	b.table.add(row{what: fmt.Sprintf("live page at %.0f sales a second, %d open: time between two pictures", m.PerSecond, consoles), figure: fmt.Sprintf("median %s, p99 %s, longest %s ms", load.Milliseconds(gaps[len(gaps)/2]),
+		load.Milliseconds(gaps[(len(gaps)-1)*99/100]), load.Milliseconds(gaps[len(gaps)-1])), target: "one a second"})
+	return nil
+}
+
+// follow opens n live pages; the returned func closes them and returns the times between two pictures.
+func (c *client) follow(ctx context.Context, n int) (end func() []time.Duration) {
+	ctx, cancel := context.WithCancel(ctx)
+	var mu sync.Mutex
+	var gaps []time.Duration
+	var all sync.WaitGroup
+	for range n {
+		all.Go(func() {
+			r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.at+"/api/v1/live", nil)
+			if err != nil {
+				return
+			}
+			r.Header.Set("Cookie", c.cookie)
+			r.Header.Set("Accept", "text/event-stream")
+			answer, err := c.http.Do(r)
+			if err != nil {
+				return
+			}
+			defer answer.Body.Close()
+			last := time.Time{}
+			for lines := bufio.NewScanner(answer.Body); lines.Scan(); {
+				if !strings.HasPrefix(lines.Text(), "data:") {
+					continue
+				}
+				if now := time.Now(); last.IsZero() {
+					last = now
+				} else {
+					mu.Lock()
+					gaps = append(gaps, now.Sub(last))
+					mu.Unlock()
+					last = now
+				}
+			}
+		})
+	}
+	return func() []time.Duration {
+		cancel()
+		all.Wait()
+		return gaps
+	}
+}
