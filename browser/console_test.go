@@ -76,6 +76,20 @@ func (s *shop) do(args ...string) string {
 	return out
 }
 
+// checkCode is what the screen of one of the fixture's terminals shows now.
+func (s *shop) checkCode(terminal string) (serial, code string) {
+	s.t.Helper()
+	out, err := command("terminal", "--fixture", s.fixture, "--state", filepath.Dir(s.fixture), "--terminal", terminal, "--check-url", s.d.public, "--json", "check-code")
+	if err != nil {
+		s.t.Fatalf("check-code: %v\n%s", err, out)
+	}
+	var shown struct{ Serial, Code string }
+	if err := json.Unmarshal([]byte(out), &shown); err != nil {
+		s.t.Fatalf("%v: %s", err, out)
+	}
+	return shown.Serial, shown.Code
+}
+
 // repairs: support finds a payment that failed, reads why, has the shop sign in, and sees the next sale pass.
 func repairs(t *testing.T, d *demo, _ *chrome, w, zh *window, shop *shop) {
 	shop.do("sign-in", "sale", "18.50")
@@ -132,19 +146,8 @@ var eightDigits = regexp.MustCompile(`\b(\d{4}) ?(\d{4})\b`)
 // terminal, whose label was photographed.
 func checks(t *testing.T, d *demo, c *chrome, _, _ *window, shop *shop) {
 	customer := c.person("en", 390)
-	code := func(terminal string) (serial, code string) {
-		out, err := command("terminal", "--fixture", shop.fixture, "--state", filepath.Dir(shop.fixture), "--terminal", terminal, "--check-url", d.public, "--json", "check-code")
-		if err != nil {
-			t.Fatalf("check-code: %v\n%s", err, out)
-		}
-		var shown struct{ Serial, Code string }
-		if err := json.Unmarshal([]byte(out), &shown); err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
-		return shown.Serial, shown.Code
-	}
-	serial, right := code("90000001")
-	_, others := code("90000002")
+	serial, right := shop.checkCode("90000001")
+	_, others := shop.checkCode("90000002")
 	ask := func(serial, code string, want ...string) {
 		t.Helper()
 		customer.open(d.public + "/t/" + serial)

@@ -1,7 +1,6 @@
 package browser
 
 import (
-	"cmp"
 	"os"
 	"path/filepath"
 	"strings"
@@ -73,19 +72,37 @@ func TestPictures(t *testing.T) {
 		p := w
 		if lang == "zh" {
 			p = c.person("zh", 1280)
-			p.signIn(d, cmp.Or(os.Getenv("TOUCHSTONE_PICTURES_AS"), "qian"))
+			p.signIn(d, "visitor")
 		}
 		for _, theme := range []string{"light", "dark"} {
 			p.theme(theme)
 			for _, page := range list {
 				if page.path != "" {
 					p.open(d.console + page.path)
-					p.shot(filepath.Join(dir, page.name+"-"+lang+"-"+theme+".png"))
+					p.shot(filepath.Join(dir, page.name+"-"+lang+"-"+theme+".webp"))
 				}
 			}
 		}
+		customer := c.person(lang, 390)
+		for _, theme := range []string{"light", "dark"} {
+			customer.theme(theme)
+			for _, page := range publicPages {
+				customer.open(d.public + page.path)
+				customer.shot(filepath.Join(dir, page.name+"-"+lang+"-"+theme+".webp"))
+			}
+		}
 	}
+	customer := c.person("en", 390)
+	till := newShop(t, d)
+	serial, code := till.checkCode("90000001")
+	customer.open(d.public + "/t/" + serial)
+	customer.do(chromedp.SendKeys(chromedp.CSS("input[name=code]"), code), chromedp.Click(chromedp.CSS("main form button")))
+	customer.reads("yes")
+	customer.shot(filepath.Join(dir, "check-yes-en-light.webp"))
 }
+
+// publicPages are what anybody can look at, on a phone.
+var publicPages = []struct{ name, path string }{{"check", "/"}, {"check-device", "/device"}, {"check-explain", "/explain/A7"}, {"check-report", "/report"}, {"check-claim", "/claim"}, {"check-case", "/case"}}
 
 // first is the address of the first link of a page that a selector finds.
 func (w *window) first(path, selector string) string {

@@ -327,14 +327,27 @@ func (w *window) clean() {
 	}
 }
 
-// shot keeps what the window shows as a PNG.
+// mostTall is how many pixels of a page a picture shows.
+const mostTall = 1500
+
+// shot keeps what the window shows as a WebP picture, from its top.
 func (w *window) shot(path string) {
 	w.t.Helper()
-	png, err := chromedp.Run(w.ctx, chromedp.FullScreenshot(100))
+	tall, err := chromedp.Run(w.ctx, chromedp.Evaluate[float64]("document.documentElement.scrollHeight"))
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, png, 0o644)); err != nil {
+	wide, err := chromedp.Run(w.ctx, chromedp.Evaluate[float64]("document.documentElement.clientWidth"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	quality, beyond := int64(70), true
+	picture, err := chromedp.Call(w.ctx, page.CaptureScreenshot, page.CaptureScreenshotParams{Format: page.CaptureScreenshotFormatWebp, Quality: &quality, CaptureBeyondViewport: &beyond,
+		Clip: &page.Viewport{Width: wide, Height: min(tall, mostTall), Scale: 1}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, picture.Data, 0o644)); err != nil {
 		w.t.Fatal(err)
 	}
 }
