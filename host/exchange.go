@@ -50,6 +50,9 @@ type Exchange struct {
 
 	inLine     bool // the gate counts it
 	suppressed bool // refused without effect, and only counted
+
+	sampled bool // every instant of it is read
+	traced  Traced
 }
 
 // NewExchange makes an Exchange of a line.
@@ -63,6 +66,7 @@ func (x *Exchange) Buffer() []byte { return x.frame[:] }
 // Committed implements journal.Waiter.
 func (x *Exchange) Committed(r journal.Receipt) {
 	x.receipt = r
+	x.mark(&x.traced.Durable)
 	x.release()
 }
 

@@ -34,6 +34,7 @@ type Line struct {
 	Causes   Diagnoser          // seeks what is behind a refusal, after its answer; nil is nobody
 	Samples  Sampler            // lent messages after their answers; nil is nobody
 	Watch    Watcher            // told of every finished message; nil is nobody
+	Trace    Tracer             // given some messages with their instants; nil is nobody
 	Gate     *admission.Gate    // nil lets everything in
 	Flood    *admission.Flood   // nil journals every refusal
 }
@@ -54,7 +55,7 @@ type Peer struct {
 // called when the entry is durable, or will never be; then Finish.
 func (l *Line) Begin(frame []byte, peer Peer, x *Exchange) {
 	x.reset(l.Clock(), peer)
-	x.size = len(frame)
+	x.size, x.sampled = len(frame), l.Trace != nil && l.Trace.Sample()
 	switch err := l.Dialect.Parse(&x.msg, frame); {
 	case err == nil:
 		x.claim()
@@ -89,6 +90,7 @@ func (x *Exchange) reset(now pos.Instant, peer Peer) {
 	x.entry, x.receipt, x.arrived = journal.Exchange{}, journal.Receipt{}, now
 	x.de62, x.shut, x.salvaged, x.failed, x.suppressed = nil, false, false, pos.ResponseCode{}, false
 	x.msg.Reset()
+	x.traced, x.sampled = Traced{}, false
 }
 
 // judge proves, decides and commits; again when the terminal changed in between.
@@ -209,7 +211,9 @@ func (l *Line) decide(x *Exchange) error {
 		x.claims.FactorTail = x.stanDigits()
 	}
 	x.evidence = proof.Evidence{}
+	x.mark(&x.traced.Asked)
 	l.Prover.Prove(&x.claims, &x.evidence)
+	x.mark(&x.traced.Proved)
 	if x.evidence.MAC == proof.Passed {
 		if err := l.hash(x); err != nil {
 			x.evidence.MAC, x.evidence.Err = proof.Unavailable, err

@@ -48,6 +48,7 @@ func (x *Exchange) Arrived() pos.Instant { return x.arrived }
 func (x *Exchange) Wipe() {
 	x.diagnose()
 	x.sample()
+	x.trace()
 	clear(used(x.frame[:], x.size))
 	clear(used(x.answer[:], x.packed))
 	x.size, x.packed = 0, 0

@@ -13,7 +13,7 @@ import (
 // NewRegistry makes the registry of /metrics: the host's own figures, Go's and the process's.
 func NewRegistry(s *Sources) *prometheus.Registry {
 	r := prometheus.NewRegistry()
-	r.MustRegister(newExporter(s), newAdmissionExporter(s), newFailureExporter(s), newDiagnosisExporter(s), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	r.MustRegister(newExporter(s), newAdmissionExporter(s), newFailureExporter(s), newDiagnosisExporter(s), newIntegrationExporter(s), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return r
 }
 

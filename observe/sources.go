@@ -32,6 +32,8 @@ type Sources struct {
 	// Failures are the refusals of the last 24 hours in figures; nil where nothing counts them.
 	Failures  func() Failures
 	Diagnosis func() Diagnosis // nil where nobody seeks causes
+	// Integration is of other programs and browsers; nil where there are none.
+	Integration func() Integration
 }
 
 // Registered are the sizes of the register.

@@ -71,6 +71,8 @@ type Router struct {
 	// Secure tells that browsers reach it over TLS.
 	Secure bool
 	Log    *slog.Logger
+	// Watch is told of every request when its answer is written; nil: nobody is.
+	Watch func(*Served)
 
 	mux    *http.ServeMux
 	origin *http.CrossOriginProtection
@@ -198,6 +200,8 @@ func (t *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer t.running.Done()
 	policy(w.Header(), t.Secure)
 	r = numbered(w, r)
+	w, ended := t.watched(w, r)
+	defer ended()
 	isAPI := strings.HasPrefix(r.URL.Path, "/api/")
 	if len(t.Hosts) > 0 && !t.named(r.Host) {
 		t.refuse(Route{API: isAPI}, w, r, http.StatusMisdirectedRequest, "unknown_host")

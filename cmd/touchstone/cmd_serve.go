@@ -55,6 +55,7 @@ type hostFlags struct {
 	guardFlags
 	noticeFlags
 	webhookFlags
+	traceFlags
 	diagnoseFlags
 	LogLevel string `name:"log-level" help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
 
@@ -145,6 +146,9 @@ func (f *hostFlags) open(log *slog.Logger) (*engine, error) {
 	e, err := openEngine(engineOptions{dir: f.Data, guard: f.guard(log), lock: lock, policy: f.policy(test), ledger: opts, zone: zone, acquirerID: f.AcquirerID, issuerID: f.IssuerID, log: log, gate: f.gate(), rates: f.rates(), pinAge: f.PINAge, diagnosis: f.budget()})
 	if err == nil {
 		e.stopIneffective = f.OnIneffective == "stop"
+		if err = e.startTraces(&f.traceFlags); err != nil {
+			return nil, errors.Join(err, e.close())
+		}
 		if e.hooks.guard.Inside, err = f.inside(); err != nil {
 			return nil, errors.Join(err, e.close())
 		}

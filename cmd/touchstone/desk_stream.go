@@ -56,6 +56,9 @@ type changes struct {
 // publish tells the stream of a durable entry, on the watch's goroutine; entries that are read again at a start were
 // told in their time.
 func (e *engine) publish(entry journal.Entry) {
+	if e.watch.caughtUp() {
+		e.integration.fold(entry)
+	}
 	if !e.stream.Wanted(api.TopicEntry) || !e.watch.caughtUp() {
 		return
 	}

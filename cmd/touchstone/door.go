@@ -46,6 +46,12 @@ func (d *desk) SignIn(ctx context.Context, a *console.Attempt) (console.Entry, e
 
 // turnedAway makes every failed attempt take equally long.
 func (d *desk) turnedAway(ctx context.Context, begun time.Time, err error) error {
+	var wait *console.Wait
+	if errors.As(err, &wait) {
+		d.integration.signedIn("wait")
+	} else {
+		d.integration.signedIn("refused")
+	}
 	if errors.Is(err, staff.ErrUnknown) {
 		err = console.ErrWrong
 	}
@@ -193,6 +199,7 @@ func (d *desk) letIn(ctx context.Context, name string, a *console.Attempt) (cons
 		return console.Entry{}, err
 	}
 	d.door.forgive(sha256.Sum256([]byte(known)))
+	d.integration.signedIn("in")
 	return console.Entry{Account: name, Stamp: d.stampOf(name), Known: known}, nil
 }
 

@@ -76,16 +76,18 @@ type engine struct {
 	observed
 	outboxed
 
-	office    *office                     // the rooms of people, and one act at a time
-	kernel    func() (kernelClock, error) // what the kernel says of the machine's clock
-	stream    *api.Stream                 // what becomes durable, for whoever reads along; the live aggregates too
-	uploads   uploads                     // what callers sent for acts to use
-	hooks     hooks                       // endpoints that are told of what happens
-	requested requested                   // requests that are carried out once for each key of a caller
-	guesses   guessing                    // at passphrases, one of an account at a time
-	door      *door                       // what is remembered of sign-ins by a browser
-	permits   *permits                    // what terminals may do, kept as the rule says
-	presented *presented                  // which application each device runs
+	office      *office                     // the rooms of people, and one act at a time
+	kernel      func() (kernelClock, error) // what the kernel says of the machine's clock
+	stream      *api.Stream                 // what becomes durable, for whoever reads along; the live aggregates too
+	uploads     uploads                     // what callers sent for acts to use
+	integration *integration                // what other programs and browsers do, in figures
+	traces      tracer                      // spans for a collector
+	hooks       hooks                       // endpoints that are told of what happens
+	requested   requested                   // requests that are carried out once for each key of a caller
+	guesses     guessing                    // at passphrases, one of an account at a time
+	door        *door                       // what is remembered of sign-ins by a browser
+	permits     *permits                    // what terminals may do, kept as the rule says
+	presented   *presented                  // which application each device runs
 
 	publishing sync.Mutex // one act on the repository of releases at a time; taken before any lock of the office
 	paidFound  bool       // the journal was searched for payments of claims; guarded by office.acting
@@ -221,6 +223,7 @@ func (e *engine) start(o engineOptions) error {
 		sink = o.around(sink)
 	}
 	e.office, e.door = newOffice(), newDoor()
+	e.integration = newIntegration()
 	e.hooks.guard.Loopback, e.hooks.lanes, e.hooks.sent = e.test, map[string]*hookLane{}, map[string]uint64{}
 	if err := e.loadCare(); err != nil {
 		stop()
@@ -351,6 +354,7 @@ func (e *engine) close() error {
 	e.noteFloods(context.Background(), e.line.Flood.End(e.clock()))
 	e.noteSignIns(context.Background(), true)
 	err := e.ledger.Checkpoint(context.Background())
+	e.traces.end()
 	if errors.Is(err, journal.ErrStopped) || errors.Is(err, ledger.ErrCheckpoint) {
 		err = nil // told already, by the committer or by the checkpoint that failed
 	}

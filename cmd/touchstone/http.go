@@ -161,6 +161,7 @@ func (e *engine) consoleCertificate(ctx context.Context, f *consoleFlags, at net
 		c, err := e.showing(ctx, flags, slices.Compact(slices.Clone(names)))
 		if err == nil {
 			shown.Store(c)
+			e.integration.shows("console", c)
 		}
 		return err
 	}
@@ -187,6 +188,10 @@ func (e *engine) consoleCertificate(ctx context.Context, f *consoleFlags, at net
 func (e *engine) consoleRouter(hosts []string, secure bool) (*web.Router, error) {
 	router := web.NewRouter(e.log)
 	router.Hosts, router.Secure = hosts, secure
+	router.Watch = func(s *web.Served) {
+		e.integration.served(s)
+		e.traces.served(s)
+	}
 	sessions := web.NewSessions()
 	e.door.sessions = sessions
 	router.Identify = e.withKeys(func(r *http.Request) (*web.Caller, error) {

@@ -60,6 +60,7 @@ func (e *engine) serveHTTPS(f *tlsFlags, ln net.Listener) (stop func(), err erro
 		c, err := e.showing(ctx, f, f.names(ln.Addr()))
 		if err == nil {
 			shown.Store(c)
+			e.integration.shows("https", c)
 		}
 		return err
 	}

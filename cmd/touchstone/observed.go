@@ -82,11 +82,12 @@ func (e *engine) finishObserved(ctx context.Context, line *host.Line) {
 			c := e.module.Counts()
 			return observe.Module{Sealed: c.Sealed, Hits: c.Hits, Misses: c.Misses, Kept: c.Kept, Most: c.Most}
 		},
-		SelfTest:   e.module.Check,
-		Failures:   e.observedFailures,
-		Proving:    e.proving,
-		Overloaded: func() bool { return line.Gate.Refusing(e.clock()) },
-		Admission:  e.admission,
+		SelfTest:    e.module.Check,
+		Failures:    e.observedFailures,
+		Proving:     e.proving,
+		Integration: e.observedIntegration,
+		Overloaded:  func() bool { return line.Gate.Refusing(e.clock()) },
+		Admission:   e.admission,
 	}
 	e.wait.Go(func() { e.live.Run(ctx) })
 }

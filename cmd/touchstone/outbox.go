@@ -16,6 +16,7 @@ import (
 	"touchstone/notify"
 	"touchstone/pos"
 	"touchstone/redress"
+	"touchstone/tracing"
 )
 
 // noticeFile is where a data directory keeps how others are told, when no other file is named.
@@ -192,7 +193,9 @@ func (e *engine) sendOne(ctx context.Context, n *redress.Notice) (redress.Attemp
 	if err != nil {
 		return "", err
 	}
+	begun := time.Now()
 	out := e.notices.Send(ctx, &notify.Outgoing{ID: n.ID, To: n.To, Key: n.Key, Message: message})
+	e.traces.outward("notice "+string(n.To.Channel), tracing.NewContext(), begun, out.Result != redress.Accepted, tracing.Attribute{Name: "touchstone.notice", Value: n.ID}, tracing.Attribute{Name: "touchstone.result", Value: string(out.Result)})
 	end := redress.Attempt{Result: out.Result, Code: out.Code, Text: out.Text, Reference: out.Reference}
 	if len(out.Talk) > 0 {
 		if end.Talk, err = e.keepFile(out.Talk); err != nil {

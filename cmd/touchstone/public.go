@@ -203,6 +203,7 @@ func (e *engine) publicTLS(ctx context.Context, f *publicFlags, t *tlsFlags, bas
 		c, err := e.showing(ctx, t, []string{u.Hostname()})
 		if err == nil {
 			shown.Store(c)
+			e.integration.shows("public", c)
 		}
 		return err
 	}

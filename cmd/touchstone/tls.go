@@ -103,6 +103,7 @@ func (e *engine) secure(ctx context.Context, f *tlsFlags, ln net.Listener) (door
 		c, err := e.showing(ctx, f, f.names(ln.Addr()))
 		if err == nil {
 			shown.Store(c)
+			e.integration.shows("terminals", c)
 		}
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,7 @@ import (
 	"touchstone/pos"
 	"touchstone/sqlite"
 	"touchstone/staff"
+	"touchstone/tracing"
 )
 
 // Bounds of telling endpoints.
@@ -269,10 +271,13 @@ func (l *hookLane) tell(ctx context.Context, w *staff.Webhook, m *hookMessage, r
 		return err
 	}
 	begun := time.Now()
-	sent, err := l.engine.sendHook(ctx, w, m)
+	traced := tracing.NewContext()
+	sent, err := l.engine.sendHook(ctx, w, m, traced)
 	if err != nil || ctx.Err() != nil && sent.Kind != "" { // ended by us: no failure of theirs
 		return err
 	}
+	l.engine.traces.outward("webhook", traced, begun, sent.Kind != "", tracing.Attribute{Name: "touchstone.webhook", Value: l.id}, tracing.Attribute{Name: "touchstone.message", Value: m.ID},
+		tracing.Attribute{Name: "touchstone.result", Value: cmp.Or(sent.Kind, hookDelivered)})
 	d := sqlite.WebhookDelivery{Entry: seq, Replay: replay, Type: m.Type, State: hookDelivered, Attempts: l.at.Tries + 1, Code: sent.Code, Error: sent.Kind, At: begun.UTC(), Took: time.Since(begun)}
 	if sent.Kind == "" {
 		done(seq)
@@ -315,7 +320,7 @@ func (l *hookLane) giveUp(ctx context.Context) error {
 }
 
 // sendHook signs a message under each secret of now and sends it once.
-func (e *engine) sendHook(ctx context.Context, w *staff.Webhook, m *hookMessage) (notify.Sent, error) {
+func (e *engine) sendHook(ctx context.Context, w *staff.Webhook, m *hookMessage, traced tracing.Context) (notify.Sent, error) {
 	body, err := json.Marshal(m)
 	if err != nil {
 		return notify.Sent{}, err
@@ -338,7 +343,7 @@ func (e *engine) sendHook(ctx context.Context, w *staff.Webhook, m *hookMessage)
 	if e.hooks.send != nil {
 		send = e.hooks.send
 	}
-	return send(ctx, &notify.Hook{URL: w.URL, ID: m.ID, Body: body, Signature: notify.Signature(at, sums...)}), nil
+	return send(ctx, &notify.Hook{URL: w.URL, ID: m.ID, Body: body, Signature: notify.Signature(at, sums...), Trace: e.traces.parent(traced)}), nil
 }
 
 func (e *engine) countHook(kind string) {

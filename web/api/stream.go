@@ -119,6 +119,13 @@ func (s *Stream) Subscribe(who *web.Caller, topics ...string) (*Subscription, er
 	return u, nil
 }
 
+// Subscribers is how many read now.
+func (s *Stream) Subscribers() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.all)
+}
+
 // End takes the reader off the stream.
 func (u *Subscription) End() {
 	u.stream.mu.Lock()

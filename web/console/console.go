@@ -98,6 +98,7 @@ func (c *Console) mount() {
 	c.mountClaims()
 	c.mountReports()
 	c.mountNotices()
+	c.mountWebhooks()
 	c.mountLaboratory()
 }
 
