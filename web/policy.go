@@ -25,6 +25,15 @@ func policy(h http.Header, secure bool) {
 	}
 }
 
+// endsHere has the connection closed after a request whose body came in chunks. Where such a request had a length as well,
+// which net/http leaves out before anybody can look, a proxy before us may have seen another end of it: what follows would
+// be taken for a request of its own. RFC 9112, 6.1.
+func endsHere(w http.ResponseWriter, r *http.Request) {
+	if len(r.TransferEncoding) > 0 {
+		w.Header().Set("Connection", "close")
+	}
+}
+
 func escaped(uri string) string { return url.QueryEscape(uri) }
 
 func escapedPath(path string) string { return (&url.URL{Path: path}).EscapedPath() }

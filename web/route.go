@@ -199,6 +199,7 @@ func (t *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	t.running.Add(1)
 	defer t.running.Done()
 	policy(w.Header(), t.Secure)
+	endsHere(w, r)
 	r = numbered(w, r)
 	w, ended := t.watched(w, r)
 	defer ended()

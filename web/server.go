@@ -73,6 +73,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 // headers puts on every answer what a browser, or a cache between, must know.
 func headers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		endsHere(w, r)
 		h := w.Header()
 		h.Set("Cache-Control", "no-store")
 		h.Set("X-Content-Type-Options", "nosniff")

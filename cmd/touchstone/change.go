@@ -8,6 +8,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"touchstone/fleet"
 	"touchstone/incident"
@@ -293,6 +294,9 @@ func (e *engine) changeMerchant(ctx context.Context, c *merchantChange, actors [
 	id, err := pos.ParseMerchantID(c.ID)
 	if err != nil {
 		return changed{}, fmt.Errorf("merchant id: want 15 characters: %w", err)
+	}
+	if strings.ContainsFunc(c.Name, func(r rune) bool { return !unicode.IsPrint(r) && !unicode.Is(unicode.Zs, r) }) {
+		return changed{}, errors.New("merchant name: want one line of characters that print: no line ends, no escapes of a screen, no marks that turn a text")
 	}
 	m := &registry.Merchant{ID: id, Name: c.Name, Suspended: c.Suspended}
 	if m.Networks, m.AnyNetwork, err = networks(c.Networks); err != nil {

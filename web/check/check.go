@@ -184,7 +184,7 @@ func (p *Pages) show(w http.ResponseWriter, r *http.Request, status int, name st
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Language", v.Lang)
 	w.WriteHeader(status)
-	_, _ = page.WriteTo(w) // who asked is gone when this fails
+	_, _ = io.WriteString(w, web.Visible(page.String())) // who asked is gone when this fails
 }
 
 // other is the page in the other language. What was posted is not repeated: the link leads to the empty form.

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -146,7 +147,7 @@ func (c *Console) showAs(w http.ResponseWriter, r *http.Request, status int, nam
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = page.WriteTo(w) // who asked is gone when this fails
+	_, _ = io.WriteString(w, web.Visible(page.String())) // who asked is gone when this fails
 }
 
 // langOf is the caller's language, or what the browser prefers.
