@@ -17,7 +17,7 @@ var pages = []struct{ name, path string }{
 	{"now", "/"}, {"failures", "/failures"}, {"transactions", "/transactions"}, {"clones", "/clones"}, {"journal", "/journal"},
 	{"fleet", "/fleet"}, {"map", "/fleet/map"}, {"grades", "/fleet/grades"}, {"permits", "/fleet/permits"}, {"inspections", "/fleet/inspections"}, {"training", "/fleet/training"},
 	{"releases", "/fleet/releases"}, {"advisories", "/fleet/advisories"}, {"campaigns", "/fleet/campaigns"}, {"policy", "/fleet/policy"}, {"keys", "/keys"},
-	{"incidents", "/incidents"}, {"claims", "/claims"}, {"reports", "/reports"}, {"notices", "/notices"}, {"laboratory", "/laboratory"},
+	{"incidents", "/incidents"}, {"claims", "/claims"}, {"reports", "/reports"}, {"notices", "/notices"}, {"webhooks", "/webhooks"}, {"laboratory", "/laboratory"},
 	{"staff", "/staff"}, {"proposals", "/staff/proposals"}, {"me", "/me"}, {"acts", "/acts"}, {"act", "/acts/incident?op=open"}, {"reference", "/docs"}, {"errors", "/docs/errors"},
 }
 

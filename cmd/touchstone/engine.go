@@ -223,7 +223,7 @@ func (e *engine) start(o engineOptions) error {
 		sink = o.around(sink)
 	}
 	e.office, e.door = newOffice(), newDoor()
-	e.integration = newIntegration()
+	e.integration, e.hooks.wake = newIntegration(), make(chan struct{}, 1)
 	e.hooks.guard.Loopback, e.hooks.lanes, e.hooks.sent = e.test, map[string]*hookLane{}, map[string]uint64{}
 	if err := e.loadCare(); err != nil {
 		stop()

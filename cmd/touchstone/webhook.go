@@ -73,6 +73,7 @@ type hooks struct {
 	send  func(ctx context.Context, h *notify.Hook) notify.Sent // the guard's; tests give others
 	wait  func(tries int) time.Duration                         // backoff; nil is hookWait
 
+	wake  chan struct{} // an endpoint was made or goes on
 	file  hookFile
 	mu    sync.Mutex // guards what follows
 	lanes map[string]*hookLane
@@ -129,6 +130,7 @@ func (e *engine) makeWebhook(ctx context.Context, c *webhookChange, actors []str
 	}); err != nil {
 		return changed{}, err
 	}
+	e.hooks.wakeHooks()
 	told := changed{What: "webhook " + w.ID + " to " + w.URL, ZH: "回调 " + w.ID + "，发往 " + w.URL, Facts: map[string]string{"webhook": w.ID}}
 	shown.Use(func(b []byte) { told.Secret = string(b) })
 	return told, nil
@@ -163,6 +165,7 @@ func (e *engine) setWebhook(ctx context.Context, c *webhookState, actors []strin
 		drafts, err := staff.SetWebhook(r.staff, c.ID, !c.Enable, actors[0], now)
 		return hookRefusal("webhook_set", actors, drafts, err)
 	})
+	e.hooks.wakeHooks()
 	if c.Enable {
 		return changed{What: "webhook " + c.ID + " goes on", ZH: "回调 " + c.ID + " 已恢复"}, err
 	}

@@ -68,6 +68,7 @@ func (e *engine) startHooks(ctx context.Context) (stop func()) {
 			select {
 			case <-ctx.Done():
 				return
+			case <-e.hooks.wake:
 			case <-look.C:
 			}
 		}
@@ -75,6 +76,14 @@ func (e *engine) startHooks(ctx context.Context) (stop func()) {
 	return func() {
 		cancel()
 		running.Wait()
+	}
+}
+
+// wakeHooks lets the lanes be looked at now.
+func (h *hooks) wakeHooks() {
+	select {
+	case h.wake <- struct{}{}:
+	default: // they are going to be
 	}
 }
 

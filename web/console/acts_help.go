@@ -25,7 +25,11 @@ var helpChinese = map[string]string{
 	"The raw transcript, uploaded before.": "原始记录文件。", "The request, PKCS #10 in PEM or DER, in base64.": "证书请求：PKCS #10（PEM 或 DER），base64。", "The terminal that it works as.": "其对应的终端号。", "They are registered and work already.": "已登记并在使用。",
 	"Two digits: 04 is a smart terminal.": "两位数字：04 为智能终端。", "What a terminal may do until it is answered, such as no_refund,online_only.": "响应前终端可做的交易，如 no_refund,online_only。", "What happened.": "发生了什么。",
 	"What is wrong; nothing when not given.": "有何异常；不填为一切正常。", "What it answers, such as ADV-1.": "所响应的公告，如 ADV-1。", "What it does to security certificates, where the document does not say.": "对安全证书的影响（文件未说明时填写）。",
-	"What it may do after the deadline, such as sign_in_only.": "期限后可做的交易，如 sign_in_only。", "What the key is for.": "密钥用途。", "What was found, by item of the checklist.": "按检查项填写所见。",
+	"What it may do after the deadline, such as sign_in_only.": "期限后可做的交易，如 sign_in_only。", "What the key is for.": "密钥用途。",
+	"Whose it is, and what for.": "归属与用途。", "HTTPS, with a public address. In a test data directory this machine too, without TLS.": "HTTPS 公网地址；测试数据目录亦可为本机，且可不用 TLS。",
+	"What it is told: transaction.refused, transaction.cause, incident.opened, incident.changed, incident.closed, claim.decided, claim.paid, proposal.made, proposal.decided, advisory.changed, campaign.changed, permit.changed, clone.suspected, or event. and the name of an event.": "通知的内容：transaction.refused、transaction.cause、incident.opened、incident.changed、incident.closed、claim.decided、claim.paid、proposal.made、proposal.decided、advisory.changed、campaign.changed、permit.changed、clone.suspected，或 event. 加事件名称。",
+	"The endpoint's number.": "回调编号。", "It goes on where it was left. Else it is disabled.": "从停用处继续；不选则停用。", "How long the former secret signs too; 0: it ends at once, as when it is known to others.": "旧密钥同时签名的小时数；0 为立即失效，例如已泄露时。",
+	"The first message: evt_ and an entry's number.": "首条消息：evt_ 加记录编号。", "The last; the first alone, when not given.": "末条；未填则只发首条。", "What was found, by item of the checklist.": "按检查项填写所见。",
 	"Which proof's sales go on; every one when not given.": "恢复哪种证明的消费；不填为全部。", "Which step; the other fields are read as it needs.": "选择步骤；其余各项按需填写。", "Who looked at it.": "查验人。", "YYMM.": "YYMM。",
 }
 

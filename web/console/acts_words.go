@@ -15,7 +15,7 @@ var fieldWords = map[string][2]string{
 	"approve": {"Approve", "批准"}, "approver": {"Approved by", "批准人"}, "apps": {"Application versions", "应用版本"}, "at": {"When", "时间"}, "balance": {"Balance", "余额"}, "canary": {"Reserved for probes", "探测专用"},
 	"catalogue": {"Catalogue", "目录"}, "catalogue_digest": {"Digest of the catalogue", "目录摘要"}, "cause": {"Cause", "原因"}, "certificate": {"Certificate", "证书"}, "check": {"Check", "检查"},
 	"chip_reader": {"Has a chip reader", "具备芯片读卡器"}, "claim": {"Claim", "索赔"}, "class": {"Approval class", "批准类别"}, "close": {"Close", "关闭"}, "compensation": {"Compensation in cents", "补偿（分）"},
-	"contact": {"Contact", "联系方式"}, "course": {"Course", "课程"}, "credit": {"Credit code", "统一社会信用代码"}, "date": {"Date, YYYYMMDD", "日期 YYYYMMDD"}, "days": {"Days", "天数"},
+	"contact": {"Contact", "联系方式"}, "course": {"Course", "课程"}, "credit": {"Credit code", "统一社会信用代码"}, "date": {"Date, YYYYMMDD", "日期 YYYYMMDD"}, "days": {"Days", "天数"}, "url": {"URL", "网址"}, "types": {"Is told", "通知内容"}, "enable": {"Go on", "恢复"}, "hours": {"Hours", "小时数"}, "first": {"First message", "首条消息"},
 	"deadline_seconds": {"Deadline in seconds", "期限（秒）"}, "decision": {"Decision", "裁定"}, "delta_class": {"Class of the difference", "差异类别"}, "deploy": {"Deploy", "布放"}, "detail": {"What was seen", "所见"},
 	"device_type": {"Device type", "设备类型"}, "devices": {"Devices", "设备"}, "digest": {"SHA-256 digest", "SHA-256 摘要"}, "disabled": {"May no longer act", "停用"}, "do": {"What to do", "操作"},
 	"elements": {"Five elements", "五要素"}, "end": {"End", "结束"}, "entries": {"Journal entries", "日志记录号"}, "evidence": {"Evidence", "证据"}, "expiry": {"Expiry", "有效期"},
