@@ -136,7 +136,7 @@ func TestEveryMetricIsExplained(t *testing.T) {
 	page := readPage(t)
 	rig := newRig(t, time.Now())
 	var names []string
-	for _, d := range slices.Concat(newExporter(rig.Sources).all, newAdmissionExporter(rig.Sources).all, newFailureExporter(rig.Sources).all, newDiagnosisExporter(rig.Sources).all) {
+	for _, d := range slices.Concat(newExporter(rig.Sources).all, newAdmissionExporter(rig.Sources).all, newFailureExporter(rig.Sources).all, newDiagnosisExporter(rig.Sources).all, newIntegrationExporter(rig.Sources).all) {
 		_, rest, _ := strings.Cut(d.String(), `fqName: "`)
 		name, _, _ := strings.Cut(rest, `"`)
 		names = append(names, name)
