@@ -28,6 +28,8 @@ type Config struct {
 	Outgoing   string      `toml:"outgoing"` // directory of channel file; "" is outgoing in the data directory
 	Retry      Retry       `toml:"retry"`
 	Recipients []Recipient `toml:"recipient"`
+
+	Inside []string `toml:"inside"` // networks that are not public, where gateways and receivers are all the same: "10.1.0.0/16"
 }
 
 // Handler is who answers for the notice: the handler of personal information of PIPL Art. 57. Links are refused in
@@ -150,6 +152,9 @@ func (c *Config) check() error {
 		return err
 	}
 	if _, err := c.Policy(); err != nil {
+		return err
+	}
+	if _, err := c.inside(); err != nil {
 		return err
 	}
 	if c.SMS.URL != "" {

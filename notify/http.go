@@ -80,7 +80,7 @@ func (c *Config) sendWebhook(ctx context.Context, o *Outgoing) Outcome {
 	defer key.Wipe()
 	signature := ""
 	key.Use(func(b []byte) { signature = Sign(b, o.Message, time.Now()) })
-	return post(ctx, o.To.Address, o.Message, map[string]string{"Content-Type": "application/json", "Idempotency-Key": o.Key, SignatureHeader: signature})
+	return c.post(ctx, o.To.Address, o.Message, map[string]string{"Content-Type": "application/json", "Idempotency-Key": o.Key, SignatureHeader: signature})
 }
 
 // render fills the gateway's template. What it gives must be JSON.
@@ -117,7 +117,8 @@ func (b *bounded) Write(p []byte) (int, error) {
 	return b.Buffer.Write(p)
 }
 
-func (s *SMS) send(ctx context.Context, o *Outgoing) Outcome {
+func (c *Config) sendSMS(ctx context.Context, o *Outgoing) Outcome {
+	s := &c.SMS
 	body, err := s.render(o.To.Address, string(o.Message), o.Key)
 	if err != nil {
 		return Outcome{Result: redress.RefusedNow, Text: err.Error()}
@@ -134,7 +135,7 @@ func (s *SMS) send(ctx context.Context, o *Outgoing) Outcome {
 		headers["Authorization"] = "Bearer " + string(token)
 		clear(token)
 	}
-	return post(ctx, s.URL, body, headers)
+	return c.post(ctx, s.URL, body, headers)
 }
 
 // errRedirect ends a request that is sent elsewhere: a notice goes where the address book says.
@@ -142,7 +143,7 @@ var errRedirect = errors.New("the server sends the request elsewhere: redirects 
 
 // post makes one request. What decides is the status: 2xx took it; 408, 425, 429 and 5xx refuse it for now; every other
 // refuses it. Before a connection is there nothing was handed over; after that, without an answer, nobody knows.
-func post(ctx context.Context, url string, body []byte, headers map[string]string) Outcome {
+func (c *Config) post(ctx context.Context, url string, body []byte, headers map[string]string) Outcome {
 	var connected atomic.Bool
 	ctx, cancel := context.WithTimeout(ctx, httpTimeout)
 	defer cancel()
@@ -155,13 +156,16 @@ func post(ctx context.Context, url string, body []byte, headers map[string]strin
 	for k, v := range headers {
 		req.Header.Set(k, v)
 	}
-	transport := &http.Transport{DisableKeepAlives: true, TLSHandshakeTimeout: httpTimeout, MaxResponseHeaderBytes: maxAnswer}
+	transport := &http.Transport{DialContext: c.dialer(req.URL.Hostname()).DialContext, DisableKeepAlives: true, TLSHandshakeTimeout: httpTimeout, MaxResponseHeaderBytes: maxAnswer}
 	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	answer, err := client.Do(req)
 	if err != nil {
 		result := redress.Unreachable
 		if connected.Load() {
 			result = redress.Doubtful
+		}
+		if errors.Is(err, errAddress) {
+			return Outcome{Result: redress.RefusedNow, Text: errInside.Error()}
 		}
 		return Outcome{Result: result, Text: plainCause(errors.Unwrap(err))}
 	}

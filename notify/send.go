@@ -36,7 +36,7 @@ func (c *Config) Send(ctx context.Context, o *Outgoing) Outcome {
 	case redress.ByMail:
 		return c.SMTP.send(ctx, o)
 	case redress.BySMS:
-		return c.SMS.send(ctx, o)
+		return c.sendSMS(ctx, o)
 	case redress.ByWebhook:
 		return c.sendWebhook(ctx, o)
 	case redress.ByFile:

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -371,6 +372,8 @@ func TestS14OneLineOneRecord(t *testing.T) {
 		r.e.log.Warn("a test writes what was sent", slog.String("text", text))
 	}
 	t.Logf("%d acts with hostile texts, %d of them taken; %v", asked, taken, into)
+	r.publicTexts(t, texts)
+	r.cells(t)
 	for line := range strings.Lines(logged.b.String()) {
 		if !strings.HasPrefix(line, "time=") || !strings.HasSuffix(line, "\n") || strings.ContainsFunc(line[:len(line)-1], func(c rune) bool { return c < ' ' || c == 0x7f || c == 0x85 || turns(c) }) {
 			t.Errorf("a line of the log: %.200q", line)
@@ -390,6 +393,68 @@ func TestS14OneLineOneRecord(t *testing.T) {
 		if at := strings.IndexFunc(w.Body.String(), func(c rune) bool { return turns(c) || c == 0 || c == 0x1b }); w.Code >= 500 || at >= 0 {
 			t.Errorf("%s: %d, and at %d a mark that turns or hides text", page, w.Code, at)
 		}
+	}
+}
+
+// publicTexts sends the texts to the forms and the interface that need no account.
+func (r *attackRig) publicTexts(t *testing.T, texts []string) {
+	t.Helper()
+	pages := r.publicRouter(t)
+	for i, text := range texts {
+		form := url.Values{"serial": {text}, "code": {text}, "text": {text}, "kind": {text}, "contact": {text}, "terminal": {text}, "amount": {text}, "last4": {text}, "reason": {text}, "claim": {text}, "case": {text}}.Encode()
+		raw, err := json.Marshal(map[string]string{"serial": text, "code": text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n, x := range [][3]string{{"/check", "application/x-www-form-urlencoded", form}, {"/report", "application/x-www-form-urlencoded", form}, {"/claim", "application/x-www-form-urlencoded", form}, {"/case", "application/x-www-form-urlencoded", form},
+			{"/api/v1/checks", "application/json", string(raw)}} {
+			q := httptest.NewRequest(http.MethodPost, "http://127.0.0.1:8081"+x[0], strings.NewReader(x[2]))
+			q.Header.Set("Content-Type", x[1])
+			q.RemoteAddr = fmt.Sprintf("10.7.%d.%d:1", i, n)
+			w := httptest.NewRecorder()
+			pages.ServeHTTP(w, q)
+			if w.Code >= 500 && w.Code != http.StatusServiceUnavailable || w.Body.Len() > 256<<10 || strings.ContainsFunc(w.Body.String(), func(c rune) bool { return turns(c) || c == 0 || c == 0x1b }) {
+				t.Errorf("public %s with %.40q: %d, %d bytes", x[0], text, w.Code, w.Body.Len())
+			}
+		}
+	}
+}
+
+// cells gives a shop a name that is a formula, and reads every table that a spreadsheet opens.
+func (r *attackRig) cells(t *testing.T) {
+	t.Helper()
+	const formula = "=HYPERLINK(1)"
+	raw, err := json.Marshal(map[string]any{"id": r.shops[0], "name": formula, "networks": []string{"any"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := r.call(http.MethodPost, "/api/v1/merchants", "application/json", string(raw)); w.Code/100 != 2 {
+		t.Fatalf("the name is refused: %d %s", w.Code, w.Body)
+	}
+	seen := 0
+	for _, path := range []string{"/api/v1/five-elements?format=csv", "/transactions?format=csv"} {
+		w := r.call(http.MethodGet, path, "", "")
+		if !strings.HasPrefix(w.Header().Get("Content-Type"), "text/csv") {
+			t.Errorf("%s: %d %s", path, w.Code, w.Header().Get("Content-Type"))
+			continue
+		}
+		rows, err := csv.NewReader(w.Body).ReadAll()
+		if err != nil || len(rows) < 2 {
+			t.Errorf("%s: %d rows, %v", path, len(rows), err)
+		}
+		for _, row := range rows {
+			for _, cell := range row {
+				if strings.Contains(cell, formula) {
+					seen++
+				}
+				if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+					t.Errorf("%s: a spreadsheet computes %q", path, cell)
+				}
+			}
+		}
+	}
+	if seen == 0 {
+		t.Error("no table has the name: nothing was attacked")
 	}
 }
 

@@ -71,14 +71,14 @@ func (r *wireRig) dial(t *testing.T) net.Conn {
 }
 
 // talk sends bytes and returns all that comes back until the other side closes, or is silent for a while.
-func talk(t *testing.T, c net.Conn, sent []byte) (answer string, closed bool) {
+func talk(t *testing.T, c net.Conn, sent []byte, silence time.Duration) (answer string, closed bool) {
 	t.Helper()
 	_ = c.SetWriteDeadline(time.Now().Add(5 * time.Second))
 	_, _ = c.Write(sent) // it may be closed before all is sent
 	var got bytes.Buffer
 	piece := make([]byte, 4096)
 	for {
-		_ = c.SetReadDeadline(time.Now().Add(400 * time.Millisecond))
+		_ = c.SetReadDeadline(time.Now().Add(silence))
 		n, err := c.Read(piece)
 		got.Write(piece[:n])
 		if err != nil {
@@ -220,7 +220,7 @@ func TestS22Exhaustion(t *testing.T) {
 			}
 			c := r.dial(t)
 			all.Go(func() {
-				got, _ := talk(t, c, []byte("GET "+path+" HTTP/1.1\r\nHost: 127.0.0.1\r\n"+head+"\r\n"))
+				got, _ := talk(t, c, []byte("GET "+path+" HTTP/1.1\r\nHost: 127.0.0.1\r\n"+head+"\r\n"), 5*time.Second)
 				if got != "" && !strings.HasPrefix(got, "HTTP/1.1 431") && !strings.HasPrefix(got, "HTTP/1.1 400") {
 					t.Errorf("%s: %.80q", name, got)
 				}
@@ -372,7 +372,7 @@ func TestS32CrossProtocol(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, _ := talk(t, c, []byte("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"))
+			got, _ := talk(t, c, []byte("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"), time.Second)
 			c.Close()
 			if strings.Contains(got, "HTTP/") || len(got) > 64 {
 				t.Errorf("%s answers %.80q", at, got)
@@ -381,7 +381,7 @@ func TestS32CrossProtocol(t *testing.T) {
 	})
 	t.Run("others to TLS", func(t *testing.T) {
 		for name, sent := range map[string]string{"ISO 8583": string(isoFrame()), "HTTP": "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "SSH": "SSH-2.0-x\r\n"} {
-			got, closed := talk(t, secure.dial(t), []byte(sent))
+			got, closed := talk(t, secure.dial(t), []byte(sent), time.Second)
 			if !closed && name != "ISO 8583" || strings.Contains(got, " 200 ") || answers(got) > 1 {
 				t.Errorf("%s: closed %t, %.80q", name, closed, got)
 			}
@@ -403,7 +403,7 @@ func TestS32CrossProtocol(t *testing.T) {
 		for name, sent := range smuggles() {
 			c := plain.dial(t)
 			all.Go(func() {
-				got, closed := talk(t, c, []byte(sent))
+				got, closed := talk(t, c, []byte(sent), 5*time.Second)
 				if !closed || answers(got) > 1 {
 					t.Errorf("%s: closed %t, %d answers: %.300q", name, closed, answers(got), got)
 				}
@@ -448,7 +448,7 @@ func (r *wireRig) behindHAProxy(t *testing.T) {
 		}
 		all.Go(func() {
 			defer c.Close()
-			if got, _ := talk(t, c, []byte(sent)); strings.Contains(got, "base.css{") {
+			if got, _ := talk(t, c, []byte(sent), 400*time.Millisecond); strings.Contains(got, "base.css{") {
 				t.Errorf("%s: %.200q", name, got)
 			}
 			victim, err := net.Dial("tcp", front)
