@@ -1,5 +1,5 @@
 # make run    build and watch the demonstration     (make run LANG=zh: 中文)
-# make test   everything that must hold, in about fifteen minutes; three of them are fuzzing, FUZZSHORT a target
+# make test   everything that must hold, in about fifteen minutes; two of them are fuzzing, FUZZSHORT a target
 # make bench  one table of this machine's figures, ten minutes (QUICK=1: two, to try; ONLY=idle: one part)
 # make fuzz   every fuzz target for FUZZTIME each   (default 1m)
 # make crash  the long form of the crash tests: kill -9, disk faults, torn writes, flipped bytes, a day's recovery
@@ -7,7 +7,7 @@
 
 GO       ?= go
 FUZZTIME ?= 1m
-FUZZSHORT ?= 15s
+FUZZSHORT ?= 10s
 LANGUAGE_FLAG = $(if $(filter zh%,$(LANG)),--lang zh,)
 SOURCES := $(shell find . -name '*.go' -not -name '*_test.go' -o -name '*.json' -path './explain/*') go.mod go.sum
 RACE = ./tracing ./admission ./faultproxy ./journal ./ledger ./listener ./host ./hsm/soft ./terminal ./observe ./staff ./fleet ./lab ./lab/attest ./lab/probe ./incident ./redress ./web ./releases ./cmd/touchstone
