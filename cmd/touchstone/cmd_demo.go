@@ -385,7 +385,7 @@ func (s *stage) read(ctx context.Context) error {
 				return nil
 			}
 		}
-		if healthTaken(e) || labObserved(e) || s.causeHidden(e) {
+		if healthTaken(e) || s.causeHidden(e) {
 			return nil
 		}
 		return s.show.entry(e)

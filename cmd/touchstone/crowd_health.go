@@ -79,9 +79,3 @@ func healthTaken(e journal.Entry) bool {
 	var act journal.Act
 	return e.Kind == journal.KindFleet && json.Unmarshal(e.Body, &act) == nil && act.Verb == "health_reported" && act.Refused == "" && len(act.Changes) == 1
 }
-
-// labObserved tells of one observation of a laboratory's run: the screen shows where the run begins and ends.
-func labObserved(e journal.Entry) bool {
-	var act journal.Act
-	return e.Kind == journal.KindLab && json.Unmarshal(e.Body, &act) == nil && act.Verb == "observed" && act.Refused == ""
-}

@@ -19,7 +19,7 @@ import (
 	"touchstone/web/check"
 )
 
-const pan = "6222020200112230" // Luhn; of nobody
+const pan = "6299990000000017" // a sample card, of nobody
 
 // aPhoto is a JPEG with a marker that tells where it was taken.
 func aPhoto(t testing.TB) string {
