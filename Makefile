@@ -10,7 +10,7 @@ FUZZTIME ?= 1m
 FUZZSHORT ?= 10s
 LANGUAGE_FLAG = $(if $(filter zh%,$(LANG)),--lang zh,)
 SOURCES := $(shell find . -name '*.go' -not -name '*_test.go' -o -name '*.json' -path './explain/*') go.mod go.sum
-RACE = ./tracing ./admission ./faultproxy ./journal ./ledger ./listener ./host ./hsm/soft ./terminal ./observe ./staff ./fleet ./lab ./lab/attest ./lab/probe ./incident ./redress ./web ./releases ./cmd/touchstone
+RACE = ./tracing ./admission ./faultproxy ./journal ./ledger ./listener ./host ./hsm/soft ./terminal ./observe ./staff ./fleet ./lab ./lab/attest ./lab/probe ./incident ./redress ./web ./web/api ./web/check ./web/console ./estate ./releases ./cmd/touchstone
 
 .PHONY: run build test test-all tls-scan crash check unit flaw race bench fuzz fuzz-short need clean
 
