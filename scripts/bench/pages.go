@@ -106,7 +106,7 @@ func (c *client) get(ctx context.Context, path string) (body []byte, took time.D
 		return nil, 0, err
 	}
 	defer answer.Body.Close()
-	if body, err = io.ReadAll(answer.Body); err == nil && answer.StatusCode != http.StatusOK {
+	if body, err = io.ReadAll(answer.Body); err == nil && answer.StatusCode != http.StatusOK && answer.StatusCode != http.StatusSeeOther { // an exact hit leads on
 		err = fmt.Errorf("%s: %s", path, answer.Status)
 	}
 	return body, time.Since(begin), err
