@@ -2,12 +2,10 @@ package sqlite
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 
 	"touchstone/journal"
-	"touchstone/pos"
 )
 
 // maxBackBlocks bounds the blocks of one reading backward: an idle host has blocks of one entry each.
@@ -84,18 +82,5 @@ func (r *Reader) EventsBefore(ctx context.Context, before uint64, most int) (eve
 	if err != nil {
 		return nil, fmt.Errorf("read events: %w", err)
 	}
-	defer list.Close()
-	for list.Next() {
-		var seq, at int64
-		var record []byte
-		if err := list.Scan(&seq, &at, &record); err != nil {
-			return nil, fmt.Errorf("read events: %w", err)
-		}
-		e := StoredEvent{Seq: uint64(seq), At: pos.Instant(at)}
-		if err := json.Unmarshal(record, &e.Event); err != nil {
-			return nil, fmt.Errorf("read event of journal entry %d: malformed record", seq)
-		}
-		events = append(events, e)
-	}
-	return events, list.Err()
+	return storedEvents(list)
 }

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -35,6 +36,17 @@ func (r *Reader) Events(ctx context.Context, from uint64, most int) (events []St
 	if err != nil {
 		return nil, fmt.Errorf("read events: %w", err)
 	}
+	if events, err = storedEvents(list); err != nil {
+		return nil, err
+	}
+	if from == 0 {
+		slices.Reverse(events)
+	}
+	return events, nil
+}
+
+// storedEvents reads rows of seq, at and record, and closes them.
+func storedEvents(list *sql.Rows) (events []StoredEvent, err error) {
 	defer list.Close()
 	for list.Next() {
 		var seq, at int64
@@ -50,9 +62,6 @@ func (r *Reader) Events(ctx context.Context, from uint64, most int) (events []St
 	}
 	if err := list.Err(); err != nil {
 		return nil, fmt.Errorf("read events: %w", err)
-	}
-	if from == 0 {
-		slices.Reverse(events)
 	}
 	return events, nil
 }
