@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"touchstone/explain"
+	"touchstone/web"
 )
 
 // funcs are what templates may call, in one language.
@@ -29,22 +30,6 @@ func funcs(lang string, zone *time.Location) template.FuncMap {
 		"zone":  func(t time.Time) string { return t.In(zone).Format("MST") },
 		"path":  url.PathEscape,
 		"list":  func(list ...any) []any { return list },
-		"dict":  dict,
+		"dict":  web.Dict,
 	}
-}
-
-// dict makes the argument of a shared template: dict "key" value ...
-func dict(pairs ...any) (map[string]any, error) {
-	if len(pairs)%2 != 0 {
-		return nil, fmt.Errorf("dict: %d arguments", len(pairs))
-	}
-	m := make(map[string]any, len(pairs)/2)
-	for i := 0; i < len(pairs); i += 2 {
-		key, ok := pairs[i].(string)
-		if !ok {
-			return nil, fmt.Errorf("dict: argument %d is no name", i)
-		}
-		m[key] = pairs[i+1]
-	}
-	return m, nil
 }

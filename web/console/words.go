@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"touchstone/pos"
+	"touchstone/web"
 )
 
 // funcs are what templates may call, in one language.
@@ -29,7 +30,7 @@ func funcs(lang string, zone *time.Location) template.FuncMap {
 		"join":  strings.Join,
 		"words": func(s string) string { return strings.ReplaceAll(s, "_", " ") },
 		"query": url.QueryEscape,
-		"dict":  dict,
+		"dict":  web.Dict,
 		"at":    func(t time.Time) string { return stamp(t, zone, time.DateTime) },
 		"count": count,
 		"cents": cents,
@@ -65,20 +66,4 @@ func when(t pos.Instant, zone *time.Location, layout string) string {
 		return "–"
 	}
 	return time.Unix(0, int64(t)).In(zone).Format(layout)
-}
-
-// dict makes the argument of a shared template: dict "key" value ...
-func dict(pairs ...any) (map[string]any, error) {
-	if len(pairs)%2 != 0 {
-		return nil, fmt.Errorf("dict: %d arguments", len(pairs))
-	}
-	m := make(map[string]any, len(pairs)/2)
-	for i := 0; i < len(pairs); i += 2 {
-		key, ok := pairs[i].(string)
-		if !ok {
-			return nil, fmt.Errorf("dict: argument %d is no name", i)
-		}
-		m[key] = pairs[i+1]
-	}
-	return m, nil
 }
