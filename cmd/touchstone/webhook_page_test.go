@@ -37,7 +37,7 @@ func TestWebhookPages(t *testing.T) {
 	id := b.add(r, "event."+eventOldPINs)
 	r.status = []int{500}
 	b.happen(1)
-	r.await(t, 1)
+	b.delivered(id, 1)
 	for _, c := range []struct {
 		name, lang string
 		role       staff.Role
