@@ -192,15 +192,5 @@ func (p *planner) elements(i int) {
 	}
 }
 
-// altered is the keys under which alterations are tried: the one that is known to have been used, else the pending one.
-// Under a fold with 8-byte blocks there is room for both.
-func (c *Case) altered() []int {
-	list := c.right()
-	if len(list) == 2 && c.Keys[list[1]].Used {
-		list[0], list[1] = list[1], list[0]
-	}
-	return list
-}
-
 // cipherOf is the cipher of the sign-in code of a candidate.
 func (k *Candidate) cipherOf() keys.Cipher { return keys.CipherOf(k.Set.Code) }

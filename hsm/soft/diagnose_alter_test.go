@@ -8,7 +8,9 @@ import (
 
 	"touchstone/diagnosis"
 	"touchstone/journal"
+	"touchstone/keys"
 	"touchstone/paycrypto/mac"
+	"touchstone/paycrypto/pinblock"
 	"touchstone/reason"
 )
 
@@ -140,5 +142,45 @@ func TestDiagnoseLastByteCut(t *testing.T) {
 	}
 	if tried == 0 {
 		t.Fatal("no profile folds")
+	}
+}
+
+// TestDiagnoseAlterationAfterSignIn: after a sign-in whose keys no message has used yet there are two keys the message may
+// have been made with, and not always room for the alterations of both. The PIN block says which; without one it is the new
+// key, because answers that arrive are more frequent than answers that are lost.
+func TestDiagnoseAlterationAfterSignIn(t *testing.T) {
+	for n, p := range profiles {
+		format := pinblock.ISO0
+		if keys.CipherOf(p.code) == keys.SM4 {
+			format = pinblock.SM4PAN1
+		}
+		f := newFleet(t, p, 900+uint64(n), 0)
+		before := f.own.now
+		after := f.issue(t, f.own)
+		for _, x := range []struct {
+			name string
+			by   issuedSet
+			pin  bool
+		}{{"new keys, a PIN", after, true}, {"new keys", after, false}, {"the answer was lost, a PIN", before, true}} {
+			s := f.sale()
+			s.swipe, s.pin = false, nil
+			if x.pin {
+				s.pin = f.pinBlock(t, x.by.pik, format, s.pan)
+			}
+			frame := f.frame(t, s)
+			setMAC(frame, f.own.right(t, x.by.mak, mabOf(frame)))
+			c := f.caseOf(t, frame, reason.MACFailed)
+			c.Keys[0] = f.own.candidate(diagnosis.OwnInForce, before)
+			c.Keys[0].Used = true
+			c.Keys = append(c.Keys, f.own.candidate(diagnosis.OwnPending, after))
+			c.Frame[spanOf(c, 25).From] = 0x08 // the condition: one of the last bytes that are looked at
+			got := f.Diagnose(c)
+			if got.Cause != reason.MessageAltered || got.Facts["key_set"] != strconv.FormatUint(uint64(x.by.set.Number), 10) {
+				t.Errorf("%s, %s: %s %s %v of %d", p.name, x.name, got.Certainty, got.Cause, got.Facts, got.Tried)
+			}
+			if got.Tried > diagnosis.MaxExplanations+diagnosis.MaxAlterations || got.OneIn < 1_000_000 {
+				t.Errorf("%s, %s: %d tried, one in %d", p.name, x.name, got.Tried, got.OneIn)
+			}
+		}
 	}
 }

@@ -131,7 +131,10 @@ func cipherOfFold(a mac.Algorithm) paycrypto.Algorithm {
 // alterations tries the alterations of one or two keys, at most diagnosis.MaxAlterations.
 func (x *experiment) alterations(reading *diagnosis.Reading, r *diagnosis.MACResult) {
 	left := diagnosis.MaxAlterations
-	list := x.c.AlteredKeys()
+	list := x.c.AlteredKeys(func(key int) (reads bool) {
+		x.step(func(s *live) { reads = x.pinReads(s, key) })
+		return reads
+	})
 	for n, i := range list {
 		fold, block := x.c.Folded(i)
 		switch {

@@ -30,8 +30,4 @@ func TestFiguresOfDiagnosis(t *testing.T) {
 	if !atMost("17", "256") || atMost("257", "256") || atMost("?", "256") {
 		t.Error("bounds")
 	}
-	runs := []measured{{PerSecond: 3}, {PerSecond: 1}, {PerSecond: 2}}
-	if got := medianRate(runs).PerSecond; got != 2 {
-		t.Errorf("median of three %g", got)
-	}
 }

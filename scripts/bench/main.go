@@ -56,7 +56,7 @@ func (b *bench) run(ctx context.Context) error {
 	for _, p := range []part{
 		{"fdatasync", b.disk}, {"echo", b.echo}, {"whole-line", b.wholeLine}, {"fixed-rate", b.fixedRate}, {"x9.19", b.retailMAC}, {"tls-line", b.tlsLine},
 		{"one-connection", b.oneConnection}, {"idle", b.idle}, {"handshakes", b.handshakes}, {"permit", b.permits}, {"micro", b.micro}, {"exposed", b.exposed}, {"analyze", b.analyze},
-		{"diagnosis", b.diagnosis}, {"leak", b.leak}, {"pages", b.pages},
+		{"diagnosis-alone", b.diagnosisAlone}, {"diagnosis-loss", b.diagnosisLoss}, {"diagnosis-forged", b.diagnosisForged}, {"leak", b.leak}, {"pages", b.pages},
 	} {
 		if !strings.Contains(p.name, b.only) && p.name != "fdatasync" {
 			continue
