@@ -29,6 +29,7 @@ need:
 	@scripts/need.sh gcc=gcc openssl=openssl python3=python3 sqlite3=sqlite3 xxd=xxd curl=curl sslscan=sslscan testssl=testssl.sh tshark=tshark tcpdump=tcpdump strace=strace mkfs.ext4=e2fsprogs argon2=argon2 \
 		/usr/lib/python3/dist-packages/securesystemslib=python3-securesystemslib /usr/lib/python3/dist-packages/jsonschema=python3-jsonschema
 	@scripts/need.sh age=age zbarimg=zbar-tools oathtool=oathtool aiosmtpd=python3-aiosmtpd pdftotext=poppler-utils chromium=chromium /usr/sbin/haproxy=haproxy /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc=fonts-noto-cjk
+	@scripts/promtool.sh .cache/prometheus
 
 check:
 	@test -z "$$(gofmt -l .)" || { echo "gofmt -w is due:"; gofmt -l .; exit 1; }

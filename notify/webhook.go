@@ -2,6 +2,7 @@ package notify
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -17,7 +18,7 @@ import (
 	"time"
 )
 
-// hookTimeout is how long a receiver may take, from the dial to its answer.
+// hookTimeout is Guard.Patience where none is given.
 const hookTimeout = 10 * time.Second
 
 // Kinds of failures of a webhook, as a word that is kept; what a receiver says is not.
@@ -40,6 +41,9 @@ var ErrHookURL = errors.New("webhook: want https://HOST/PATH, without a name, a 
 type Guard struct {
 	Loopback bool           // of a test data directory: this machine, also without TLS
 	Inside   []netip.Prefix // addresses that are not public and may be dialled all the same
+
+	// Patience is how long a receiver may take, from the dial to its answer; 0 is ten seconds.
+	Patience time.Duration
 }
 
 // URL tells whether requests may be sent to a URL, as far as its text tells.
@@ -137,7 +141,7 @@ func (g *Guard) Send(ctx context.Context, h *Hook) Sent {
 	if g.URL(h.URL) != nil {
 		return Sent{Kind: HookRefusedAddress}
 	}
-	ctx, cancel := context.WithTimeout(ctx, hookTimeout)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(g.Patience, hookTimeout))
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.URL, bytes.NewReader(h.Body))
 	if err != nil {

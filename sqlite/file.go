@@ -56,7 +56,11 @@ func (s settings) open() (*sql.DB, error) {
 		query.Set("_txlock", "immediate")
 		query.Set("_journal_mode", "wal")
 	}
-	dsn := url.URL{Scheme: "file", Path: s.path, RawQuery: query.Encode()}
+	path, err := filepath.Abs(s.path) // a relative one would begin with the URI's authority
+	if err != nil {
+		return nil, err
+	}
+	dsn := url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}
 	connector, err := driver.NewConnector(dsn.String())
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", s.path, err)

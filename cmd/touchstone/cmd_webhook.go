@@ -3,7 +3,9 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"touchstone/web/api"
 )
@@ -12,6 +14,7 @@ import (
 type webhookCmd struct {
 	Add        webhookAdd        `cmd:"" help:"Tell an endpoint of yours; its secret is shown once."`
 	List       webhookList       `cmd:"" help:"Every endpoint: what it is told, how far behind it is, what fails."`
+	Show       webhookShow       `cmd:"" help:"One endpoint: since when, by whom, what is due, which secrets sign."`
 	Deliveries webhookDeliveries `cmd:"" help:"What an endpoint was told, the newest first."`
 	Disable    webhookDisable    `cmd:"" help:"Tell an endpoint nothing more."`
 	Enable     webhookEnable     `cmd:"" help:"Go on where a disabled endpoint was left."`
@@ -81,6 +84,52 @@ func (c *webhookList) Run(a *app) error {
 	for _, w := range list {
 		fmt.Fprintf(a.stdout, "%s  %s  %s  %s  %s  %s\n", pad(w.ID, 7), pad(w.Name, 20), pad(l.two(w.State, hookStateChinese[w.State]), 10),
 			pad(fmt.Sprintf(l.two("%d behind", "落后 %d"), w.Behind), 14), w.URL, strings.Join(w.Types, " "))
+	}
+	return nil
+}
+
+type webhookShow struct {
+	directoryFlags
+	ID   string `arg:"" help:"The endpoint's number, such as WHK-1."`
+	JSON bool   `name:"json" help:"One JSON object."`
+}
+
+// Run prints one endpoint.
+func (c *webhookShow) Run(a *app) error {
+	var list []api.Webhook
+	if err := c.question(a, change{Webhooks: &webhooksQuery{}}, &list); err != nil {
+		return err
+	}
+	i := slices.IndexFunc(list, func(w api.Webhook) bool { return w.ID == strings.ToUpper(c.ID) })
+	if i < 0 {
+		return fmt.Errorf("there is no webhook %.20s: touchstone webhook list shows them all", c.ID)
+	}
+	if c.JSON {
+		return json.NewEncoder(a.stdout).Encode(list[i])
+	}
+	w, l := &list[i], a.words()
+	rows := [][2]string{
+		{l.two("endpoint", "接口"), w.ID + "  " + w.Name}, {"URL", w.URL}, {l.two("is told", "通知内容"), strings.Join(w.Types, " ")},
+		{l.two("made", "建立"), w.Since.Format(time.DateTime) + "  " + w.By}, {l.two("state", "状态"), l.two(w.State, hookStateChinese[w.State])},
+		{l.two("told up to", "已通知至"), fmt.Sprintf("evt_%d  %s", w.Told, fmt.Sprintf(l.two("%d behind", "落后 %d"), w.Behind))},
+	}
+	if w.Failing != nil {
+		rows = append(rows, [2]string{l.two("failing since", "失败起始"), w.Failing.Format(time.DateTime) + "  " + fmt.Sprintf(l.two("%d attempts", "尝试 %d 次"), w.Tries)})
+	}
+	if w.Next != nil {
+		rows = append(rows, [2]string{l.two("next attempt", "下次尝试"), w.Next.Format(time.DateTime)})
+	}
+	if w.Former != nil {
+		rows = append(rows, [2]string{l.two("former secret signs until", "旧密钥有效至"), w.Former.Format(time.DateTime)})
+	}
+	if w.Replayed != "" {
+		rows = append(rows, [2]string{l.two("told again", "重发"), w.Replayed})
+	}
+	if w.Disabled != nil {
+		rows = append(rows, [2]string{l.two("disabled", "停用"), w.Disabled.Format(time.DateTime) + "  " + w.Ended})
+	}
+	for _, r := range rows {
+		fmt.Fprintf(a.stdout, "%s  %s\n", pad(r[0], 26), r[1])
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -187,16 +186,5 @@ func dashboard(t *testing.T, check func(where, expr string)) {
 	}
 	if rows != 7 {
 		t.Errorf("%d rows", rows)
-	}
-}
-
-// TestPromtoolTakesTheRules where Debian's prometheus is installed.
-func TestPromtoolTakesTheRules(t *testing.T) {
-	promtool, err := exec.LookPath("promtool")
-	if err != nil {
-		t.Skip("NOT RUN: no promtool (Debian: prometheus)")
-	}
-	if out, err := exec.Command(promtool, "check", "rules", "../../docs/operating/prometheus-alerts.yml").CombinedOutput(); err != nil {
-		t.Errorf("promtool: %v\n%s", err, out)
 	}
 }
