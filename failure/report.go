@@ -124,16 +124,10 @@ func share(wrong, approved uint64) float64 {
 
 // Report puts a range of hours into figures.
 func (t *Table) Report(r effectiveness.Range) Report {
-	rep := Report{Last: t.last, Tables: map[string][]Row{}}
-	tables := map[string]map[string]*Count{}
-	for i, d := range Dimensions {
-		tables[d] = make(map[string]*Count, t.most(r, i))
-	}
-	wrong := map[pos.TerminalID]bool{}
-	for at, h := range t.hours {
-		if !r.Has(at) {
-			continue
-		}
+	w := t.whole(r)
+	rep := Report{Last: t.last, Total: w.total, WrongSales: w.wrongSales, UnknownSales: w.unknownSales}
+	for at := range w.in {
+		h := t.hours[at]
 		if rep.From == 0 || at < rep.From {
 			rep.From = at
 		}
@@ -143,52 +137,37 @@ func (t *Table) Report(r effectiveness.Range) Report {
 		rep.Waiting.add(h.purchases[Waiting])
 		rep.Recovered.add(h.purchases[Recovered])
 		rep.Lost.add(h.purchases[Lost])
-		sum := h.sums(at)
-		rep.Total.merge(&sum.total)
-		rep.WrongSales += sum.wrongSales
-		rep.UnknownSales += sum.unknownSales
-		for d, values := range sum.tables {
-			addTo(tables[Dimensions[d]], values)
-		}
-		for id := range sum.wrong {
-			wrong[id] = true
-		}
 	}
-	rep.Terminals, rep.WrongTerminals = t.heardIn(r), len(wrong)
-	for d, values := range tables {
-		rows, cut := rowsOf(d, values)
-		rep.Tables[d], rep.Cut = rows, rep.Cut || cut
-	}
+	rep.Terminals, rep.WrongTerminals = t.heardIn(w), len(w.wrong)
+	rep.Tables, rep.Cut = w.rows()
 	return rep
 }
 
 // rowsOf sorts a table and keeps MaxRows of it: of hours the newest, in their order; of all else the most refusals first.
-func rowsOf(dimension string, values map[string]*Count) (rows []Row, cut bool) {
-	order := func(a, b Row) int {
-		return cmp.Or(cmp.Compare(b.Messages, a.Messages), cmp.Compare(a.Key, b.Key))
-	}
+func rowsOf(dimension string, values []Row) (rows []Row) {
 	if dimension == "hour" {
-		order = func(a, b Row) int { return cmp.Compare(b.Key, a.Key) }
+		rows = slices.Clone(values)
+		slices.SortFunc(rows, func(a, b Row) int { return cmp.Compare(a.Key, b.Key) })
+		return rows[max(0, len(rows)-MaxRows):]
 	}
 	rows = make([]Row, 0, min(len(values), 2*MaxRows))
-	var last *Row // of the best MaxRows so far
-	for key, n := range values {
-		row := Row{key, *n}
-		if last != nil && order(row, *last) > 0 {
+	full, last := false, Row{} // of the best MaxRows so far
+	for i := range values {
+		row := &values[i]
+		if full && (row.Messages < last.Messages || row.Messages == last.Messages && row.Key > last.Key) {
 			continue
 		}
-		rows = append(rows, row)
+		rows = append(rows, *row)
 		if len(rows) == 2*MaxRows { // of a hundred thousand terminals two hundred are shown: all are not sorted
-			slices.SortFunc(rows, order)
+			slices.SortFunc(rows, mostFirst)
 			rows = rows[:MaxRows]
-			kept := rows[MaxRows-1]
-			last = &kept
+			full, last = true, rows[MaxRows-1]
 		}
 	}
-	slices.SortFunc(rows, order)
-	rows = rows[:min(len(rows), MaxRows)]
-	if dimension == "hour" {
-		slices.Reverse(rows)
-	}
-	return rows, len(values) > MaxRows
+	slices.SortFunc(rows, mostFirst)
+	return rows[:min(len(rows), MaxRows)]
+}
+
+func mostFirst(a, b Row) int {
+	return cmp.Or(cmp.Compare(b.Messages, a.Messages), cmp.Compare(a.Key, b.Key))
 }

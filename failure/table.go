@@ -104,6 +104,8 @@ type Table struct {
 	open  map[purchaseKey]*purchase
 	queue []*purchase // of open and of those that ended, the oldest first
 
+	wholes []*whole // ranges that are kept added up, the one used last in front
+
 	exchange journal.Exchange // scratch
 }
 
@@ -198,6 +200,11 @@ func (t *Table) hear(id pos.TerminalID, at effectiveness.Hour) {
 	bit := uint64(1) << (uint(at) % 64)
 	if old&bit == 0 && (known || len(t.heard) < maxHeard) {
 		t.heard[id] = old | bit
+		for _, w := range t.wholes {
+			if w.mask != 0 && old&w.mask == 0 && bit&w.mask != 0 {
+				w.heard++
+			}
+		}
 	}
 }
 
@@ -213,25 +220,9 @@ func (t *Table) forgetHeard(from, to effectiveness.Hour) {
 			t.heard[id] = bits
 		}
 	}
-}
-
-// heardIn counts the terminals of a range of hours; without a bound of hours all that were folded.
-func (t *Table) heardIn(r effectiveness.Range) (n int) {
-	mask := ^uint64(0)
-	if t.bounds.Hours > 0 {
-		mask = 0
-		for h := range t.hours {
-			if r.Has(h) {
-				mask |= 1 << (uint(h) % 64)
-			}
-		}
+	for _, w := range t.wholes {
+		w.mask = 0
 	}
-	for _, bits := range t.heard {
-		if bits&mask != 0 {
-			n++
-		}
-	}
-	return n
 }
 
 func (t *Table) cellOf(x *journal.Exchange) cell {
@@ -325,6 +316,11 @@ func (t *Table) expire() {
 	for h := range t.hours {
 		if h <= oldest {
 			delete(t.hours, h)
+			for _, w := range t.wholes {
+				if w.in[h] != nil {
+					w.take(h)
+				}
+			}
 		}
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"touchstone/effectiveness"
 	"touchstone/failure"
 	"touchstone/journal"
@@ -263,10 +265,10 @@ func TestHeatAndFlowsAreTheReport(t *testing.T) {
 	same := func(when string) {
 		t.Helper()
 		r := d.report()
-		total, tables := d.table.Refusals(all, failure.Filter{})
-		flows := d.table.Flows(all, failure.Filter{})
+		v := d.table.View(all, failure.Filter{})
+		total, tables, flows := v.Total, v.Tables, v.Flows
 		heat, flowed := map[string]uint64{}, uint64(0)
-		for _, h := range d.table.Heat(all, failure.Filter{}) {
+		for _, h := range v.Heat {
 			for _, row := range h.Reasons {
 				heat[row.Key] += row.Messages
 			}
@@ -286,13 +288,13 @@ func TestHeatAndFlowsAreTheReport(t *testing.T) {
 	same("at first")
 	d.found(3*time.Hour, first, 1, reason.MACFailed, reason.MACStaleKey, journal.Proven, reason.Terminal)
 	same("after a cause")
-	if _, tables := d.table.Refusals(all, failure.Filter{Cause: "proven mac_stale_key"}); len(tables["merchant"]) != 1 || tables["reason"][0].Wrong != 1 {
-		t.Errorf("narrowed to a cause: %+v", tables)
+	if v := d.table.View(all, failure.Filter{Cause: "proven mac_stale_key"}); len(v.Tables["merchant"]) != 1 || v.Tables["reason"][0].Wrong != 1 {
+		t.Errorf("narrowed to a cause: %+v", v.Tables)
 	}
-	if total, _ := d.table.Refusals(all, failure.Filter{Merchant: shop(2).String()}); total.Messages != 1 || total.Amount != 900 {
-		t.Errorf("narrowed to a shop: %+v", total)
+	if v := d.table.View(all, failure.Filter{Merchant: shop(2).String()}); v.Total.Messages != 1 || v.Total.Amount != 900 {
+		t.Errorf("narrowed to a shop: %+v", v.Total)
 	}
-	if heat := d.table.Heat(all, failure.Filter{Reason: "batch_mismatch"}); len(heat) != 1 || len(heat[0].Reasons) != 1 {
+	if heat := d.table.View(all, failure.Filter{Reason: "batch_mismatch"}).Heat; len(heat) != 1 || len(heat[0].Reasons) != 1 {
 		t.Errorf("narrowed to a reason: %+v", heat)
 	}
 }
@@ -340,7 +342,40 @@ func BenchmarkReportOfTwoDays(b *testing.B) {
 	for b.Loop() {
 		put(time.Duration(bounds.Hours)*time.Hour-time.Second, 7)
 		table.Report(effectiveness.Range{})
-		table.Heat(effectiveness.Range{}, failure.Filter{})
-		table.Flows(effectiveness.Range{}, failure.Filter{})
+		table.View(effectiveness.Range{}, failure.Filter{})
 	}
+}
+
+// TestAReportIsTheSameHoweverItWasAddedUp: after every message, cause and hour that goes, of any range and filter, the figures
+// that are kept and brought up to date are those that are added up anew.
+func TestAReportIsTheSameHoweverItWasAddedUp(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		bounds := failure.Bounds{Hours: 4, Cells: 5, Causes: 50, Attempts: 50}
+		d := newDay(t, bounds)
+		var refused []uint64
+		at := time.Duration(0)
+		for range rapid.IntRange(1, 60).Draw(r, "steps") {
+			at += time.Duration(rapid.IntRange(0, 90).Draw(r, "minutes")) * time.Minute
+			why := rapid.SampledFrom([]reason.Reason{reason.None, reason.MACFailed, reason.BatchMismatch}).Draw(r, "reason")
+			terminal := rapid.IntRange(1, 8).Draw(r, "terminal")
+			switch seq := d.sale(at, terminal, terminal/3, 500, why); {
+			case why == reason.MACFailed:
+				refused = append(refused, seq)
+			case len(refused) > 0 && rapid.Bool().Draw(r, "found"):
+				d.found(at, refused[0], terminal, reason.MACFailed, reason.MACStaleKey, journal.Proven, reason.Terminal)
+				refused = refused[1:]
+			}
+			now := effectiveness.HourOf(zero + pos.Instant(at))
+			span := rapid.SampledFrom([]effectiveness.Range{{}, {From: now - 1}, {From: now - 3, To: now}, {From: now + 9}}).Draw(r, "range")
+			only := rapid.SampledFrom([]failure.Filter{{}, {Reason: "mac_failed"}, {Terminal: id(3).String()}, {Cause: "proven mac_stale_key", Merchant: shop(1).String()}, {Version: "P-10 1.4"}}).Draw(r, "filter")
+			kept := fmt.Sprintf("%+v %+v", d.table.Report(span), d.table.View(span, only))
+			if rapid.Bool().Draw(r, "go on") {
+				continue
+			}
+			d.table.AddUpAnew()
+			if anew := fmt.Sprintf("%+v %+v", d.table.Report(span), d.table.View(span, only)); kept != anew {
+				r.Fatalf("range %v, filter %+v\nkept %s\nanew %s", span, only, kept, anew)
+			}
+		}
+	})
 }

@@ -27,6 +27,7 @@ type MessageQuery struct {
 	Approved  bool
 	From, To  pos.Instant                                // at or after From, before To
 	Before    uint64                                     // entries below this number
+	After     uint64                                     // entries above this number
 	Match     func(seq uint64, x *journal.Exchange) bool // what else must hold; nil: nothing
 	Most      int
 }
@@ -130,22 +131,22 @@ func (l *listing) span(ctx context.Context) (low, high uint64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	low, high = 1, head
+	low, high = l.q.After+1, head
 	if l.q.Before > 0 {
 		high = min(high, l.q.Before-1)
 	}
 	if l.q.From > 0 {
-		first, err := l.r.firstAt(ctx, l.q.From)
+		first, err := l.r.FirstAt(ctx, l.q.From)
 		if err != nil {
 			return 0, 0, err
 		}
 		if first == 0 {
 			return head + 1, head, nil
 		}
-		low = first
+		low = max(low, first)
 	}
 	if l.q.To > 0 {
-		first, err := l.r.firstAt(ctx, l.q.To)
+		first, err := l.r.FirstAt(ctx, l.q.To)
 		if err != nil {
 			return 0, 0, err
 		}
@@ -250,6 +251,22 @@ func (l *listing) entry(ctx context.Context, seq uint64) error {
 	return err
 }
 
+// fewRead is the fewest entries that are read together.
+const fewRead = 16
+
+// several reads the first of some entries, which come newest first, as many as may fill the list, and lists those that are
+// wanted: n were looked at, one at least.
+func (l *listing) several(ctx context.Context, seqs []uint64) (n int, err error) {
+	piece := seqs[:min(len(seqs), max(l.q.Most-len(l.out.List), fewRead))]
+	read := make([]journal.Entry, 0, len(piece))
+	err = l.r.Entries(ctx, piece, func(e journal.Entry) error { read = append(read, e); return nil })
+	for i := len(read) - 1; err == nil && i >= 0 && !l.full(); i-- {
+		l.take(read[i])
+		n++
+	}
+	return n, err
+}
+
 // refusals looks at the rows of refused messages.
 func (l *listing) refusals(ctx context.Context, view *sql.DB, low, high uint64) error {
 	q, args := l.q, []any{int64(low), int64(high)}
@@ -268,13 +285,12 @@ func (l *listing) refusals(ctx context.Context, view *sql.DB, low, high uint64) 
 	if err != nil {
 		return err
 	}
-	for _, seq := range seqs {
-		if err := l.entry(ctx, seq); err != nil {
+	for len(seqs) > 0 {
+		n, err := l.several(ctx, seqs)
+		if err != nil || l.full() {
 			return err
 		}
-		if l.full() {
-			return nil
-		}
+		seqs = seqs[n:]
 	}
 	l.out.From = low
 	if bottom > 0 {

@@ -21,7 +21,7 @@ type sent struct {
 }
 
 // postings merges the messages of some terminals.
-func (l *listing) postings(ctx context.Context, view *sql.DB, low, high uint64) error {
+func (l *listing) postings(ctx context.Context, view *sql.DB, low, high uint64) (err error) {
 	all := make([]*sent, len(l.q.Terminals))
 	for i, id := range l.q.Terminals {
 		all[i] = &sent{terminal: id, next: high + 1}
@@ -29,7 +29,7 @@ func (l *listing) postings(ctx context.Context, view *sql.DB, low, high uint64) 
 			return err
 		}
 	}
-	for fetched := 0; !l.full(); fetched++ {
+	for fetched := 0; !l.full(); {
 		newest := -1
 		for i, s := range all {
 			if len(s.seqs) > 0 && (newest < 0 || s.seqs[0] > all[newest].seqs[0]) {
@@ -46,10 +46,17 @@ func (l *listing) postings(ctx context.Context, view *sql.DB, low, high uint64) 
 			l.out.From = seq + 1
 			return nil
 		}
-		if err := l.entry(ctx, seq); err != nil {
+		n := 1
+		if len(all) == 1 {
+			n, err = l.several(ctx, s.seqs[:min(len(s.seqs), mostFetched-fetched)])
+		} else {
+			err = l.entry(ctx, seq)
+		}
+		if err != nil {
 			return err
 		}
-		if s.seqs = s.seqs[1:]; len(s.seqs) == 0 {
+		fetched += n
+		if s.seqs = s.seqs[n:]; len(s.seqs) == 0 {
 			if err := l.fill(ctx, view, s, low, high); err != nil {
 				return err
 			}
@@ -125,10 +132,8 @@ func (r *Reader) messagesAfter(ctx context.Context, view *sql.DB, id pos.Termina
 		if err != nil {
 			return nil, err
 		}
-		for _, n := range seqs {
-			if err := l.entry(ctx, n); err != nil {
-				return nil, err
-			}
+		if err := r.Entries(ctx, seqs, func(e journal.Entry) error { l.take(e); return nil }); err != nil {
+			return nil, err
 		}
 	}
 	if l.full() {

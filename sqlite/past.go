@@ -9,7 +9,6 @@ import (
 	"slices"
 
 	"touchstone/journal"
-	"touchstone/pos"
 	"touchstone/registry"
 )
 
@@ -180,19 +179,6 @@ func (p *Projector) PastActs(ctx context.Context, upTo uint64) (seqs []uint64, e
 	})
 	slices.Sort(seqs)
 	return slices.Compact(seqs), err
-}
-
-// RefusalsOf are the entries up to one of a terminal's newest refused messages, newest first, at most most.
-func (p *Projector) RefusalsOf(ctx context.Context, terminal pos.TerminalID, upTo uint64, most int) (seqs []uint64, err error) {
-	err = p.atPosition(ctx, func(tx *sql.Tx, _ position) error {
-		rows, err := tx.QueryContext(ctx, "SELECT seq FROM refusal WHERE terminal = ? AND seq <= ? ORDER BY seq DESC LIMIT ?", terminal.String(), int64(min(upTo, maxSeq)), most)
-		if err != nil {
-			return err
-		}
-		seqs, err = numbers(rows)
-		return err
-	})
-	return seqs, err
 }
 
 func (p *Projector) upTo(ctx context.Context, seq uint64, f func(tx *sql.Tx) error) error {

@@ -16,6 +16,8 @@ type Reader struct {
 	dir  string
 	db   *sql.DB
 	scan int // MaxScan, but in tests
+
+	instants instants
 }
 
 // readConnections is the most readings of touchstone.db at once.
@@ -55,7 +57,7 @@ func openReader(ctx context.Context, dir string) (*Reader, error) {
 	if _, err := schemaVersion(ctx, db, path, len(journalSchema)); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	return &Reader{dir, db, MaxScan}, nil
+	return &Reader{dir: dir, db: db, scan: MaxScan}, nil
 }
 
 // Close closes the journal.

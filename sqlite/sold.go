@@ -20,7 +20,7 @@ type Sold struct {
 // it covers whole; the entries before and after that are read. Without a usable view.db all of them are.
 func (r *Reader) SoldSince(ctx context.Context, since pos.Instant) (map[pos.TerminalID]Sold, error) {
 	sold := map[pos.TerminalID]Sold{}
-	first, err := r.firstAt(ctx, since)
+	first, err := r.FirstAt(ctx, since)
 	if err != nil || first == 0 {
 		return sold, err
 	}
@@ -54,44 +54,6 @@ func (r *Reader) SoldSince(ctx context.Context, since pos.Instant) (map[pos.Term
 		return nil, err
 	}
 	return sold, r.soldInEntries(ctx, last+1, maxSeq, sold)
-}
-
-// firstAt is the first entry that is not before an instant, 0 when there is none: the journal's clock does not run
-// backwards within a run of the host, so entries are searched as if it never did.
-func (r *Reader) firstAt(ctx context.Context, since pos.Instant) (uint64, error) {
-	head, _, err := r.Head(ctx)
-	if err != nil || head == 0 {
-		return 0, err
-	}
-	low, high := uint64(1), head+1 // the answer is in [low, high]
-	for low < high {
-		middle := low + (high-low)/2
-		b, err := r.blockOf(ctx, middle)
-		if err != nil {
-			return 0, err
-		}
-		found := uint64(0)
-		err = b.Each(func(e journal.Entry) error {
-			if e.At >= since && found == 0 {
-				found = e.Seq
-			}
-			return nil
-		})
-		switch {
-		case err != nil:
-			return 0, err
-		case found == 0:
-			low = b.Last() + 1
-		case found > b.First:
-			return found, nil
-		default:
-			high = b.First
-		}
-	}
-	if low > head {
-		return 0, nil
-	}
-	return low, nil
 }
 
 // wholeFrom is the first entry from which on every posting lies whole at or after it: a round of the projection

@@ -19,11 +19,20 @@ func (r *Reader) SoldBy(ctx context.Context, id pos.TerminalID, since pos.Instan
 		return Sold{}, 0, nil
 	}
 	defer done()
+	return r.soldBy(ctx, view, id, since)
+}
+
+// SoldBy is Reader.SoldBy over the projector's own open files.
+func (p *Projector) SoldBy(ctx context.Context, id pos.TerminalID, since pos.Instant) (sold Sold, covered uint64, err error) {
+	return p.journal.soldBy(ctx, p.read.Load(), id, since)
+}
+
+func (r *Reader) soldBy(ctx context.Context, view *sql.DB, id pos.TerminalID, since pos.Instant) (sold Sold, covered uint64, err error) {
 	p, err := readPosition(ctx, view)
 	if err != nil {
 		return Sold{}, 0, err
 	}
-	first, err := r.firstAt(ctx, since)
+	first, err := r.FirstAt(ctx, since)
 	if err != nil || first == 0 {
 		return Sold{}, p.last, err
 	}

@@ -237,18 +237,15 @@ func (d *desk) Custody(ctx context.Context, who *web.Caller, name string) (page 
 	if err != nil {
 		return page, err
 	}
-	for _, n := range seqs {
-		entry, err := d.store.Entry(ctx, n)
-		if err != nil {
-			return page, err
-		}
+	err = d.store.Entries(ctx, seqs, func(entry journal.Entry) error { // the oldest first
 		var act journal.Act
 		if err := json.Unmarshal(entry.Body, &act); err != nil {
-			return page, err
+			return err
 		}
-		page.Data = append(page.Data, custodyOf(entry, &act, serial)...)
-	}
-	return page, nil
+		page.Data = slices.Insert(page.Data, 0, custodyOf(entry, &act, serial)...)
+		return nil
+	})
+	return page, err
 }
 
 // custodyOf are the steps that an act says of a device, the newest first.

@@ -73,7 +73,7 @@ func (d *desk) Failures(_ context.Context, _ *web.Caller, q *api.FailureQuery) (
 		out := d.failuresFrom(&answer, r)
 		d.failures.mu.Lock()
 		defer d.failures.mu.Unlock()
-		d.narrow(&out, d.failures.table, &answer.Report, r, only)
+		d.narrow(&out, d.failures.table, r, only)
 		return out, nil
 	}
 	if r.From == 0 {
@@ -91,7 +91,7 @@ func (d *desk) Failures(_ context.Context, _ *web.Caller, q *api.FailureQuery) (
 	if asOf != 0 {
 		out.AsOf = asOf.Time()
 	}
-	d.narrow(&out, t.table, &report, r, only)
+	d.narrow(&out, t.table, r, only)
 	return out, nil
 }
 
@@ -121,30 +121,28 @@ func purchasesFrom(p *failure.Purchases) api.Purchases {
 }
 
 // narrow adds the tables, the hours and the flows of a filter; the table's lock is held.
-func (d *desk) narrow(out *api.Failures, t *failure.Table, all *failure.Report, r effectiveness.Range, only failure.Filter) {
-	tables, flows := all.Tables, t.Flows(r, only)
+func (d *desk) narrow(out *api.Failures, t *failure.Table, r effectiveness.Range, only failure.Filter) {
+	v := t.View(r, only)
 	if out.Narrowed = only != (failure.Filter{}); out.Narrowed {
-		var total failure.Count
-		total, tables = t.Refusals(r, only)
-		out.Total = countFrom(&total)
+		out.Total = countFrom(&v.Total)
 	}
 	en, zh := d.now.lines("en"), d.now.lines("zh")
-	for dimension, rows := range tables {
+	for dimension, rows := range v.Tables {
 		list := make([]api.FailureRow, 0, len(rows))
 		for i := range rows {
 			list = append(list, api.FailureRow{Key: rows[i].Key, Words: api.Text{EN: en.failureName(dimension, rows[i].Key), ZH: zh.failureName(dimension, rows[i].Key)}, Count: countFrom(&rows[i].Count)})
 		}
 		out.Tables[dimension] = list
 	}
-	for _, h := range t.Heat(r, only) {
+	for _, h := range v.Heat {
 		hour := api.FailureHour{Start: h.Hour.Start().Time(), Reasons: map[string]uint64{}}
 		for _, row := range h.Reasons {
 			hour.Reasons[row.Key] = row.Messages
 		}
 		out.Hours = append(out.Hours, hour)
 	}
-	for i := range flows {
-		f := &flows[i]
+	for i := range v.Flows {
+		f := &v.Flows[i]
 		out.Flows = append(out.Flows, api.FailureFlow{Reason: f.Reason, Cause: f.Cause, Justice: f.Justice, Count: countFrom(&f.Count)})
 	}
 }

@@ -125,17 +125,25 @@ func (d *desk) messagesOfTerminal(ctx context.Context, q *api.JournalQuery, befo
 		found = append(found, more...)
 	}
 	list.LookedFrom = 1
-	for i, m := range found[:min(len(found), q.Limit)] {
-		e, err := d.store.Reader.Entry(ctx, m.Seq)
-		if err != nil {
-			return err
-		}
-		list.Data = append(list.Data, say.line(e))
-		if i == q.Limit-1 {
-			list.LookedFrom = m.Seq
-		}
+	var seqs []uint64
+	for _, m := range found[:min(len(found), q.Limit)] {
+		seqs = append(seqs, m.Seq)
 	}
-	return nil
+	return d.newestFirst(ctx, seqs, q.Limit, list, say)
+}
+
+// newestFirst lists entries; a list that is full was looked for down to its last.
+func (d *desk) newestFirst(ctx context.Context, seqs []uint64, limit int, list *api.JournalList, say *sayer) error {
+	from := len(list.Data)
+	err := d.store.Reader.Entries(ctx, seqs, func(e journal.Entry) error {
+		list.Data = append(list.Data, say.line(e))
+		return nil
+	})
+	slices.Reverse(list.Data[from:])
+	if len(seqs) == limit && err == nil {
+		list.LookedFrom = seqs[len(seqs)-1]
+	}
+	return err
 }
 
 // eventLines lists events by their own table.
@@ -145,17 +153,11 @@ func (d *desk) eventLines(ctx context.Context, q *api.JournalQuery, before uint6
 		return err
 	}
 	list.LookedFrom = 1
+	var seqs []uint64
 	for _, x := range events {
-		e, err := d.store.Reader.Entry(ctx, x.Seq)
-		if err != nil {
-			return err
-		}
-		list.Data = append(list.Data, say.line(e))
-		if len(list.Data) == q.Limit {
-			list.LookedFrom = x.Seq
-		}
+		seqs = append(seqs, x.Seq)
 	}
-	return nil
+	return d.newestFirst(ctx, seqs, q.Limit, list, say)
 }
 
 // terminalOf is the terminal that an entry is about, "" none.

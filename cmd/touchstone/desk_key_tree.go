@@ -143,7 +143,7 @@ func (d *desk) terminalDetail(ctx context.Context, p *ledger.Permitted, id strin
 		a.Falls.Keys = len(sets)
 	}
 	a.Falls.Terminals, a.Falls.Shops, a.Falls.Days, a.Falls.Says = 1, 1, keyDays, label(says)
-	sold, _, err := d.store.Reader.SoldBy(ctx, p.Terminal.ID, since)
+	sold, _, err := d.soldBy(ctx, p.Terminal.ID, since)
 	a.Falls.Sold = soldOf(sold.Sales, sold.Amount)
 	return a, err
 }
@@ -156,7 +156,7 @@ func (d *desk) serialDetail(ctx context.Context, device *registry.Device) (api.K
 		return a, nil
 	}
 	a.Falls.Terminals, a.Falls.Shops = 1, 1
-	sold, _, err := d.store.Reader.SoldBy(ctx, t.ID, d.clock().Add(-keyDays*oneDay))
+	sold, _, err := d.soldBy(ctx, t.ID, d.clock().Add(-keyDays*oneDay))
 	a.Falls.Sold = soldOf(sold.Sales, sold.Amount)
 	return a, err
 }
@@ -194,6 +194,14 @@ func (d *desk) moduleDetail(ctx context.Context, id string) (api.KeyDetail, erro
 	}
 	a.Falls.Sold = soldOf(sold.Sales, sold.Amount)
 	return a, err
+}
+
+// soldBy is what a terminal sold since an instant.
+func (e *engine) soldBy(ctx context.Context, id pos.TerminalID, since pos.Instant) (sold sqlite.Sold, covered uint64, err error) {
+	if e.view != nil {
+		return e.view.SoldBy(ctx, id, since)
+	}
+	return e.store.Reader.SoldBy(ctx, id, since)
 }
 
 // soldOfDays is what every terminal sold in keyDays.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"touchstone/diagnosis"
@@ -26,8 +27,11 @@ const (
 	repairAgain    = "refused_again"
 )
 
-// mostSince is how many messages after a refusal are looked at.
-const mostSince = 100
+// How many messages after a refusal are looked at: where none of the newest few is a sale, more.
+const (
+	fewSince  = 8
+	mostSince = 100
+)
 
 // Repair implements api.Terminals.
 func (d *desk) Repair(ctx context.Context, who *web.Caller, name, transaction string) (out api.Repair, err error) {
@@ -41,7 +45,7 @@ func (d *desk) Repair(ctx context.Context, who *web.Caller, name, transaction st
 	if err != nil || refused == nil {
 		return out, err
 	}
-	detail, err := d.Transaction(ctx, who, fmt.Sprintf("%s%d", transactionPrefix, refused.Seq), time.Time{})
+	detail, err := d.refusal(ctx, who, refused.Seq)
 	if err != nil {
 		return out, err
 	}
@@ -58,6 +62,22 @@ func (d *desk) Repair(ctx context.Context, who *web.Caller, name, transaction st
 	}
 	out.Steps = d.repairSteps(who, refused, &out)
 	return out, nil
+}
+
+// refusal is a refused message with its cause, without what stands around it.
+func (d *desk) refusal(ctx context.Context, who *web.Caller, seq uint64) (api.TransactionDetail, error) {
+	s, err := d.speaker()
+	if err != nil {
+		return api.TransactionDetail{}, err
+	}
+	m, e, err := d.exchange(ctx, who, seq)
+	if err == errNoTransaction {
+		return api.TransactionDetail{}, api.NotFound()
+	}
+	if err != nil {
+		return api.TransactionDetail{}, err
+	}
+	return d.judged(ctx, who, s, m, e, 0)
 }
 
 // repaired is the refusal to repair: the one that is named, or the newest; nil when the terminal has none.
@@ -90,7 +110,7 @@ func (d *desk) seenBy(who *web.Caller) func(uint64, *journal.Exchange) bool {
 
 // since says what the terminal did after the refusal.
 func (d *desk) since(ctx context.Context, who *web.Caller, id pos.TerminalID, refused *sqlite.Judged, out *api.Repair) error {
-	found, err := d.messages(ctx, &sqlite.MessageQuery{Terminals: []pos.TerminalID{id}, From: refused.At, Most: mostSince, Match: d.seenBy(who)})
+	list, err := d.sinceThen(ctx, who, id, refused)
 	if err != nil {
 		return err
 	}
@@ -99,11 +119,9 @@ func (d *desk) since(ctx context.Context, who *web.Caller, id pos.TerminalID, re
 		return err
 	}
 	line := func(m *sqlite.Judged) *api.Transaction { t := d.transactionOf(who, s, m, nil); return &t }
-	out.State = repairWaiting
-	for i := range found.List { // newest first
-		m := &found.List[i]
+	for i := range list { // newest first
+		m := &list[i]
 		switch {
-		case m.Seq <= refused.Seq:
 		case m.Effect == journal.Sold:
 			out.Passed = line(m) // the first is the last one seen here
 		case m.Reason != reason.None && out.Passed == nil && out.Again == nil:
@@ -112,6 +130,7 @@ func (d *desk) since(ctx context.Context, who *web.Caller, id pos.TerminalID, re
 			out.SignedIn = line(m)
 		}
 	}
+	out.State = repairWaiting
 	switch {
 	case out.Passed != nil && out.Again == nil:
 		out.State = repairDone
@@ -121,6 +140,49 @@ func (d *desk) since(ctx context.Context, who *web.Caller, id pos.TerminalID, re
 		out.State = repairSignedIn
 	}
 	return nil
+}
+
+// sinceThen are messages of a terminal after a refusal, newest first. Where a sale passed lately, what counts is how it began and
+// how it is now: the first few, the newest few and the newest sign-in, however many came between.
+func (d *desk) sinceThen(ctx context.Context, who *web.Caller, id pos.TerminalID, refused *sqlite.Judged) ([]sqlite.Judged, error) {
+	q := &sqlite.MessageQuery{Terminals: []pos.TerminalID{id}, After: refused.Seq, Most: fewSince, Match: d.seenBy(who)}
+	newest, err := d.messages(ctx, q)
+	if err != nil || !newest.More {
+		return newest.List, err
+	}
+	if d.view == nil || !slices.ContainsFunc(newest.List, func(m sqlite.Judged) bool { return m.Effect == journal.Sold }) {
+		q.Most = mostSince
+		newest, err = d.messages(ctx, q)
+		return newest.List, err
+	}
+	list := newest.List
+	oldest := list[len(list)-1].Seq
+	take := func(m sqlite.Judged) {
+		if m.Seq < oldest && (q.Match == nil || q.Match(m.Seq, &m.Exchange)) {
+			list = append(list, m)
+		}
+	}
+	first, err := d.view.MessagesAfter(ctx, id, refused.Seq, fewSince)
+	if err != nil {
+		return nil, err
+	}
+	signed, _, err := d.view.SignIns(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if len(first) > 0 && len(signed) > 0 && signed[0].Seq > first[len(first)-1].Seq && signed[0].Seq < oldest {
+		m, _, err := d.exchange(ctx, who, signed[0].Seq)
+		if err != nil && err != errNoTransaction {
+			return nil, err
+		}
+		if err == nil {
+			take(*m)
+		}
+	}
+	for i := len(first) - 1; i >= 0; i-- {
+		take(first[i])
+	}
+	return list, nil
 }
 
 // repairSteps are what the host itself can show or carry out for a refusal. What people do besides is the remedy's.

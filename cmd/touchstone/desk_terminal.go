@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"slices"
 	"time"
@@ -173,12 +174,16 @@ func (d *desk) deviceCertificate(device *registry.Device) *api.DeviceCertificate
 	if device.Certificate == "" {
 		return nil
 	}
-	for _, c := range d.ledger.Certificates() {
-		if c.Fingerprint == device.Certificate {
-			return &api.DeviceCertificate{Fingerprint: c.Fingerprint, NotBefore: c.NotBefore.Time(), NotAfter: c.NotAfter.Time(), Revoked: device.CertificateVoid}
-		}
+	var fingerprint [32]byte
+	raw, err := hex.DecodeString(device.Certificate)
+	if err != nil || copy(fingerprint[:], raw) != len(raw) || len(raw) != len(fingerprint) {
+		return nil
 	}
-	return nil
+	c, err := d.ledger.Certificate(fingerprint)
+	if err != nil {
+		return nil
+	}
+	return &api.DeviceCertificate{Fingerprint: c.Fingerprint, NotBefore: c.NotBefore.Time(), NotAfter: c.NotAfter.Time(), Revoked: device.CertificateVoid}
 }
 
 // keysOf are the ages and check values of a terminal's keys.

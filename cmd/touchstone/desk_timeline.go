@@ -11,7 +11,6 @@ import (
 	"touchstone/fleet"
 	"touchstone/journal"
 	"touchstone/pos"
-	"touchstone/reason"
 	"touchstone/registry"
 	"touchstone/sqlite"
 	"touchstone/web"
@@ -32,6 +31,24 @@ type timeline struct {
 	from pos.Instant
 	upTo uint64
 	out  *api.Timeline
+
+	wanted []uint64                               // entries that lanes ask for: all are read in one pass, each block once
+	say    map[uint64][]func(journal.Entry) error // what lanes say of an entry, in the order of the lanes
+}
+
+// read has an entry told to a lane.
+func (t *timeline) read(seq uint64, say func(journal.Entry) error) {
+	t.wanted = append(t.wanted, seq)
+	t.say[seq] = append(t.say[seq], say)
+}
+
+func (t *timeline) tell(e journal.Entry) error {
+	for _, say := range t.say[e.Seq] {
+		if err := say(e); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Timeline implements api.Terminals.
@@ -44,7 +61,7 @@ func (d *desk) Timeline(ctx context.Context, who *web.Caller, name string, q *ap
 	if err != nil {
 		return out, err
 	}
-	t := timeline{d: d, who: who, id: p.Terminal.ID, upTo: d.ledger.Durable(), out: &out}
+	t := timeline{d: d, who: who, id: p.Terminal.ID, upTo: d.ledger.Durable(), out: &out, say: map[uint64][]func(journal.Entry) error{}}
 	until := d.clock()
 	if at != 0 {
 		until = at
@@ -66,6 +83,9 @@ func (d *desk) Timeline(ctx context.Context, who *web.Caller, name string, q *ap
 		if err := lane(ctx); err != nil {
 			return out, err
 		}
+	}
+	if err := d.store.Entries(ctx, t.wanted, t.tell); err != nil {
+		return out, err
 	}
 	slices.SortStableFunc(out.Marks, func(a, b api.Mark) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Entry, b.Entry)) })
 	out.From, out.To = t.from.Time(), until.Time()
@@ -123,15 +143,11 @@ func (t *timeline) signIns(ctx context.Context) error {
 		if s.Seq > t.upTo {
 			continue
 		}
-		entry, err := t.d.store.Entry(ctx, s.Seq)
-		if err != nil {
-			return err
-		}
 		what := api.Text{EN: "signed in: working keys issued", ZH: "签到：已下发工作密钥"}
 		if !s.Used {
 			what = api.Text{EN: "signed in: working keys issued, and never used", ZH: "签到：已下发工作密钥，但未使用"}
 		}
-		t.add(laneSignIn, entry.At, s.Seq, "", what)
+		t.read(s.Seq, func(e journal.Entry) error { t.add(laneSignIn, e.At, e.Seq, "", what); return nil })
 	}
 	return nil
 }
@@ -143,11 +159,7 @@ func (t *timeline) records(ctx context.Context) error {
 		return err
 	}
 	var was *registry.Terminal
-	for _, n := range seqs {
-		entry, err := t.d.store.Entry(ctx, n)
-		if err != nil {
-			return err
-		}
+	record := func(entry journal.Entry) error {
 		now := new(registry.Terminal)
 		if err := json.Unmarshal(entry.Body, now); err != nil {
 			return err
@@ -157,10 +169,14 @@ func (t *timeline) records(ctx context.Context) error {
 			if !t.who.Merchant() {
 				what = api.Text{EN: "master key loaded, KCV " + now.MasterKCV, ZH: "已装载主密钥，校验值 " + now.MasterKCV}
 			}
-			t.add(laneKey, entry.At, n, "", what)
+			t.add(laneKey, entry.At, entry.Seq, "", what)
 		}
 		t.moved(entry, moveWords(was, now))
 		was = now
+		return nil
+	}
+	for _, n := range seqs { // ascending, as they are read
+		t.read(n, record)
 	}
 	return nil
 }
@@ -195,57 +211,57 @@ func (t *timeline) permits(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, n := range seqs {
-		entry, err := t.d.store.Entry(ctx, n)
-		if err != nil {
-			return err
-		}
+	permit := func(entry journal.Entry) error {
 		var set registry.PermitSet
 		if err := json.Unmarshal(entry.Body, &set); err != nil {
 			return err
 		}
 		what := bothLines(func(l *lines) string {
-			why := set.Standing(n, entry.At).Why(maxPermitWhy)
+			why := set.Standing(entry.Seq, entry.At).Why(maxPermitWhy)
 			if why == "" || t.who.Merchant() {
 				return permitWords(l, set.Permit)
 			}
 			return permitWords(l, set.Permit) + " (" + l.whyWords(why) + ")"
 		})
-		t.add(lanePermit, entry.At, n, sellOf(set.Permit), what)
+		t.add(lanePermit, entry.At, entry.Seq, sellOf(set.Permit), what)
+		return nil
+	}
+	for _, n := range seqs {
+		t.read(n, permit)
 	}
 	return nil
 }
 
+// failures are the newest refusals. A row of the projection has what staff are told of one; whether it is a shop's to see, its
+// entry says.
 func (t *timeline) failures(ctx context.Context) error {
 	if t.d.view == nil {
 		return nil
 	}
-	seqs, err := t.d.view.RefusalsOf(ctx, t.id, t.upTo, laneFailures+1)
+	list, err := t.d.view.RefusalsOf(ctx, t.id, t.upTo, laneFailures+1)
 	if err != nil {
 		return err
 	}
-	if len(seqs) > laneFailures {
-		seqs, t.out.Truncated = seqs[:laneFailures], true
+	if len(list) > laneFailures {
+		list, t.out.Truncated = list[:laneFailures], true
 	}
 	s, err := t.d.speaker()
 	if err != nil {
 		return err
 	}
-	for _, n := range seqs {
-		entry, err := t.d.store.Entry(ctx, n)
-		if err != nil {
-			return err
-		}
-		var x journal.Exchange
-		if err := x.Parse(entry); err != nil || x.Reason == reason.None {
+	for i := range list {
+		m := &list[i]
+		if !t.who.Merchant() {
+			t.add(laneFailure, m.At, m.Seq, m.DE39.String(), s.whyOf(&journal.Exchange{At: m.At, DE39: m.DE39, Reason: m.Reason, Flags: m.Flags}))
 			continue
 		}
-		if t.who.Merchant() && !t.d.owns(t.who.Shop, &x) {
-			continue
-		}
-		m := sqlite.Judged{Seq: n, Exchange: x}
-		line := t.d.transactionOf(t.who, s, &m, nil)
-		t.add(laneFailure, entry.At, n, line.Answer, line.Why)
+		t.read(m.Seq, func(e journal.Entry) error {
+			var x journal.Exchange
+			if err := x.Parse(e); err == nil && t.d.owns(t.who.Shop, &x) {
+				t.add(laneFailure, e.At, e.Seq, x.DE39.String(), s.counterWord(&x))
+			}
+			return nil
+		})
 	}
 	return nil
 }
@@ -266,17 +282,19 @@ func (t *timeline) acts(ctx context.Context) error {
 		seqs = slices.Compact(seqs)
 	}
 	for _, n := range seqs {
-		entry, err := t.d.store.Entry(ctx, n)
-		if err != nil {
-			return err
-		}
-		var act journal.Act
-		if entry.Kind != journal.KindFleet || json.Unmarshal(entry.Body, &act) != nil {
-			continue
-		}
-		for _, c := range act.Changes {
-			t.act(entry, c)
-		}
+		t.read(n, t.changes)
+	}
+	return nil
+}
+
+// changes are those of an act of the estate's care.
+func (t *timeline) changes(entry journal.Entry) error {
+	var act journal.Act
+	if entry.Kind != journal.KindFleet || json.Unmarshal(entry.Body, &act) != nil {
+		return nil
+	}
+	for _, c := range act.Changes {
+		t.act(entry, c)
 	}
 	return nil
 }

@@ -77,11 +77,16 @@ func (d *desk) transactionOf(who *web.Caller, s *speaker, m *sqlite.Judged, caus
 		return t
 	}
 	t.Reason, t.Owner = x.Reason.String(), x.Reason.Owner().String()
-	t.Why = s.both(func(g *drawing) string { return strings.Join(strings.Fields(g.l.why(x)), " ") })
+	t.Why = s.whyOf(x)
 	if cause != nil {
 		t.Cause = s.causeOf(cause)
 	}
 	return t
+}
+
+// whyOf is why a message was answered as it was, for staff.
+func (s *speaker) whyOf(x *journal.Exchange) api.Text {
+	return s.both(func(g *drawing) string { return strings.Join(strings.Fields(g.l.why(x)), " ") })
 }
 
 // counterWord is what the answer code says: the same for every reason behind it.
@@ -115,6 +120,18 @@ func (d *desk) Transaction(ctx context.Context, who *web.Caller, id string, asOf
 	if err != nil {
 		return api.TransactionDetail{}, err
 	}
+	t, err := d.judged(ctx, who, s, m, e, then)
+	if err != nil {
+		return api.TransactionDetail{}, err
+	}
+	if then != 0 {
+		t.AsOf = &asOf
+	}
+	return t, d.around(ctx, who, s, m, then, &t)
+}
+
+// judged is a message with its verdict and cause, without what stands around it.
+func (d *desk) judged(ctx context.Context, who *web.Caller, s *speaker, m *sqlite.Judged, e journal.Entry, then pos.Instant) (api.TransactionDetail, error) {
 	causes, err := d.causesOf(ctx, []sqlite.Judged{*m}, then)
 	if err != nil {
 		return api.TransactionDetail{}, err
@@ -124,18 +141,15 @@ func (d *desk) Transaction(ctx context.Context, who *web.Caller, id string, asOf
 		return api.TransactionDetail{}, err
 	}
 	p.zone = d.line.Zone
-	d.examined(p, causes[seq], then)
+	d.examined(p, causes[m.Seq], then)
 	p.fill(s.catalogue)
-	t := api.TransactionDetail{Transaction: d.transactionOf(who, s, m, causes[seq]), Headline: s.both(p.headline), Recorded: recordedOf(s, m)}
-	if then != 0 {
-		t.AsOf = &asOf
-	}
+	t := api.TransactionDetail{Transaction: d.transactionOf(who, s, m, causes[m.Seq]), Headline: s.both(p.headline), Recorded: recordedOf(s, m)}
 	if who.Merchant() {
 		d.forCounter(&t, s, p)
 	} else {
 		d.forStaff(&t, s, p, m)
 	}
-	return t, d.around(ctx, who, s, m, then, &t)
+	return t, nil
 }
 
 // examined puts what is known of the cause into a panel, or why nothing is.

@@ -145,25 +145,30 @@ func (e *engine) explainPermit(ctx context.Context, p *ledger.Permitted) *permit
 	return a
 }
 
-// dateFacts says since when, where only the entry is known.
+// dateFacts says since when, where only the entry is known. Of one that is not durable yet, or cannot be read, the entry's number
+// is told.
 func (e *engine) dateFacts(ctx context.Context, a *permitAnswer) {
-	at := func(seq uint64) pos.Instant {
-		if seq == 0 {
-			return 0
+	var seqs []uint64
+	want := func(since pos.Instant, entry uint64) {
+		if since == 0 && entry != 0 && entry <= e.ledger.Durable() {
+			seqs = append(seqs, entry)
 		}
-		entry, err := e.store.Entry(ctx, seq)
-		if err != nil {
-			return 0 // it is not durable yet, or cannot be read: the entry's number is told
-		}
-		return entry.At
+	}
+	for i := range a.Facts {
+		want(a.Facts[i].Since, a.Facts[i].Entry)
+	}
+	want(a.Since, a.Entry)
+	at := map[uint64]pos.Instant{}
+	if err := e.store.Entries(ctx, seqs, func(entry journal.Entry) error { at[entry.Seq] = entry.At; return nil }); err != nil {
+		return
 	}
 	for i := range a.Facts {
 		if f := &a.Facts[i]; f.Since == 0 {
-			f.Since = at(f.Entry)
+			f.Since = at[f.Entry]
 		}
 	}
 	if a.Since == 0 {
-		a.Since = at(a.Entry)
+		a.Since = at[a.Entry]
 	}
 }
 

@@ -245,24 +245,12 @@ func beginAt(ctx context.Context, r *sqlite.Reader, s *effectiveness.State, at p
 // firstSince is about the first entry at or after an instant: entries are in the order of their commit,
 // which differs from that of their instants by a moment. One past the head when there is none.
 func firstSince(ctx context.Context, r *sqlite.Reader, at pos.Instant) (uint64, error) {
+	first, err := r.FirstAt(ctx, at)
+	if err != nil || first > 0 {
+		return first, err
+	}
 	last, _, err := r.Head(ctx)
-	if err != nil {
-		return 0, err
-	}
-	low, high := uint64(1), last+1 // the answer is in low..high
-	for low < high {
-		middle := low + (high-low)/2
-		e, err := r.Entry(ctx, middle)
-		if err != nil {
-			return 0, err
-		}
-		if e.At < at {
-			low = middle + 1
-		} else {
-			high = middle
-		}
-	}
-	return low, nil
+	return last + 1, err
 }
 
 // report is the live figures of a range; ready is false while they are rebuilt.
