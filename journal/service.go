@@ -195,6 +195,10 @@ func (c *Committer) stop() {
 
 func (c *Committer) drain() error { return c.commitAll() }
 
+// Flush commits what is queued, on the caller's goroutine, and returns as Run does. It is for one goroutine that enqueues
+// and lets nobody Run: nothing then changes hands for an entry.
+func (c *Committer) Flush() error { return c.commitAll() }
+
 // commitAll writes until nothing is queued. After ctx has ended it still writes: what was accepted is
 // recorded though the caller may be gone.
 func (c *Committer) commitAll() error {

@@ -42,6 +42,7 @@ type loadCmd struct {
 	TLSCA       string        `name:"tls-ca" help:"Speak TLS with a host whose certificate an authority of this file, in PEM, has made." placeholder:"FILE"`
 	HostPID     int           `name:"host-pid" help:"The host's process: its CPU time for one sale is told too." placeholder:"PID"`
 	WrongMAC    float64       `name:"wrong-mac" help:"Percent of the sales with a wrong MAC, which must be answered A0." placeholder:"PERCENT"`
+	Turn        time.Duration `help:"With --wrong-mac: as long without wrong MACs, as long with them, in turns; --json tells each turn." placeholder:"5s"`
 	Check       string        `help:"Data directory of the host: count the approved sales in its journal afterwards." placeholder:"DIR"`
 	Picture     string        `help:"Draw the percentiles into a file." placeholder:"FILE.svg"`
 	JSON        bool          `name:"json" help:"The result as JSON."`
@@ -119,7 +120,7 @@ func (c *loadCmd) load(a *app, crew []load.Member) (*load.Result, error) {
 	show := &loadProgress{w: a.stderr, lang: terminal.Language(c.Lang), live: isTerminal(a.stderr)}
 	defer show.end()
 	return load.Run(a.ctx, load.Options{Address: c.Host, Crew: crew, Connections: c.Connections, Pipeline: c.Pipeline, Rate: c.Rate,
-		Warmup: c.Warmup, Duration: c.Duration, Goroutines: c.Goroutines, HostPID: c.HostPID, WrongMAC: c.WrongMAC, Dial: dial, OnProgress: show.progress})
+		Warmup: c.Warmup, Duration: c.Duration, Goroutines: c.Goroutines, HostPID: c.HostPID, WrongMAC: c.WrongMAC, Turn: c.Turn, Dial: dial, OnProgress: show.progress})
 }
 
 // explainLoad adds what to do about an error that a reader of --help makes first.

@@ -134,7 +134,22 @@ type loadJSON struct {
 	Cause        string            `json:"cause,omitempty"`
 	CPUUS        float64           `json:"generator_cpu_us"` // for one sale; 0: not known
 	HostCPUUS    float64           `json:"host_cpu_us"`
+	Turns        []loadTurnJSON    `json:"turns,omitempty"`
 	Journal      *journalFound     `json:"journal,omitempty"`
+}
+
+// loadTurnJSON is one turn without wrong MACs or with them.
+type loadTurnJSON struct {
+	Wrong     bool    `json:"wrong"`
+	PerSecond float64 `json:"per_second"`
+	HostCPUUS float64 `json:"host_cpu_us"` // for one answer; 0: not known
+}
+
+func loadTurns(list []load.Turn) (turns []loadTurnJSON) {
+	for _, t := range list {
+		turns = append(turns, loadTurnJSON{t.Wrong, float64(t.Answers) / t.Length.Seconds(), load.Microseconds(t.Host) / float64(max(t.Answers, 1))})
+	}
+	return turns
 }
 
 type loadSummaryJSON struct {
@@ -160,5 +175,5 @@ func writeLoadJSON(w io.Writer, r *load.Result, found *journalFound) error {
 	return json.NewEncoder(w).Encode(loadJSON{Rate: r.Rate, Connections: r.Connections, Pipeline: r.Pipeline, Terminals: r.Terminals,
 		Seconds: r.Length.Seconds(), Stopped: r.Stopped, Measured: r.Measured, Granted: r.Granted, PerSecond: r.PerSecond,
 		LatencyUS: microseconds(r.Latency), WaitUS: microseconds(r.Wait), Prepared: r.First, Approved: r.Approved, Refused: refused,
-		MACsVerified: r.Verified, WrongMAC: r.WrongMAC, Forged: r.Forged, Unknown: r.Unknown, Unsent: r.Unsent, Lost: r.Lost, Cause: r.Cause, CPUUS: load.Microseconds(r.CPU), HostCPUUS: load.Microseconds(r.HostCPU), Journal: found})
+		MACsVerified: r.Verified, WrongMAC: r.WrongMAC, Forged: r.Forged, Unknown: r.Unknown, Unsent: r.Unsent, Lost: r.Lost, Cause: r.Cause, CPUUS: load.Microseconds(r.CPU), HostCPUUS: load.Microseconds(r.HostCPU), Turns: loadTurns(r.Turns), Journal: found})
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -43,9 +44,7 @@ type mirror struct {
 	line   *host.Line
 	x      *host.Exchange
 	past   *past
-	stop   context.CancelFunc
-	ended  chan error
-	done   chan struct{}
+	done   bool // the message in progress is
 
 	committer *journal.Committer
 	policy    proof.Policy
@@ -76,7 +75,7 @@ func openMirror(ctx context.Context, o mirrorOptions) (*mirror, error) {
 	if _, err := os.Stat(filepath.Join(o.dir, keyringFile)); err != nil {
 		return nil, fmt.Errorf("%s is no data directory (no %s): make one with touchstone init", o.dir, keyringFile)
 	}
-	m := &mirror{module: soft.New(soft.Options{}), policy: o.policy, done: make(chan struct{}, 1), terminals: map[pos.TerminalID]*mirrored{},
+	m := &mirror{module: soft.New(soft.Options{}), policy: o.policy, terminals: map[pos.TerminalID]*mirrored{},
 		merchants: map[pos.MerchantID][]pos.TerminalID{}, rrns: translated{}, cards: map[pos.PANHash]issuer.Opening{}}
 	o.lock.Test = isTestDirectory(o.dir)
 	if err := m.module.Unseal(filepath.Join(o.dir, keyringFile), o.lock); err != nil {
@@ -126,19 +125,12 @@ func (m *mirror) begin(ctx context.Context, since pos.Instant) error {
 	m.line = &host.Line{Dialect: &iso8583.UnionPay, Ledger: mirrorLedger{m.ledger, m}, Prover: m.module, Sealer: m.module, Hasher: m.module,
 		Vault: mirrorVault{m.module, m}, Keys: mirrorKeys{m.module, m}, Policy: &m.policy, Clock: func() pos.Instant { return m.now },
 		Zone: time.UTC, Versions: shown}
-	m.x = m.line.NewExchange(func(*host.Exchange) { m.done <- struct{}{} })
-	run, stop := context.WithCancel(context.WithoutCancel(ctx))
-	m.stop, m.ended = stop, make(chan error, 1)
-	go func() { m.ended <- committer.Run(run) }()
+	m.x = m.line.NewExchange(func(*host.Exchange) { m.done = true })
 	return nil
 }
 
 // close forgets everything.
 func (m *mirror) close() {
-	if m.stop != nil {
-		m.stop()
-		<-m.ended
-	}
 	for _, k := range m.terminals {
 		k.wipe()
 	}
@@ -146,7 +138,7 @@ func (m *mirror) close() {
 	_ = m.reader.Close() // it was only read
 }
 
-// take is the sink: it keeps what the message in progress came to. The goroutine that judges waits meanwhile.
+// take is the sink: it keeps what the message in progress came to.
 func (m *mirror) take(b journal.Block) error {
 	return b.Each(func(e journal.Entry) error {
 		m.past.recent.keep(e)
@@ -158,7 +150,7 @@ func (m *mirror) take(b journal.Block) error {
 			return err
 		}
 		m.entry.Details = append([]byte(nil), m.entry.Details...)
-		m.learn(e)
+		m.learnExchange(&m.entry)
 		return nil
 	})
 }
@@ -193,12 +185,11 @@ func (m *mirror) judge(ctx context.Context, p *capture.Pair) (v judgement, err e
 			return v, fmt.Errorf("rebuild what the data directory knew: %w", err)
 		}
 	}
-	m.pair, m.now, m.recorded, m.held = p, max(m.now, p.Request.At), false, false
+	m.pair, m.now, m.recorded, m.held, m.done = p, max(m.now, p.Request.At), false, false, false
 	n := copy(m.x.Buffer(), p.Request.Frame)
 	m.line.Begin(m.x.Buffer()[:n], host.Peer{Conn: p.Stream, Address: p.Client.Address}, m.x)
-	<-m.done
-	if m.committer.Failed() {
-		return v, errUnjudged
+	if err := m.committer.Flush(); err != nil || !m.done {
+		return v, errors.Join(errUnjudged, err)
 	}
 	k := m.of(p.Request.Terminal)
 	switch {
@@ -300,13 +291,29 @@ func (m *mirror) open(x *host.Exchange) error {
 	} else if r.Op == transaction.Sale {
 		want.SaleLimit = leastSale
 	}
-	if known && want == now.Opening && (now.Tries == 0 || !m.approved()) {
-		return nil
-	}
 	if want != own && len(m.cards) < maxTrafficked {
 		m.cards[r.Card] = own
 	}
-	return m.ledger.Register(context.Background(), m.now, &want)
+	if known {
+		want.Balance = now.Balance // opening a card again changes its terms and leaves its balance
+		if want == now.Opening && (now.Tries == 0 || !m.approved()) {
+			return nil
+		}
+	}
+	return m.reopen(&want)
+}
+
+// reopen gives a card other terms, in the ledger in memory.
+func (m *mirror) reopen(o *issuer.Opening) error {
+	body, err := json.Marshal(o)
+	if err != nil {
+		return err
+	}
+	e := journal.Entry{Kind: journal.KindCard, At: m.now, Body: body}
+	if e.Seq, err = m.committer.Enqueue(journal.Raw{Entry: e}, journal.Outcome, nil); err != nil {
+		return err
+	}
+	return m.ledger.Replay(context.Background(), e)
 }
 
 // leastSale is the limit of a sale that a bank did not let through, fen.

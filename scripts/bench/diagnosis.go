@@ -51,36 +51,24 @@ var everyFlags = []string{"--refusal-burst", everyRefusal, "--refusal-every", "1
 // lossPairs is how many pairs of turns say what failures cost; twelve leave the third from either end as the interval.
 const lossPairs = 12
 
-// diagnosisLoss is what 1 % of failures cost, in short turns on one host: with and without, with and without, the first
-// of a pair changing from one to the next, because a host slows down a little as its directory grows.
+// diagnosisLoss is what 1 % of failures cost: one generator on one host sells without and with them in short turns, so that
+// nothing but they differs from one turn to the next, and no run has to sign in anew in between.
 func (b *bench) diagnosisLoss(ctx context.Context) error {
-	length, turns := b.length(8*time.Second, 2*time.Second).String(), lossPairs
+	turn, count := b.length(6*time.Second, 2*time.Second), lossPairs
 	if b.quick {
-		turns = 3
+		count = 3
 	}
 	return b.withFlags(ctx, "ecb=8000,sm4=2000", everyFlags, func(h *host) error {
-		sell := func(percent string) (measured, error) {
-			return h.loadAlone(ctx, "--host-pid", fmt.Sprint(h.cmd.Process.Pid), "--connections", "256", "--duration", length, "--warmup", b.length(2*time.Second, time.Second).String(), "--wrong-mac", percent)
-		}
-		if _, err := sell(failures); err != nil { // a host's first seconds are not its ordinary ones
+		m, err := h.load(ctx, h.tcp, "--connections", "256", "--warmup", b.length(10*time.Second, 2*time.Second).String(), "--wrong-mac", failures, "--turn", turn.String(),
+			"--duration", (turn * time.Duration(2*count)).String())
+		if err != nil {
 			return err
 		}
-		var all pairs
-		for i := range turns {
-			var one pair
-			for turn := range 2 {
-				to, percent := &one.plain, "0"
-				if (i+turn)%2 == 1 {
-					to, percent = &one.priced, failures
-				}
-				var err error
-				if *to, err = sell(percent); err != nil {
-					return err
-				}
-			}
-			all = append(all, one)
+		all, err := pairsOf(m.Turns)
+		if err != nil {
+			return err
 		}
-		for _, r := range all.rows(fmt.Sprintf("throughput with %s %% of wrong MACs, each journaled, against none: %d pairs of turns of %s on one host", failures, turns, length), targetLoss) {
+		for _, r := range all.rows(fmt.Sprintf("throughput with %s %% of wrong MACs, each journaled, against none: %d pairs of turns of %s under one load", failures, count, turn), targetLoss) {
 			b.table.add(r)
 		}
 		text, err := h.metrics(ctx)

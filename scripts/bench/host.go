@@ -168,6 +168,8 @@ type measured struct {
 		Sold uint64 `json:"approved_sales"`
 	} `json:"journal"`
 
+	Turns []turn `json:"turns"`
+
 	Own  float64 `json:"generator_cpu_us"`
 	Host float64 `json:"host_cpu_us"`
 }

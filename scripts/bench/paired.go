@@ -1,18 +1,44 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
 	"touchstone/terminal/load"
 )
 
-// pair is two turns on one host, one right after the other: the plain one, and the one with what is being priced.
-// Whatever else the machine does in that time it does to both, so their ratio says more than two runs an hour apart.
-type pair struct{ plain, priced measured }
+// turn is one of the turns of a load: with what is being priced, or without.
+type turn struct {
+	Wrong     bool    `json:"wrong"`
+	PerSecond float64 `json:"per_second"`
+	Host      float64 `json:"host_cpu_us"`
+}
 
-// pairs are the turns of one host.
+// pair is two turns of one load, one right after the other: the plain one, and the one with what is being priced.
+// Whatever else the machine does in that time it does to both, so their ratio says more than two runs an hour apart.
+type pair struct{ plain, priced turn }
+
+// pairs are the turns of one load.
 type pairs []pair
+
+// pairsOf puts turns that follow each other into pairs.
+func pairsOf(turns []turn) (all pairs, err error) {
+	for i := 0; i+1 < len(turns); i += 2 {
+		p := pair{turns[i], turns[i+1]}
+		if p.plain.Wrong {
+			p.plain, p.priced = p.priced, p.plain
+		}
+		if p.plain.Wrong || !p.priced.Wrong || p.plain.PerSecond == 0 || p.plain.Host == 0 {
+			return nil, fmt.Errorf("turns %d and %d are no pair: %+v", i, i+1, turns[i:i+2])
+		}
+		all = append(all, p)
+	}
+	if len(all) == 0 {
+		return nil, errors.New("the load had no turns")
+	}
+	return all, nil
+}
 
 // rates are what the priced turns reached of the throughput of the plain ones, each as a ratio.
 func (p pairs) rates() (list []float64) {
@@ -31,7 +57,7 @@ func (p pairs) cpu() (list []float64) {
 }
 
 // middle is the median of one figure of the plain turns and of the priced ones.
-func (p pairs) middle(figure func(measured) float64) (plain, priced float64) {
+func (p pairs) middle(figure func(turn) float64) (plain, priced float64) {
 	var a, b []float64
 	for _, one := range p {
 		a, b = append(a, figure(one.plain)), append(b, figure(one.priced))
@@ -101,14 +127,13 @@ func judgeLoss(ratios []float64, target float64) verdict {
 // rows are the rows of a table about what something costs; target is the percent of throughput that may be lost.
 func (p pairs) rows(what string, target float64) []row {
 	most, middle, least := loss(p.rates())
-	plain, priced := p.middle(func(m measured) float64 { return m.PerSecond })
-	plain99, priced99 := p.middle(func(m measured) float64 { return m.Latency.P99 })
-	plainCPU, pricedCPU := p.middle(func(m measured) float64 { return m.Host })
+	plain, priced := p.middle(func(t turn) float64 { return t.PerSecond })
+	plainCPU, pricedCPU := p.middle(func(t turn) float64 { return t.Host })
 	more := p.cpu()
 	low, high := medianInterval(more)
 	return []row{
-		{what: what, figure: fmt.Sprintf("median of the pairs' ratios: %.1f %% lost, between %.1f and %.1f with 95 %% confidence; %s against %s/s; p99 %s against %s ms", middle, least, most,
-			load.Thousands(uint64(priced)), load.Thousands(uint64(plain)), load.Milliseconds(us(priced99)), load.Milliseconds(us(plain99))),
+		{what: what, figure: fmt.Sprintf("median of the pairs' ratios: %.1f %% lost, between %.1f and %.1f with 95 %% confidence; %s against %s/s", middle, least, most,
+			load.Thousands(uint64(priced)), load.Thousands(uint64(plain))),
 			target: fmt.Sprintf("at most %g %% lost", target), met: judgeLoss(p.rates(), target)},
 		{what: "- the host's CPU of a message in the same turns", figure: fmt.Sprintf("%.1f against %.1f us; median of the pairs' ratios: %.1f %% more, between %.1f and %.1f", pricedCPU, plainCPU,
 			100*(median(more)-1), 100*(low-1), 100*(high-1))},

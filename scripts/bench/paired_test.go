@@ -30,7 +30,7 @@ func TestLossOfPairs(t *testing.T) {
 	run := func(kept ...float64) (p pairs) {
 		for i, k := range kept {
 			speed := 10_000 * float64(i+1)
-			p = append(p, pair{plain: measured{PerSecond: speed, Host: 50}, priced: measured{PerSecond: speed * k, Host: 51}})
+			p = append(p, pair{plain: turn{PerSecond: speed, Host: 50}, priced: turn{Wrong: true, PerSecond: speed * k, Host: 51}})
 		}
 		return p
 	}
@@ -56,6 +56,20 @@ func TestLossOfPairs(t *testing.T) {
 		rows := c.p.rows(c.name, 5.000001)
 		if !strings.Contains(rows[1].figure, "2.0 % more") {
 			t.Errorf("%s: %s", c.name, rows[1].figure)
+		}
+	}
+}
+
+// TestPairsOf: turns come as without, with, with, without; each two are a pair, whichever was first.
+func TestPairsOf(t *testing.T) {
+	plain, priced := turn{false, 100, 50}, turn{true, 99, 51}
+	all, err := pairsOf([]turn{plain, priced, priced, plain})
+	if err != nil || len(all) != 2 || all[0] != (pair{plain, priced}) || all[1] != all[0] {
+		t.Errorf("%+v, %v", all, err)
+	}
+	for _, bad := range [][]turn{nil, {plain}, {plain, plain}, {priced, priced}, {{}, priced}} {
+		if _, err := pairsOf(bad); err == nil {
+			t.Errorf("%+v make pairs", bad)
 		}
 	}
 }

@@ -58,6 +58,9 @@ func (l *lane) send(due time.Duration) ([]byte, error) {
 
 // wrongNext tells whether the next sale's MAC is to be wrong.
 func (l *lane) wrongNext() bool {
+	if l.run.o.WrongMAC == 0 || !l.run.wrongTurn(l.run.now()) {
+		return false
+	}
 	l.due += l.run.o.WrongMAC / 100
 	if l.due < 1 {
 		return false

@@ -40,6 +40,7 @@ type Result struct {
 
 	CPU     time.Duration // of this process for one measured sale; 0: not known
 	HostCPU time.Duration // of the host's, where its process was named
+	Turns   []Turn        // in the order of their time; empty without Options.Turn
 }
 
 // CodeCount is how many answers had a DE39.
@@ -86,7 +87,7 @@ func (r *run) result() *Result {
 	}
 	out := &Result{Rate: r.o.Rate, Connections: r.o.Connections, Pipeline: r.o.Pipeline, Terminals: len(r.o.Crew), Length: length, Stopped: stopped,
 		Measured: c.measured, Granted: c.granted, Latency: summarise(r.rec.latency), Wait: summarise(r.rec.wait),
-		First: c.first, Approved: c.approved, Verified: c.verified, WrongMAC: c.wrong, Forged: c.forged, Unknown: c.unknown, Lost: c.lost}
+		First: c.first, Approved: c.approved, Verified: c.verified, WrongMAC: c.wrong, Forged: c.forged, Unknown: c.unknown, Lost: c.lost, Turns: r.turns}
 	if length > 0 {
 		out.PerSecond = float64(c.measured) / length.Seconds()
 	}

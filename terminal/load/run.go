@@ -25,6 +25,7 @@ type Options struct {
 	Goroutines  bool          // a goroutine a connection, also where one loop for all would do
 	HostPID     int           // the host's process, whose time is read for Result.HostCPU; 0: not read
 	WrongMAC    float64       // percent of each connection's sales whose MAC is wrong, spread evenly; they must be answered A0
+	Turn        time.Duration // how long sales are without wrong MACs and with them in turns, both whole numbers of times in the measured part; 0: with them always
 
 	// Dial makes a connection, nil for plain TCP. Connections of its own making have a goroutine each.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
@@ -72,6 +73,8 @@ func (o *Options) complete() error {
 		return wrong("rate, warm-up and number of sales must not be negative, and a run must last")
 	case o.WrongMAC < 0 || o.WrongMAC > 100:
 		return wrong("want 0 to 100 percent of wrong MACs")
+	case o.Turn < 0 || o.Turn > 0 && (o.WrongMAC == 0 || o.Duration%(2*o.Turn) != 0):
+		return wrong("turns need a percentage of wrong MACs, and twice their length goes into the measured part without a rest")
 	}
 	return nil
 }
@@ -88,6 +91,7 @@ type run struct {
 	slots atomic.Int64     // scheduled sales taken
 	own   [2]time.Duration // time of this process when the measured part began and ended
 	host  [2]time.Duration // of the host's
+	turns []Turn           // the watcher's own until it has ended
 }
 
 // now is the time since the beginning.
@@ -189,6 +193,7 @@ func (r *run) measure(ctx context.Context, lanes []*lane, conns []net.Conn) (*Re
 	var watchers sync.WaitGroup
 	watchers.Go(func() { r.watch(ended) })
 	watchers.Go(func() { r.watchCPU(ended) })
+	watchers.Go(func() { r.watchTurns(ended) })
 	err := drive(r, lanes, conns)
 	close(ended)
 	watchers.Wait()
