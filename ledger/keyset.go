@@ -31,8 +31,12 @@ func (l *Ledger) KeySets(id pos.TerminalID) (s KeySets, ok bool) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	x := &t.session
-	return KeySets{InForce: keySet(&x.InForce), Pending: keySet(&x.Pending), Last: x.Last, SignedOff: x.SignedOff, Master: x.Master}, t.reg != nil
+	return KeySetsOf(&t.session), t.reg != nil
+}
+
+// KeySetsOf is what may be told of a session's working keys.
+func KeySetsOf(x *keys.Session) KeySets {
+	return KeySets{InForce: keySet(&x.InForce), Pending: keySet(&x.Pending), Last: x.Last, SignedOff: x.SignedOff, Master: x.Master}
 }
 
 func keySet(s *keys.Set) KeySet {

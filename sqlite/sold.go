@@ -16,9 +16,14 @@ type Sold struct {
 	Amount pos.Amount `json:"amount"` // minor units
 }
 
-// SoldSince adds up each terminal's approved sales from an instant to the head of the journal. view.db gives what
-// it covers whole; the entries before and after that are read. Without a usable view.db all of them are.
+// SoldSince adds up each terminal's approved sales from an instant to the head of the journal.
 func (r *Reader) SoldSince(ctx context.Context, since pos.Instant) (map[pos.TerminalID]Sold, error) {
+	return r.SoldBetween(ctx, since, maxSeq)
+}
+
+// SoldBetween adds up each terminal's approved sales from an instant to an entry. view.db gives what it covers whole; the
+// entries before and after that are read. Without a usable view.db all of them are.
+func (r *Reader) SoldBetween(ctx context.Context, since pos.Instant, upTo uint64) (map[pos.TerminalID]Sold, error) {
 	sold := map[pos.TerminalID]Sold{}
 	first, err := r.FirstAt(ctx, since)
 	if err != nil || first == 0 {
@@ -26,20 +31,25 @@ func (r *Reader) SoldSince(ctx context.Context, since pos.Instant) (map[pos.Term
 	}
 	view, err := openView(ctx, r.dir)
 	if err != nil {
-		return sold, r.soldInEntries(ctx, first, maxSeq, sold)
+		return sold, r.soldInEntries(ctx, first, upTo, sold)
 	}
 	defer view.Close()
 	known, err := r.ownsView(ctx, view)
 	if err != nil || !known {
-		return sold, r.soldInEntries(ctx, first, maxSeq, sold)
+		return sold, r.soldInEntries(ctx, first, upTo, sold)
 	}
 	p, err := readPosition(ctx, view)
 	if err != nil {
 		return nil, err
 	}
 	last := p.last
+	if upTo < last {
+		if last, err = wholeTo(ctx, view, upTo); err != nil {
+			return nil, err
+		}
+	}
 	if last < first {
-		return sold, r.soldInEntries(ctx, first, maxSeq, sold)
+		return sold, r.soldInEntries(ctx, first, upTo, sold)
 	}
 	whole, err := wholeFrom(ctx, view, first, last)
 	if err != nil {
@@ -53,7 +63,7 @@ func (r *Reader) SoldSince(ctx context.Context, since pos.Instant) (map[pos.Term
 	if err := soldInPostings(ctx, view, whole, last, sold); err != nil {
 		return nil, err
 	}
-	return sold, r.soldInEntries(ctx, last+1, maxSeq, sold)
+	return sold, r.soldInEntries(ctx, max(first, last+1), upTo, sold)
 }
 
 // wholeFrom is the first entry from which on every posting lies whole at or after it: a round of the projection
@@ -73,6 +83,22 @@ func wholeFrom(ctx context.Context, view *sql.DB, first, last uint64) (uint64, e
 		if whole > last+1 {
 			return last + 1, nil
 		}
+	}
+}
+
+// wholeTo is the last entry up to which every posting lies whole at or before it, and not after upTo.
+func wholeTo(ctx context.Context, view *sql.DB, upTo uint64) (uint64, error) {
+	next := upTo + 1
+	for {
+		var begin sql.NullInt64
+		err := view.QueryRowContext(ctx, "SELECT min(first) FROM posting WHERE first < ? AND last >= ?", int64(next), int64(next)).Scan(&begin)
+		if err != nil {
+			return 0, fmt.Errorf("read view: %w", err)
+		}
+		if !begin.Valid {
+			return next - 1, nil
+		}
+		next = uint64(begin.Int64)
 	}
 }
 

@@ -3,8 +3,10 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 
+	"touchstone/journal"
 	"touchstone/pos"
 )
 
@@ -48,4 +50,48 @@ func (r *Reader) soldBy(ctx context.Context, view *sql.DB, id pos.TerminalID, si
 	}
 	err = r.soldInEntries(ctx, max(first, p.last+1), head, tail)
 	return tail[id], head, err
+}
+
+// SoldByThen adds up one terminal's approved sales since an instant as SoldBy did when upTo was the newest entry. Of a
+// posting that reaches beyond it the messages are read.
+func (r *Reader) SoldByThen(ctx context.Context, id pos.TerminalID, since pos.Instant, upTo uint64) (sold Sold, err error) {
+	view, done := r.ownView(ctx)
+	if view == nil {
+		return Sold{}, nil
+	}
+	defer done()
+	first, err := r.FirstAt(ctx, since)
+	if err != nil || first == 0 {
+		return Sold{}, err
+	}
+	var sales, amount sql.NullInt64
+	err = view.QueryRowContext(ctx, "SELECT sum(sales), sum(sold) FROM posting WHERE terminal = ? AND first >= ? AND last <= ?", id.String(), int64(first), int64(upTo)).Scan(&sales, &amount)
+	if err != nil {
+		return Sold{}, fmt.Errorf("read view: %w", err)
+	}
+	sold = Sold{Sales: sales.Int64, Amount: pos.Amount(amount.Int64)}
+	var begin int64
+	var body []byte
+	err = view.QueryRowContext(ctx, "SELECT first, body FROM posting WHERE terminal = ? AND first BETWEEN ? AND ? AND last > ?", id.String(), int64(first), int64(upTo), int64(upTo)).Scan(&begin, &body)
+	if errors.Is(err, sql.ErrNoRows) {
+		return sold, nil
+	}
+	if err != nil {
+		return Sold{}, fmt.Errorf("read view: %w", err)
+	}
+	list, err := messagesOf(uint64(begin), body, upTo)
+	if err != nil {
+		return Sold{}, err
+	}
+	for _, m := range list {
+		e, err := r.Entry(ctx, m.Seq)
+		if err != nil {
+			return Sold{}, err
+		}
+		var x journal.Exchange
+		if x.Parse(e) == nil && x.Effect == journal.Sold {
+			sold.Sales, sold.Amount = sold.Sales+1, sold.Amount+x.Amount
+		}
+	}
+	return sold, nil
 }

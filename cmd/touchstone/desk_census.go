@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,6 +22,7 @@ const (
 	figureRest    = 2                      // pauses are so many times as long as the bursts
 	figureUnused  = 15 * time.Minute       // after which one is forgotten
 	figureNames   = 4096                   // kept at the same time
+	figurePasts   = 12                     // of these, figures of the past: each may hold every terminal
 )
 
 // census keeps what cannot be counted for one request alone: each is counted by workers of its own while somebody
@@ -29,6 +31,7 @@ type census struct {
 	log   *slog.Logger
 	clock func() pos.Instant
 	ask   chan *figure
+	past  chan *figure // of the past, which take longer: they have a worker of their own
 
 	mu   sync.Mutex // a leaf: guards kept and the figures in it
 	kept map[string]*figure
@@ -48,7 +51,7 @@ type figure struct {
 }
 
 func newCensus(log *slog.Logger, clock func() pos.Instant) *census {
-	return &census{log: log, clock: clock, ask: make(chan *figure, figureQueue), kept: map[string]*figure{}}
+	return &census{log: log, clock: clock, ask: make(chan *figure, figureQueue), past: make(chan *figure, figurePasts), kept: map[string]*figure{}}
 }
 
 // run counts what is asked for until ctx ends.
@@ -59,6 +62,20 @@ func (f *census) run(ctx context.Context) {
 			return
 		case x := <-f.ask:
 			f.count(ctx, x)
+		}
+	}
+}
+
+// runPast counts figures of the past, one at a time; idle is called when none was asked for in a while.
+func (f *census) runPast(ctx context.Context, idle func()) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case x := <-f.past:
+			f.count(ctx, x)
+		case <-time.After(figureUnused):
+			idle()
 		}
 	}
 }
@@ -128,6 +145,11 @@ func (f *census) wanted(name string, life time.Duration, make enumeration) (x *f
 	if x = f.kept[name]; x == nil {
 		f.forget(now)
 		x = &figure{make: make}
+		if strings.HasPrefix(name, pastFigure) && !f.roomForPast() {
+			under = newSignal()
+			close(under)
+			return x, under
+		}
 		f.kept[name] = x
 	}
 	x.used = now
@@ -136,8 +158,12 @@ func (f *census) wanted(name string, life time.Duration, make enumeration) (x *f
 	}
 	if x.under == nil {
 		x.under = newSignal()
+		queue := f.ask
+		if strings.HasPrefix(name, pastFigure) {
+			queue = f.past
+		}
 		select {
-		case f.ask <- x:
+		case queue <- x:
 		default: // too many wait already: what there is, is told
 			close(x.under)
 			under, x.under = x.under, nil
@@ -156,4 +182,24 @@ func (f *census) forget(now pos.Instant) {
 			delete(f.kept, name)
 		}
 	}
+}
+
+// roomForPast forgets the figure of the past that was asked for longest ago, where there are as many as are kept; false
+// when each of them is being counted.
+func (f *census) roomForPast() bool {
+	n, oldest := 0, ""
+	for name, x := range f.kept {
+		if !strings.HasPrefix(name, pastFigure) {
+			continue
+		}
+		n++
+		if x.under == nil && (oldest == "" || x.used < f.kept[oldest].used) {
+			oldest = name
+		}
+	}
+	if n < figurePasts {
+		return true
+	}
+	delete(f.kept, oldest)
+	return oldest != ""
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -238,13 +239,10 @@ func (d *desk) terminalThen(ctx context.Context, who *web.Caller, id pos.Termina
 }
 
 // Permitted is what the rule of the permit would have been given then.
-func (p *pastRegister) Permitted(ctx context.Context, id pos.TerminalID) (known ledger.Permitted, err error) {
-	if known.Terminal, err = p.Terminal(ctx, id); err != nil {
-		return known, err
+func (p *pastRegister) Permitted(ctx context.Context, id pos.TerminalID) (ledger.Permitted, error) {
+	now, ok := p.e.ledger.Permitted(id)
+	if !ok {
+		return now, fmt.Errorf("%w: terminal %s", ledger.ErrUnknown, id)
 	}
-	if known.Device, err = p.Device(ctx, known.Terminal.Serial); err != nil {
-		known.Device = nil // it was not registered then
-	}
-	known.Standing, err = p.Standing(ctx, id)
-	return known, err
+	return p.of(ctx, &now)
 }

@@ -199,7 +199,7 @@ func advisoryIsTold(t *testing.T, d *desk) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := d.Radius(t.Context(), asSecurity, "ADV-1")
+	got, err := d.Radius(t.Context(), asSecurity, "ADV-1", &api.AsOf{})
 	if err != nil || got.Tally != api.Tally(want.Tally) || got.Tally.Terminals != 2 || got.Tally.Upgrade != 1 || got.Tally.Replace != 1 || got.ShopCount != 2 {
 		t.Errorf("%+v, %v", got, err)
 	}
@@ -208,15 +208,15 @@ func advisoryIsTold(t *testing.T, d *desk) {
 		terminals int
 	}{{asShop3, 1}, {asShop4, 0}} {
 		own, err := d.Advisories(t.Context(), who.caller, &api.UpdateQuery{})
-		r, refused := d.Radius(t.Context(), who.caller, "ADV-1")
+		r, refused := d.Radius(t.Context(), who.caller, "ADV-1", &api.AsOf{})
 		if err != nil || len(own.Data) != who.terminals || who.terminals == 0 && !isMissing(refused) || r.Tally.Terminals != who.terminals || r.All != (api.Sold{}) {
 			t.Errorf("%s: %d advisories, radius %+v, %v", who.caller.Account, len(own.Data), r, refused)
 		}
 	}
-	if _, err := d.Radius(t.Context(), asSecurity, "ADV-9"); !isMissing(err) {
+	if _, err := d.Radius(t.Context(), asSecurity, "ADV-9", &api.AsOf{}); !isMissing(err) {
 		t.Errorf("none: %v", err)
 	}
-	c, err := d.Campaign(t.Context(), asSecurity, "CMP-1")
+	c, err := d.Campaign(t.Context(), asSecurity, "CMP-1", &api.AsOf{})
 	if err != nil || c.Left.Terminals != 2 || c.Start.Terminals < 10 || c.BurnDown[0].Left != c.Start || c.BurnDown[len(c.BurnDown)-1].Left != c.Left || len(c.Laggards) != 2 || c.State != "open" {
 		t.Errorf("%+v, %v", c, err)
 	}
@@ -238,7 +238,7 @@ func advisoryIsTold(t *testing.T, d *desk) {
 
 func keysAreRecords(t *testing.T, d *desk) {
 	ctx := t.Context()
-	f, err := d.KeyFigures(ctx, asSecurity)
+	f, err := d.KeyFigures(ctx, asSecurity, &api.AsOf{})
 	if err != nil || f.Masters != workers(d.engine) || f.SingleDES != 1 || len(f.Module) < 3 {
 		t.Fatalf("%+v, %v", f, err)
 	}
@@ -250,7 +250,7 @@ func keysAreRecords(t *testing.T, d *desk) {
 			t.Fatal(err)
 		}
 		for _, k := range page.Data {
-			detail, err := d.Key(ctx, asSecurity, k.ID)
+			detail, err := d.Key(ctx, asSecurity, k.ID, &api.AsOf{})
 			if err != nil || detail.ID != k.ID || len(detail.Lineage) == 0 || detail.Falls.Says.ZH == "" {
 				t.Errorf("%s: %+v, %v", k.ID, detail, err)
 			}
@@ -267,7 +267,7 @@ func keysAreRecords(t *testing.T, d *desk) {
 		t.Errorf("%d master keys page by page, %d in all", seen, f.Masters)
 	}
 	for _, k := range f.Module {
-		if _, err := d.Key(ctx, asSecurity, k.ID); err != nil {
+		if _, err := d.Key(ctx, asSecurity, k.ID, &api.AsOf{}); err != nil {
 			t.Errorf("%s: %v", k.ID, err)
 		}
 	}
@@ -280,7 +280,7 @@ func keysAreRecords(t *testing.T, d *desk) {
 			t.Fatalf("the wrapped key of terminal %s is told", reg.ID)
 		}
 	}
-	one, err := d.Key(ctx, asSecurity, "00000011")
+	one, err := d.Key(ctx, asSecurity, "00000011", &api.AsOf{})
 	if err != nil || one.ID != "key_master_00000011" || one.KCV == "" {
 		t.Fatalf("%+v, %v", one, err)
 	}
@@ -291,7 +291,7 @@ func keysAreRecords(t *testing.T, d *desk) {
 		}
 	}
 	for _, none := range []string{"key_master_99999999", "key_serial_none", "key_module_none", "key_", "nonsense", "key_working_00000011"} {
-		if _, err := d.Key(ctx, asSecurity, none); !isMissing(err) {
+		if _, err := d.Key(ctx, asSecurity, none, &api.AsOf{}); !isMissing(err) {
 			t.Errorf("%s: %v", none, err)
 		}
 	}

@@ -15,7 +15,7 @@ var _ api.GradeBook = (*desk)(nil)
 
 // Grades implements api.GradeBook.
 func (d *desk) Grades(ctx context.Context, _ *web.Caller, q *api.GradesQuery) (api.Grades, error) {
-	a, counted, err := d.gradeFigure(ctx, gradeQuery{Merchant: q.Merchant, Model: q.Model})
+	a, counted, err := d.gradeFigure(ctx, &q.AsOf, gradeQuery{Merchant: q.Merchant, Model: q.Model})
 	if err != nil {
 		return api.Grades{}, err
 	}
@@ -44,20 +44,24 @@ func (d *desk) Grades(ctx context.Context, _ *web.Caller, q *api.GradesQuery) (a
 }
 
 // gradeFigure is the answer of the command grade, counted in the background.
-func (d *desk) gradeFigure(ctx context.Context, q gradeQuery) (*gradeAnswer, api.Counted, error) {
+func (d *desk) gradeFigure(ctx context.Context, as *api.AsOf, q gradeQuery) (*gradeAnswer, api.Counted, error) {
+	at, err := as.Instant(d.line.Zone, d.clock())
+	if err != nil {
+		return nil, api.Counted{}, err
+	}
 	q.Thresholds = grade.DefaultThresholds()
 	name := "grades/" + q.Merchant + "/" + q.Model
 	if q.Plan {
 		name = "plan/" + q.Merchant + "/" + q.Model
 	}
-	return figureOf(ctx, d.census, name, figureLife, func(ctx context.Context, pace func() error) (*gradeAnswer, error) {
-		return d.gradesPaced(ctx, &q, pace)
+	return figureAt(ctx, d.engine, name, at, figureLife, func(ctx context.Context, w *epoch, pace func() error) (*gradeAnswer, error) {
+		return w.grades(ctx, &q, pace)
 	})
 }
 
 // GradePlan implements api.GradeBook.
 func (d *desk) GradePlan(ctx context.Context, _ *web.Caller, q *api.GradesQuery) (api.GradePlan, error) {
-	a, counted, err := d.gradeFigure(ctx, gradeQuery{Merchant: q.Merchant, Model: q.Model, Plan: true})
+	a, counted, err := d.gradeFigure(ctx, &q.AsOf, gradeQuery{Merchant: q.Merchant, Model: q.Model, Plan: true})
 	if err != nil {
 		return api.GradePlan{}, err
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/hex"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -83,30 +84,34 @@ func bandOf(bands []ageBand, at, now pos.Instant) string {
 	return bands[len(bands)-1].key
 }
 
-// countKeys looks at the keys of every terminal.
-func (d *desk) countKeys(_ context.Context, pace func() error) (*keyFigure, error) {
+// keys looks at the keys of every terminal.
+func (w *epoch) keys(ctx context.Context, pace func() error) (*keyFigure, error) {
+	h, err := w.hear(ctx, pace)
+	if err != nil {
+		return nil, err
+	}
 	f := &keyFigure{algorithms: map[string]int{}, codes: map[string]int{}, masterAges: map[string]int{}, workAges: map[string]int{}, terms: map[string]int{}, shops: map[pos.MerchantID]struct{}{}}
-	now := d.clock()
-	for from := 0; ; {
-		next := d.ledger.EachPermitted(from, permitStep, func(p ledger.Permitted) {
-			if p.Terminal.Canary {
-				return
-			}
-			sets, _ := d.ledger.KeySets(p.Terminal.ID)
-			f.take(p.Terminal, p.Device, &sets, now)
-		})
-		if from = next; from == 0 {
-			break
+	now := w.now()
+	var failed error
+	err = w.every(ctx, permitStep, pace, func(p ledger.Permitted) {
+		if p.Terminal.Canary || failed != nil {
+			return
 		}
-		if err := pace(); err != nil {
-			return nil, err
+		set, err := w.inForce(ctx, h, p.Terminal)
+		if err != nil && !errors.Is(err, errSessionFar) {
+			failed = err
+			return
 		}
+		f.take(p.Terminal, p.Device, &set, now)
+	})
+	if err = errors.Join(failed, err); err != nil {
+		return nil, err
 	}
 	slices.SortFunc(f.values, func(a, b keyValue) int { return cmp.Or(cmp.Compare(a.kcv, b.kcv), slices.Compare(a.id[:], b.id[:])) })
 	return f, nil
 }
 
-func (f *keyFigure) take(t *registry.Terminal, device *registry.Device, sets *ledger.KeySets, now pos.Instant) {
+func (f *keyFigure) take(t *registry.Terminal, device *registry.Device, set *heardSet, now pos.Instant) {
 	f.shops[t.Merchant] = struct{}{}
 	if term, _, algorithm, _, err := t.Master.Head(); err == nil {
 		f.masters++
@@ -125,10 +130,10 @@ func (f *keyFigure) take(t *registry.Terminal, device *registry.Device, sets *le
 		}
 		f.value(t.MasterKCV, false, t.ID)
 	}
-	if s := &sets.InForce; s.Number != 0 && !sets.SignedOff {
+	if set.number != 0 {
 		f.working++
-		f.codes[s.Code.String()]++
-		f.workAges[bandOf(workBands, s.Issued, now)]++
+		f.codes[set.code.String()]++
+		f.workAges[bandOf(workBands, set.issued, now)]++
 	}
 	if device != nil && len(device.Key) > 0 {
 		f.serials++
@@ -165,18 +170,32 @@ func (f *keyFigure) find(digits string) []keyValue {
 	return f.values[at:to]
 }
 
-func (d *desk) keyFigure(ctx context.Context) (*keyFigure, api.Counted, error) {
-	return figureOf(ctx, d.census, "keys", figureLife, d.countKeys)
+func (d *desk) keyFigure(ctx context.Context, at pos.Instant) (*keyFigure, api.Counted, error) {
+	return figureAt(ctx, d.engine, "keys", at, figureLife, func(ctx context.Context, w *epoch, pace func() error) (*keyFigure, error) { return w.keys(ctx, pace) })
+}
+
+// keyEpoch is the register at the moment that a caller asks for. Keys need no rooms.
+func (d *desk) keyEpoch(ctx context.Context, q *api.AsOf) (*epoch, error) {
+	at, err := q.Instant(d.line.Zone, d.clock())
+	if err != nil || at == 0 {
+		return d.present(), err
+	}
+	past, err := d.registryAt(ctx, at)
+	return &epoch{e: d.engine, at: at, past: past}, err
 }
 
 // KeyFigures implements api.KeyBook.
-func (d *desk) KeyFigures(ctx context.Context, _ *web.Caller) (api.KeyFigures, error) {
-	f, counted, err := d.keyFigure(ctx)
+func (d *desk) KeyFigures(ctx context.Context, _ *web.Caller, q *api.AsOf) (api.KeyFigures, error) {
+	at, err := q.Instant(d.line.Zone, d.clock())
+	if err != nil {
+		return api.KeyFigures{}, err
+	}
+	f, counted, err := d.keyFigure(ctx, at)
 	if err != nil {
 		return api.KeyFigures{}, err
 	}
 	return api.KeyFigures{Counted: counted, Masters: f.masters, Working: f.working, Serials: f.serials, SingleDES: f.singles, Old: f.old, Algorithms: barsOf(f.algorithms, nil),
-		Codes: barsOf(f.codes, codeWords), MasterAges: bandBars(masterBands, f.masterAges), WorkAges: bandBars(workBands, f.workAges), Terms: barsOf(f.terms, nil), Module: d.moduleKeys()}, nil
+		Codes: barsOf(f.codes, codeWords), MasterAges: bandBars(masterBands, f.masterAges), WorkAges: bandBars(workBands, f.workAges), Terms: barsOf(f.terms, nil), Module: d.moduleKeys(at)}, nil
 }
 
 // bandBars are the columns of a histogram in their order, empty ones too.
@@ -198,15 +217,19 @@ var codeWords = map[string]explain.Text{
 func (d *desk) Keys(ctx context.Context, _ *web.Caller, q *api.KeyQuery) (api.Page[api.KeyRecord], error) {
 	page := api.Page[api.KeyRecord]{Data: []api.KeyRecord{}}
 	limit := cmp.Or(q.Limit, 50)
+	w, err := d.keyEpoch(ctx, &q.AsOf)
+	if err != nil {
+		return page, err
+	}
 	if q.Find != "" {
-		return d.findKeys(ctx, strings.TrimSpace(q.Find))
+		return d.findKeys(ctx, w, strings.TrimSpace(q.Find))
 	}
 	from, err := strconv.Atoi(cmp.Or(q.Cursor, "0"))
 	if err != nil || from < 0 {
 		return page, api.Refuse(400, "invalid_request", "cursor: want the next_cursor of the piece before")
 	}
 	if q.List == "single_des" || q.List == "old" {
-		f, _, err := d.keyFigure(ctx)
+		f, _, err := d.keyFigure(ctx, w.at)
 		if err != nil {
 			return page, err
 		}
@@ -216,7 +239,11 @@ func (d *desk) Keys(ctx context.Context, _ *web.Caller, q *api.KeyQuery) (api.Pa
 		}
 		to := min(from+limit, len(list))
 		for _, id := range list[min(from, len(list)):to] {
-			if p, ok := d.ledger.Permitted(id); ok {
+			p, ok, err := w.permitted(ctx, id)
+			if err != nil {
+				return page, err
+			}
+			if ok {
 				page.Data = append(page.Data, masterRecord(p.Terminal, p.Device))
 			}
 		}
@@ -225,36 +252,50 @@ func (d *desk) Keys(ctx context.Context, _ *web.Caller, q *api.KeyQuery) (api.Pa
 		}
 		return page, nil
 	}
-	next := d.ledger.EachPermitted(from, max(limit/3, 1), func(p ledger.Permitted) {
+	var some []ledger.Permitted
+	next, err := w.each(ctx, from, max(limit/3, 1), func(p ledger.Permitted) {
 		if !p.Terminal.Canary {
-			page.Data = append(page.Data, d.terminalKeys(p.Terminal, p.Device)...)
+			some = append(some, p)
 		}
 	})
+	for i := 0; i < len(some) && err == nil; i++ {
+		err = w.addKeys(ctx, &page, &some[i])
+	}
 	if next != 0 {
 		page.Next = strconv.Itoa(next)
 	}
-	return page, nil
+	return page, orNotKept(err)
 }
 
 // findKeys searches by check value, terminal or serial number.
-func (d *desk) findKeys(ctx context.Context, what string) (api.Page[api.KeyRecord], error) {
+func (d *desk) findKeys(ctx context.Context, w *epoch, what string) (api.Page[api.KeyRecord], error) {
 	page := api.Page[api.KeyRecord]{Data: []api.KeyRecord{}}
 	if id, err := pos.ParseTerminalID(what); err == nil {
-		if p, ok := d.ledger.Permitted(id); ok {
-			page.Data = append(page.Data, d.terminalKeys(p.Terminal, p.Device)...)
+		p, ok, err := w.permitted(ctx, id)
+		if ok && err == nil {
+			err = w.addKeys(ctx, &page, &p)
+		}
+		if err != nil {
+			return page, orNotKept(err)
 		}
 	}
-	if device, err := d.ledger.Device(pos.Serial(what)); err == nil && len(device.Key) > 0 {
-		page.Data = append(page.Data, serialRecord(device, d.terminalOf(device.Serial)))
+	device, of, err := w.device(ctx, pos.Serial(what))
+	if err != nil {
+		return page, err
+	}
+	if device != nil && len(device.Key) > 0 {
+		page.Data = append(page.Data, serialRecord(device, of))
 	}
 	if _, err := hex.DecodeString(what); err == nil && (len(what) == 6 || len(what) == 8) {
-		f, _, err := d.keyFigure(ctx)
+		f, _, err := d.keyFigure(ctx, w.at)
 		if err != nil {
 			return page, err
 		}
 		for _, v := range f.find(what) {
-			p, ok := d.ledger.Permitted(v.id)
+			p, ok, err := w.permitted(ctx, v.id)
 			switch {
+			case err != nil:
+				return page, err
 			case !ok:
 			case v.serial && p.Device != nil:
 				page.Data = append(page.Data, serialRecord(p.Device, p.Terminal))
@@ -266,14 +307,34 @@ func (d *desk) findKeys(ctx context.Context, what string) (api.Page[api.KeyRecor
 	return page, nil
 }
 
-// terminalKeys are the records of one terminal: its master key, its working keys, its device's key.
-func (d *desk) terminalKeys(t *registry.Terminal, device *registry.Device) []api.KeyRecord {
-	list := []api.KeyRecord{masterRecord(t, device)}
-	list = append(list, d.workingRecords(t)...)
-	if device != nil && len(device.Key) > 0 {
-		list = append(list, serialRecord(device, t))
+// addKeys adds the records of one terminal: its master key, its working keys, its device's key.
+func (w *epoch) addKeys(ctx context.Context, page *api.Page[api.KeyRecord], p *ledger.Permitted) error {
+	sets, err := w.keySets(ctx, p.Terminal)
+	if err != nil {
+		return err
 	}
-	return list
+	page.Data = append(append(page.Data, masterRecord(p.Terminal, p.Device)), workingRecords(p.Terminal, &sets)...)
+	if p.Device != nil && len(p.Device.Key) > 0 {
+		page.Data = append(page.Data, serialRecord(p.Device, p.Terminal))
+	}
+	return nil
+}
+
+// device is a device's record and the terminal that it is bound to; nil for what is not there.
+func (w *epoch) device(ctx context.Context, serial pos.Serial) (device *registry.Device, of *registry.Terminal, err error) {
+	if w.past == nil {
+		if device, err = w.e.ledger.Device(serial); err != nil {
+			return nil, nil, nil //nolint:nilerr // it is not registered: the register has no other error
+		}
+		return device, w.e.terminalOf(serial), nil
+	}
+	if device, err = w.past.Device(ctx, serial); errors.Is(err, ledger.ErrUnknown) {
+		return nil, nil, nil
+	} else if err != nil {
+		return nil, nil, err
+	}
+	of, err = w.past.boundTo(ctx, serial)
+	return device, of, err
 }
 
 var usageWords = map[keys.Usage]explain.Text{
@@ -313,8 +374,7 @@ func serialRecord(device *registry.Device, t *registry.Terminal) api.KeyRecord {
 }
 
 // workingRecords are the working key sets of a terminal: that in force, and one that was issued and not used yet.
-func (d *desk) workingRecords(t *registry.Terminal) (list []api.KeyRecord) {
-	sets, _ := d.ledger.KeySets(t.ID)
+func workingRecords(t *registry.Terminal, sets *ledger.KeySets) (list []api.KeyRecord) {
 	for _, x := range []struct {
 		set           *ledger.KeySet
 		prefix, state string

@@ -23,8 +23,9 @@ const keyDays = 30
 // soldLife is how old the sum of all sales of keyDays may be.
 const soldLife = 10 * time.Minute
 
-// moduleKeys are the module's own: its master keys, term by term, and what the keyring and the authority hold.
-func (d *desk) moduleKeys() []api.KeyRecord {
+// moduleKeys are the module's own: its master keys, term by term, and what the keyring and the authority hold. The journal
+// does not say when a term was drawn: as of a past moment they are those of now, but for the keys of certificates.
+func (d *desk) moduleKeys(at pos.Instant) []api.KeyRecord {
 	list := []api.KeyRecord{}
 	current, terms, open := d.module.Terms()
 	if !open {
@@ -44,18 +45,19 @@ func (d *desk) moduleKeys() []api.KeyRecord {
 	}{{"card", keys.CardHash}, {"pin", keys.PINVerify}} {
 		list = append(list, api.KeyRecord{ID: keyPrefix + keyModule + x.name, Usage: x.usage.String(), Label: label(usageWords[x.usage]), Algorithm: "HMAC-SHA-256", Owner: string(keys.OfModule), State: "in_force"})
 	}
-	return append(list, d.signingKeys()...)
+	return append(list, d.signingKeys(at)...)
 }
 
-// signingKeys are those of the certificate authority and of the listener, the newest of each.
-func (d *desk) signingKeys() (list []api.KeyRecord) {
+// signingKeys are those of the certificate authority and of the listener, the newest of each that was valid at an instant;
+// 0 is now.
+func (d *desk) signingKeys(at pos.Instant) (list []api.KeyRecord) {
 	newest := map[keys.Owner]*registry.Certificate{}
 	for _, c := range d.ledger.Certificates() {
 		owner := keys.OfAuthority
 		if c.Act == registry.ServerIssued {
 			owner = keys.OfListener
 		}
-		if old := newest[owner]; len(c.Key) > 0 && (old == nil || old.NotBefore < c.NotBefore) {
+		if old := newest[owner]; len(c.Key) > 0 && (at == 0 || c.NotBefore <= at) && (old == nil || old.NotBefore < c.NotBefore) {
 			newest[owner] = c
 		}
 	}
@@ -73,20 +75,27 @@ func (d *desk) signingKeys() (list []api.KeyRecord) {
 }
 
 // Key implements api.KeyBook. A bare terminal number stands for its master key.
-func (d *desk) Key(ctx context.Context, _ *web.Caller, id string) (api.KeyDetail, error) {
+func (d *desk) Key(ctx context.Context, _ *web.Caller, id string, q *api.AsOf) (api.KeyDetail, error) {
+	w, err := d.keyEpoch(ctx, q)
+	if err != nil {
+		return api.KeyDetail{}, err
+	}
 	name, prefixed := strings.CutPrefix(id, keyPrefix)
 	if !prefixed {
 		name = keyMaster + id
 	}
 	if of, ok := strings.CutPrefix(name, keySerial); ok {
-		device, err := d.ledger.Device(pos.Serial(of))
-		if err != nil || len(device.Key) == 0 {
+		device, bound, err := w.device(ctx, pos.Serial(of))
+		if err != nil {
+			return api.KeyDetail{}, err
+		}
+		if device == nil || len(device.Key) == 0 {
 			return api.KeyDetail{}, api.NotFound()
 		}
-		return d.serialDetail(ctx, device)
+		return w.serialDetail(ctx, device, bound)
 	}
 	if strings.HasPrefix(name, keyModule) {
-		return d.moduleDetail(ctx, keyPrefix+name)
+		return d.moduleDetail(ctx, w, keyPrefix+name)
 	}
 	for _, kind := range []string{keyMaster, keyWorking, keyPending} {
 		of, ok := strings.CutPrefix(name, kind)
@@ -97,8 +106,13 @@ func (d *desk) Key(ctx context.Context, _ *web.Caller, id string) (api.KeyDetail
 		if err != nil {
 			return api.KeyDetail{}, api.NotFound()
 		}
-		if p, known := d.ledger.Permitted(terminal); known {
-			return d.terminalDetail(ctx, &p, keyPrefix+name)
+		p, known, err := w.permitted(ctx, terminal)
+		if err != nil {
+			return api.KeyDetail{}, err
+		}
+		if known {
+			a, err := w.terminalDetail(ctx, &p, keyPrefix+name)
+			return a, orNotKept(err)
 		}
 	}
 	return api.KeyDetail{}, api.NotFound()
@@ -113,9 +127,13 @@ func moduleTree(term uint32, below ...api.KeyTree) []api.KeyTree {
 
 func leafOf(r api.KeyRecord) api.KeyTree { return api.KeyTree{KeyRecord: r, Below: []api.KeyTree{}} }
 
-func (d *desk) terminalDetail(ctx context.Context, p *ledger.Permitted, id string) (api.KeyDetail, error) {
+func (w *epoch) terminalDetail(ctx context.Context, p *ledger.Permitted, id string) (api.KeyDetail, error) {
 	master := leafOf(masterRecord(p.Terminal, p.Device))
-	sets := d.workingRecords(p.Terminal)
+	working, err := w.keySets(ctx, p.Terminal)
+	if err != nil {
+		return api.KeyDetail{}, err
+	}
+	sets := workingRecords(p.Terminal, &working)
 	for _, s := range sets {
 		master.Below = append(master.Below, leafOf(s))
 	}
@@ -124,7 +142,7 @@ func (d *desk) terminalDetail(ctx context.Context, p *ledger.Permitted, id strin
 		tops = append(tops, leafOf(serialRecord(p.Device, p.Terminal)))
 	}
 	a := api.KeyDetail{Lineage: moduleTree(master.Term, tops...)}
-	since := d.clock().Add(-keyDays * oneDay)
+	since := w.now().Add(-keyDays * oneDay)
 	says := masterFalls
 	for _, r := range append([]api.KeyRecord{master.KeyRecord}, sets...) {
 		if r.ID == id {
@@ -143,28 +161,36 @@ func (d *desk) terminalDetail(ctx context.Context, p *ledger.Permitted, id strin
 		a.Falls.Keys = len(sets)
 	}
 	a.Falls.Terminals, a.Falls.Shops, a.Falls.Days, a.Falls.Says = 1, 1, keyDays, label(says)
-	sold, _, err := d.soldBy(ctx, p.Terminal.ID, since)
+	sold, err := w.soldBy(ctx, p.Terminal.ID, since)
 	a.Falls.Sold = soldOf(sold.Sales, sold.Amount)
 	return a, err
 }
 
-func (d *desk) serialDetail(ctx context.Context, device *registry.Device) (api.KeyDetail, error) {
-	t := d.terminalOf(device.Serial)
+// soldBy is what a terminal sold since an instant.
+func (w *epoch) soldBy(ctx context.Context, id pos.TerminalID, since pos.Instant) (sqlite.Sold, error) {
+	if w.past != nil {
+		return w.e.store.Reader.SoldByThen(ctx, id, since, w.past.Seq)
+	}
+	sold, _, err := w.e.soldBy(ctx, id, since)
+	return sold, err
+}
+
+func (w *epoch) serialDetail(ctx context.Context, device *registry.Device, t *registry.Terminal) (api.KeyDetail, error) {
 	r := serialRecord(device, t)
 	a := api.KeyDetail{KeyRecord: r, Lineage: moduleTree(r.Term, leafOf(r)), Falls: api.KeyFalls{Days: keyDays, Says: label(serialFalls)}}
 	if t == nil {
 		return a, nil
 	}
 	a.Falls.Terminals, a.Falls.Shops = 1, 1
-	sold, _, err := d.soldBy(ctx, t.ID, d.clock().Add(-keyDays*oneDay))
+	sold, err := w.soldBy(ctx, t.ID, w.now().Add(-keyDays*oneDay))
 	a.Falls.Sold = soldOf(sold.Sales, sold.Amount)
 	return a, err
 }
 
 // moduleDetail is one of the module's own keys: everything below it falls with it.
-func (d *desk) moduleDetail(ctx context.Context, id string) (api.KeyDetail, error) {
+func (d *desk) moduleDetail(ctx context.Context, w *epoch, id string) (api.KeyDetail, error) {
 	a := api.KeyDetail{Lineage: []api.KeyTree{}, Falls: api.KeyFalls{Days: keyDays}}
-	for _, r := range d.moduleKeys() {
+	for _, r := range d.moduleKeys(w.at) {
 		if r.ID == id {
 			a.KeyRecord = r
 		}
@@ -172,7 +198,7 @@ func (d *desk) moduleDetail(ctx context.Context, id string) (api.KeyDetail, erro
 	if a.ID == "" {
 		return a, api.NotFound()
 	}
-	f, _, err := d.keyFigure(ctx)
+	f, _, err := d.keyFigure(ctx, w.at)
 	if err != nil {
 		return a, err
 	}
@@ -186,9 +212,9 @@ func (d *desk) moduleDetail(ctx context.Context, id string) (api.KeyDetail, erro
 	} else {
 		a.Lineage = []api.KeyTree{leafOf(a.KeyRecord)}
 	}
-	sold, _, err := figureOf(ctx, d.census, "sold", soldLife, func(ctx context.Context, _ func() error) (sqlite.Sold, error) { return d.soldOfDays(ctx) })
+	sold, _, err := figureAt(ctx, d.engine, "sold", w.at, soldLife, func(ctx context.Context, w *epoch, _ func() error) (sqlite.Sold, error) { return w.soldOfDays(ctx) })
 	var counting *api.Problem
-	if errors.As(err, &counting) {
+	if errors.As(err, &counting) && counting.Code == api.BeingCounted().Code {
 		a.Falls.Counting = true
 		return a, nil
 	}
@@ -205,8 +231,8 @@ func (e *engine) soldBy(ctx context.Context, id pos.TerminalID, since pos.Instan
 }
 
 // soldOfDays is what every terminal sold in keyDays.
-func (e *engine) soldOfDays(ctx context.Context) (all sqlite.Sold, err error) {
-	sold, err := e.store.Reader.SoldSince(ctx, e.clock().Add(-keyDays*oneDay))
+func (w *epoch) soldOfDays(ctx context.Context) (all sqlite.Sold, err error) {
+	sold, err := w.e.store.Reader.SoldBetween(ctx, w.now().Add(-keyDays*oneDay), w.upTo())
 	for _, s := range sold {
 		all.Sales, all.Amount = all.Sales+s.Sales, all.Amount+s.Amount
 	}

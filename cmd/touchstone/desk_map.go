@@ -92,6 +92,9 @@ type mapFigure struct {
 	strays   []pos.TerminalID
 	unplaced int
 	whole    api.MapBox
+
+	of       *epoch          // that is looked at
+	reported *reportedPlaces // that terminals had said by then
 }
 
 // mapSum is everything before a place of the order.
@@ -128,30 +131,32 @@ func spread(v uint32) uint64 {
 	return (x | x<<1) & 0x5555555555555555
 }
 
-// countMap looks at every terminal's registered place.
-func (d *desk) countMap(_ context.Context, pace func() error) (*mapFigure, error) {
-	f := &mapFigure{}
+// places looks at every terminal's registered place.
+func (w *epoch) places(ctx context.Context, pace func() error) (*mapFigure, error) {
+	h, err := w.hear(ctx, pace)
+	if err != nil {
+		return nil, err
+	}
+	f := &mapFigure{of: w, reported: w.e.reported}
+	if h != nil {
+		f.reported = h.places
+	}
 	var all []placed
-	for from := 0; ; {
-		next := d.ledger.EachPermitted(from, permitStep, func(p ledger.Permitted) {
-			switch c := p.Terminal.Place; {
-			case p.Terminal.Canary:
-			case c == nil:
-				f.unplaced++
-			default:
-				x := placed{gridCell(c.Latitude, c.Longitude), p.Terminal.ID, c.Latitude, c.Longitude, mapState(p.May()), false}
-				if r, said := d.reported.of(x.id); said {
-					x.outside = metresFrom(c, r) > float64(c.Metres)
-				}
-				all = append(all, x)
+	err = w.every(ctx, permitStep, pace, func(p ledger.Permitted) {
+		switch c := p.Terminal.Place; {
+		case p.Terminal.Canary:
+		case c == nil:
+			f.unplaced++
+		default:
+			x := placed{gridCell(c.Latitude, c.Longitude), p.Terminal.ID, c.Latitude, c.Longitude, mapState(p.May()), false}
+			if r, said := f.reported.of(x.id); said {
+				x.outside = metresFrom(c, r) > float64(c.Metres)
 			}
-		})
-		if from = next; from == 0 {
-			break
+			all = append(all, x)
 		}
-		if err := pace(); err != nil {
-			return nil, err
-		}
+	})
+	if err != nil {
+		return nil, err
 	}
 	slices.SortFunc(all, func(a, b placed) int { return cmp.Or(cmp.Compare(a.cell, b.cell), slices.Compare(a.id[:], b.id[:])) })
 	f.fill(all)
@@ -204,7 +209,11 @@ func metresFrom(c *registry.Circle, r reportedPlace) float64 {
 
 // Map implements api.MapBook.
 func (d *desk) Map(ctx context.Context, _ *web.Caller, q *api.MapQuery) (api.Map, error) {
-	f, counted, err := figureOf(ctx, d.census, "map", figureLife, d.countMap)
+	at, err := q.AsOf.Instant(d.line.Zone, d.clock())
+	if err != nil {
+		return api.Map{}, err
+	}
+	f, counted, err := figureAt(ctx, d.engine, "map", at, figureLife, func(ctx context.Context, w *epoch, pace func() error) (*mapFigure, error) { return w.places(ctx, pace) })
 	if err != nil {
 		return api.Map{}, err
 	}
@@ -226,7 +235,11 @@ func (d *desk) Map(ctx context.Context, _ *web.Caller, q *api.MapQuery) (api.Map
 	for _, r := range runs {
 		if near && a.Here <= mapSingles {
 			for _, id := range f.ids[r.from:r.to] {
-				if t, ok := d.mapTerminal(id); ok {
+				t, ok, err := f.terminal(ctx, id)
+				if err != nil {
+					return api.Map{}, err
+				}
+				if ok {
 					a.Terminals = append(a.Terminals, t)
 				}
 			}
@@ -235,7 +248,11 @@ func (d *desk) Map(ctx context.Context, _ *web.Caller, q *api.MapQuery) (api.Map
 		a.Clusters = append(a.Clusters, f.cluster(r))
 	}
 	for _, id := range f.strays {
-		if t, ok := d.mapTerminal(id); ok && t.Outside {
+		t, ok, err := f.terminal(ctx, id)
+		if err != nil {
+			return api.Map{}, err
+		}
+		if ok && t.Outside {
 			a.Strays = append(a.Strays, t)
 		}
 	}
@@ -276,20 +293,24 @@ func (f *mapFigure) cluster(r gridRun) api.MapCluster {
 		States: api.MapStates{Full: of(mapFull), Restricted: of(mapRestricted), Stopped: of(mapStopped)}}
 }
 
-func (d *desk) mapTerminal(id pos.TerminalID) (api.MapTerminal, bool) {
-	p, ok := d.ledger.Permitted(id)
-	if !ok || p.Terminal.Place == nil {
-		return api.MapTerminal{}, false
+func (f *mapFigure) terminal(ctx context.Context, id pos.TerminalID) (t api.MapTerminal, ok bool, err error) {
+	p, ok, err := f.of.permitted(ctx, id)
+	if err != nil || !ok || p.Terminal.Place == nil {
+		return t, false, err
+	}
+	shop, err := f.of.shopName(ctx, p.Terminal.Merchant)
+	if err != nil {
+		return t, false, err
 	}
 	c := p.Terminal.Place
-	t := api.MapTerminal{Terminal: id.String(), Merchant: p.Terminal.Merchant.String(), Shop: d.shopName(p.Terminal.Merchant), Latitude: float64(c.Latitude) / 1e6, Longitude: float64(c.Longitude) / 1e6,
+	t = api.MapTerminal{Terminal: id.String(), Merchant: p.Terminal.Merchant.String(), Shop: shop, Latitude: float64(c.Latitude) / 1e6, Longitude: float64(c.Longitude) / 1e6,
 		Metres: int(c.Metres), State: mapStateNames[mapState(p.May())]}
-	if r, said := d.reported.of(id); said {
+	if r, said := f.reported.of(id); said {
 		t.Reported, t.AtLat, t.AtLon, t.At, t.Proven = true, float64(r.latitude)/1e6, float64(r.longitude)/1e6, r.at.Time(), r.proven
 		t.Away = int(metresFrom(c, r))
 		t.Outside = t.Away > t.Metres
 	}
-	return t, true
+	return t, true, nil
 }
 
 // margin is a box with some room around it, at least some kilometres wide.

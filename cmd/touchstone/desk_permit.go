@@ -25,6 +25,7 @@ const permitKept = 500
 
 // permitFigure is what terminals may do: counts, and for each the first terminals of it.
 type permitFigure struct {
+	policy    string // the label of that in force
 	terminals int
 	permits   map[registry.Permit]*permitGroup
 	facts     map[factIn]*permitGroup
@@ -56,23 +57,17 @@ func groupIn[K comparable](m map[K]*permitGroup, k K) *permitGroup {
 	return g
 }
 
-// countPermits looks at every terminal as touchstone permit list does.
-func (e *engine) countPermits(_ context.Context, pace func() error) (*permitFigure, error) {
+// permits looks at every terminal as touchstone permit list does.
+func (w *epoch) permits(ctx context.Context, pace func() error) (*permitFigure, error) {
 	f := &permitFigure{permits: map[registry.Permit]*permitGroup{}, facts: map[factIn]*permitGroup{}, none: new(permitGroup)}
-	en, zh := &lines{lang: explain.English, zone: e.line.Zone}, &lines{lang: explain.Chinese, zone: e.line.Zone}
-	for from := 0; ; {
-		next := e.ledger.EachPermitted(from, permitStep, func(p ledger.Permitted) {
-			if !p.Terminal.Canary {
-				f.take(&p, en, zh)
-			}
-		})
-		if from = next; from == 0 {
-			return f, nil
+	en, zh := &lines{lang: explain.English, zone: w.e.line.Zone}, &lines{lang: explain.Chinese, zone: w.e.line.Zone}
+	w.view(func(r *rooms) { f.policy = w.e.permits.policy(r).Label() })
+	err := w.every(ctx, permitStep, pace, func(p ledger.Permitted) {
+		if !p.Terminal.Canary {
+			f.take(&p, en, zh)
 		}
-		if err := pace(); err != nil {
-			return nil, err
-		}
-	}
+	})
+	return f, err
 }
 
 func (f *permitFigure) take(p *ledger.Permitted, en, zh *lines) {
@@ -115,12 +110,17 @@ func (d *desk) Permits(ctx context.Context, _ *web.Caller, q *api.PermitsQuery) 
 	if q.Fact != "" && !slices.Contains(fleet.Facts, registry.FactName(q.Fact)) {
 		return api.Permits{}, api.Refuse(http.StatusBadRequest, "invalid_request", fmt.Sprintf("there is no such fact: want one of %v", fleet.Facts))
 	}
-	f, counted, err := figureOf(ctx, d.census, "permits", figureLife, d.countPermits)
+	at, err := q.AsOf.Instant(d.line.Zone, d.clock())
 	if err != nil {
 		return api.Permits{}, err
 	}
-	a := api.Permits{Counted: counted, Terminals: f.terminals, Counts: []api.PermitCount{}, Facts: []api.FactCount{}, List: []api.PermitRow{}}
-	d.office.view(func(r *rooms) { a.Policy = d.permits.policy(r).Label() })
+	f, counted, err := figureAt(ctx, d.engine, "permits", at, figureLife, func(ctx context.Context, w *epoch, pace func() error) (*permitFigure, error) {
+		return w.permits(ctx, pace)
+	})
+	if err != nil {
+		return api.Permits{}, err
+	}
+	a := api.Permits{Counted: counted, Policy: f.policy, Terminals: f.terminals, Counts: []api.PermitCount{}, Facts: []api.FactCount{}, List: []api.PermitRow{}}
 	en, zh := &lines{lang: explain.English, zone: d.line.Zone}, &lines{lang: explain.Chinese, zone: d.line.Zone}
 	for may, g := range f.permits {
 		a.Counts = append(a.Counts, api.PermitCount{Permit: may.String(), Label: api.Text{EN: permitWords(en, may), ZH: permitWords(zh, may)}, Sells: may.Sell, Full: may == registry.FullPermit, Terminals: g.n})

@@ -56,7 +56,11 @@ func (d *desk) Advisories(ctx context.Context, who *web.Caller, q *api.UpdateQue
 	page := api.Page[api.Advisory]{Data: []api.Advisory{}}
 	own := func(string) bool { return true }
 	if who.Merchant() {
-		touching, err := d.touching(ctx, who.Shop)
+		at, err := q.AsOf.Instant(d.line.Zone, d.clock())
+		if err != nil {
+			return page, err
+		}
+		touching, err := d.touching(ctx, who.Shop, at)
 		if err != nil {
 			return page, err
 		}
@@ -89,20 +93,23 @@ func advisoryOf(x *fleet.Advisory) api.Advisory {
 	return a
 }
 
-// touching are the advisories that touch a device of a shop.
-func (d *desk) touching(ctx context.Context, shop pos.MerchantID) ([]string, error) {
-	ids, _, err := figureOf(ctx, d.census, "touching/"+shop.String(), figureLife, func(_ context.Context, pace func() error) ([]string, error) {
+// touching are the advisories that touch a device of a shop, at an instant; 0 is now.
+func (d *desk) touching(ctx context.Context, shop pos.MerchantID, at pos.Instant) ([]string, error) {
+	ids, _, err := figureAt(ctx, d.engine, "touching/"+shop.String(), at, figureLife, func(ctx context.Context, w *epoch, pace func() error) ([]string, error) {
 		ids := []string{}
 		var all []*fleet.Advisory
-		d.office.view(func(r *rooms) { all = r.fleet.Advisories() })
+		w.view(func(r *rooms) { all = r.fleet.Advisories() })
 		for from := 0; ; {
 			var own []*registry.Device
-			next := d.ledger.EachPermitted(from, reachStep, func(p ledger.Permitted) {
+			next, err := w.each(ctx, from, reachStep, func(p ledger.Permitted) {
 				if p.Terminal.Merchant == shop && p.Device != nil {
 					own = append(own, p.Device)
 				}
 			})
-			d.office.view(func(r *rooms) {
+			if err != nil {
+				return nil, err
+			}
+			w.view(func(r *rooms) {
 				for _, device := range own {
 					version := r.fleet.VersionOf(device)
 					for _, a := range all {
@@ -124,11 +131,15 @@ func (d *desk) touching(ctx context.Context, shop pos.MerchantID) ([]string, err
 }
 
 // Radius implements api.UpdateBook.
-func (d *desk) Radius(ctx context.Context, who *web.Caller, id string) (api.Radius, error) {
+func (d *desk) Radius(ctx context.Context, who *web.Caller, id string, q *api.AsOf) (api.Radius, error) {
 	var shop pos.MerchantID
+	at, err := q.Instant(d.line.Zone, d.clock())
+	if err != nil {
+		return api.Radius{}, err
+	}
 	if who.Merchant() {
 		shop = who.Shop
-		touching, err := d.touching(ctx, shop)
+		touching, err := d.touching(ctx, shop, at)
 		if err != nil {
 			return api.Radius{}, err
 		}
@@ -137,12 +148,14 @@ func (d *desk) Radius(ctx context.Context, who *web.Caller, id string) (api.Radi
 		}
 	}
 	known := false
-	d.office.view(func(r *rooms) { known = r.fleet.Advisory(id) != nil })
+	if err := d.roomsAsOf(ctx, q, func(r *rooms) { known = r.fleet.Advisory(id) != nil }); err != nil {
+		return api.Radius{}, err
+	}
 	if !known {
 		return api.Radius{}, api.NotFound()
 	}
-	x, counted, err := figureOf(ctx, d.census, "radius/"+id+"/"+shop.String(), figureLife, func(ctx context.Context, pace func() error) (*radiusAnswer, error) {
-		return d.radiusPaced(ctx, &updatesQuery{ID: id, Limit: reachedListed}, shop, pace)
+	x, counted, err := figureAt(ctx, d.engine, "radius/"+id+"/"+shop.String(), at, figureLife, func(ctx context.Context, w *epoch, pace func() error) (*radiusAnswer, error) {
+		return w.radius(ctx, &updatesQuery{ID: id, Limit: reachedListed}, shop, pace)
 	})
 	if err != nil {
 		return api.Radius{}, err
@@ -169,13 +182,15 @@ func reachedAs(t *reachedTerminal) api.ReachedTerminal {
 }
 
 // ExportAdvisory implements api.UpdateBook.
-func (d *desk) ExportAdvisory(_ context.Context, _ *web.Caller, q *api.ExportQuery) (json.RawMessage, error) {
-	known := false
-	d.office.view(func(r *rooms) { known = r.fleet.Advisory(q.ID) != nil })
-	if !known {
+func (d *desk) ExportAdvisory(ctx context.Context, _ *web.Caller, q *api.ExportQuery) (json.RawMessage, error) {
+	var a *fleet.Advisory
+	if err := d.roomsAsOf(ctx, &q.AsOf, func(r *rooms) { a = r.fleet.Advisory(q.ID) }); err != nil {
+		return nil, err
+	}
+	if a == nil {
 		return nil, api.NotFound()
 	}
-	return d.exportAdvisory(&updatesQuery{ID: q.ID, Format: q.Format})
+	return d.advisoryDocument(a, q.Format)
 }
 
 // Campaigns implements api.UpdateBook.
@@ -219,18 +234,22 @@ func permitLabel(p registry.Permit) api.Text {
 }
 
 // Campaign implements api.UpdateBook.
-func (d *desk) Campaign(ctx context.Context, _ *web.Caller, id string) (api.CampaignDetail, error) {
+func (d *desk) Campaign(ctx context.Context, _ *web.Caller, id string, q *api.AsOf) (api.CampaignDetail, error) {
 	a := api.CampaignDetail{Laggards: []api.ReachedTerminal{}}
-	d.office.view(func(r *rooms) {
+	w, err := d.asked(ctx, q)
+	if err != nil {
+		return a, err
+	}
+	w.view(func(r *rooms) {
 		if c := r.fleet.Campaign(id); c != nil {
-			a.Campaign = campaignOf(r, c, d.clock())
+			a.Campaign = campaignOf(r, c, w.now())
 		}
 	})
 	if a.ID == "" {
 		return a, api.NotFound()
 	}
-	x, counted, err := figureOf(ctx, d.census, "campaign/"+id, figureLife, func(_ context.Context, pace func() error) (updatesAnswer, error) {
-		return d.askCampaignsPaced(&updatesQuery{ID: id}, updatesAnswer{}, pace)
+	x, counted, err := figureAt(ctx, d.engine, "campaign/"+id, w.at, figureLife, func(ctx context.Context, w *epoch, pace func() error) (updatesAnswer, error) {
+		return w.campaigns(ctx, &updatesQuery{ID: id}, updatesAnswer{}, pace)
 	})
 	if err != nil {
 		return a, err

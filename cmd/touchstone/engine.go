@@ -273,6 +273,7 @@ func (e *engine) start(o engineOptions) error {
 	for range figureWorkers {
 		e.wait.Go(func() { e.census.run(ctx) })
 	}
+	e.wait.Go(func() { e.census.runPast(ctx, func() { e.pasts.heard = nil }) })
 	e.now = newNowRoom(ctx, e)
 	e.estate = newEstateKeeper(e)
 	e.watch.also = func(entry journal.Entry) {

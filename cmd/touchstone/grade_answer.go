@@ -336,47 +336,49 @@ func changesOf(axis string, table *[grade.Levels][grade.Levels]int) (list []leve
 
 // grades answers in the host.
 func (e *engine) grades(ctx context.Context, q *gradeQuery) (*gradeAnswer, error) {
-	return e.gradesPaced(ctx, q, ctx.Err)
+	return e.present().grades(ctx, q, ctx.Err)
 }
 
-// gradesPaced is grades with a rest between steps: pace is called after each, and its error ends the count.
-func (e *engine) gradesPaced(_ context.Context, q *gradeQuery, pace func() error) (*gradeAnswer, error) {
-	w := &gradeWorld{now: e.clock(), merchant: func(id pos.MerchantID) *registry.Merchant {
-		m, err := e.ledger.Merchant(id)
+// grades grades what is asked of one moment, with a rest between steps: pace is called after each, and its error ends the
+// count. What a running host refuses for its grade is what its configuration says now, which no journal has.
+func (at *epoch) grades(ctx context.Context, q *gradeQuery, pace func() error) (*gradeAnswer, error) {
+	e := at.e
+	h, err := at.hear(ctx, pace)
+	if err != nil {
+		return nil, err
+	}
+	w := &gradeWorld{now: at.now(), seen: func(ids []pos.TerminalID) []grade.Seen { return at.seen(h, ids) }}
+	w.merchant = func(id pos.MerchantID) *registry.Merchant {
+		m, err := at.merchant(ctx, id)
 		if err != nil {
-			return nil
+			return nil // it is told by its number
 		}
 		return m
-	}, seen: e.watch.seen}
+	}
 	w.each = func(f func(*registry.Terminal, *registry.Device) error) (err error) {
 		if q.Terminal != "" {
 			id, err := pos.ParseTerminalID(q.Terminal)
 			if err != nil {
 				return fmt.Errorf("terminal id %q: want 8 characters", q.Terminal)
 			}
-			if p, ok := e.ledger.Permitted(id); ok {
-				return f(p.Terminal, p.Device)
+			p, ok, err := at.permitted(ctx, id)
+			if err != nil || !ok {
+				return err
 			}
-			return nil
+			return f(p.Terminal, p.Device)
 		}
-		for from := 0; err == nil; {
-			from = e.ledger.EachPermitted(from, gradeStep, func(p ledger.Permitted) {
-				if err == nil {
-					err = f(p.Terminal, p.Device)
-				}
-			})
-			if from == 0 {
-				break
+		ended := at.every(ctx, gradeStep, pace, func(p ledger.Permitted) {
+			if err == nil {
+				err = f(p.Terminal, p.Device)
 			}
-			err = errors.Join(err, pace())
-		}
-		return err
+		})
+		return errors.Join(err, ended)
 	}
 	a, err := w.answer(q)
 	if err != nil {
 		return nil, err
 	}
-	a.Running, a.InForce, a.Rebuilding = true, inForce(e.line.Policy), !e.watch.isReady()
+	a.Running, a.InForce, a.Rebuilding = true, inForce(e.line.Policy), at.past == nil && !e.watch.isReady()
 	if a.Fleet != nil {
 		for i := range a.Fleet.Policies {
 			a.Fleet.Policies[i].InForce = slices.Contains(a.InForce, a.Fleet.Policies[i].Policy)

@@ -26,6 +26,8 @@ type pasts struct {
 	mu     sync.Mutex // a leaf: guards the fields below
 	begun  pos.Instant
 	kept   []pastRooms // the one used last in front
+
+	heard *heard // the one read last; of the worker that counts figures of the past alone
 }
 
 // pastRooms are the rooms after an act, the newest before the instant asked about.
@@ -220,4 +222,29 @@ func (p *pastRegister) Standing(ctx context.Context, id pos.TerminalID) (*regist
 		return nil, err
 	}
 	return set.Standing(entry.Seq, entry.At), nil
+}
+
+// of is what is known of a terminal as it was, given what is known now: only what changed since is read.
+func (p *pastRegister) of(ctx context.Context, now *ledger.Permitted) (then ledger.Permitted, err error) {
+	id := now.Terminal.ID
+	then.Terminal = now.Terminal
+	if seq := now.Terminal.Entry; seq == 0 || seq > p.Seq {
+		if then.Terminal, err = p.Terminal(ctx, id); err != nil {
+			return ledger.Permitted{}, err
+		}
+	}
+	if d := now.Device; d != nil && d.Serial == then.Terminal.Serial && d.Entry != 0 && d.Entry <= p.Seq {
+		then.Device = d
+	} else if then.Device, err = p.Device(ctx, then.Terminal.Serial); err != nil {
+		if !errors.Is(err, ledger.ErrUnknown) {
+			return ledger.Permitted{}, err
+		}
+		then.Device = nil // it was not registered then
+	}
+	if s := now.Standing; s == nil || s.Entry <= p.Seq { // a terminal that was judged once has an entry for ever
+		then.Standing = s
+	} else if then.Standing, err = p.Standing(ctx, id); err != nil {
+		return ledger.Permitted{}, err
+	}
+	return then, nil
 }

@@ -132,7 +132,12 @@ func (e *engine) exportAdvisory(q *updatesQuery) ([]byte, error) {
 	if a == nil {
 		return nil, fmt.Errorf("%w: %.20s", fleet.ErrNoAdvisory, q.ID)
 	}
-	switch q.Format {
+	return e.advisoryDocument(a, q.Format)
+}
+
+// advisoryDocument is an advisory in a format.
+func (e *engine) advisoryDocument(a *fleet.Advisory, format string) ([]byte, error) {
+	switch format {
 	case "source":
 		return e.keptFile(a.Digest)
 	case fleet.FormatCSAF:
@@ -140,24 +145,25 @@ func (e *engine) exportAdvisory(q *updatesQuery) ([]byte, error) {
 	case fleet.FormatOSV:
 		return a.OSV()
 	}
-	return nil, fmt.Errorf("format %.20q is not one of csaf, osv, source", q.Format)
+	return nil, fmt.Errorf("format %.20q is not one of csaf, osv, source", format)
 }
 
 // radius is what an advisory touches, and what was sold there since midnight.
 func (e *engine) radius(ctx context.Context, q *updatesQuery) (*radiusAnswer, error) {
-	return e.radiusPaced(ctx, q, pos.MerchantID{}, ctx.Err)
+	return e.present().radius(ctx, q, pos.MerchantID{}, ctx.Err)
 }
 
-// radiusPaced is radius with a rest between steps; of one shop where one is named.
-func (e *engine) radiusPaced(ctx context.Context, q *updatesQuery, of pos.MerchantID, pace func() error) (*radiusAnswer, error) {
+// radius is what an advisory touches at a moment, with a rest between steps; of one shop where one is named.
+func (w *epoch) radius(ctx context.Context, q *updatesQuery, of pos.MerchantID, pace func() error) (*radiusAnswer, error) {
+	e := w.e
 	var a *fleet.Advisory
-	e.office.view(func(r *rooms) { a = r.fleet.Advisory(q.ID) })
+	w.view(func(r *rooms) { a = r.fleet.Advisory(q.ID) })
 	if a == nil {
 		return nil, fmt.Errorf("%w: %.20s", fleet.ErrNoAdvisory, q.ID)
 	}
-	local := e.clock().Time().In(e.line.Zone)
+	local := w.now().Time().In(e.line.Zone)
 	since := time.Date(local.Year(), local.Month(), local.Day(), 0, 0, 0, 0, e.line.Zone)
-	sold, err := e.store.Reader.SoldSince(ctx, pos.Instant(since.UnixNano()))
+	sold, err := e.store.Reader.SoldBetween(ctx, pos.Instant(since.UnixNano()), w.upTo())
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +173,7 @@ func (e *engine) radiusPaced(ctx context.Context, q *updatesQuery, of pos.Mercha
 	}
 	shops := map[pos.MerchantID]*reachedShop{}
 	limit := min(cmp.Or(q.Limit, maxReached), maxReached)
-	err = e.eachReached(a, of, pace, func(x fleet.Reached) {
+	err = w.eachReached(ctx, a, of, pace, func(x fleet.Reached) {
 		s := sold[x.Terminal]
 		answer.take(x, s, limit)
 		shop := shops[x.Merchant]
@@ -182,8 +188,8 @@ func (e *engine) radiusPaced(ctx context.Context, q *updatesQuery, of pos.Mercha
 		return nil, err
 	}
 	for id, shop := range shops {
-		if m, err := e.ledger.Merchant(id); err == nil {
-			shop.Name = m.Name
+		if shop.Name, err = w.shopName(ctx, id); err != nil {
+			return nil, err
 		}
 		answer.Shops = append(answer.Shops, *shop)
 	}
@@ -196,16 +202,19 @@ const reachStep = 4096
 
 // eachReached calls f with every terminal, of one shop where one is named, that an advisory touches. The rooms are held
 // for a step at a time, and pace is called between two.
-func (e *engine) eachReached(a *fleet.Advisory, of pos.MerchantID, pace func() error, f func(fleet.Reached)) error {
+func (w *epoch) eachReached(ctx context.Context, a *fleet.Advisory, of pos.MerchantID, pace func() error, f func(fleet.Reached)) error {
 	places := make([]fleet.Place, 0, reachStep)
 	for from := 0; ; {
 		places = places[:0]
-		next := e.ledger.EachPermitted(from, reachStep, func(p ledger.Permitted) {
+		next, err := w.each(ctx, from, reachStep, func(p ledger.Permitted) {
 			if !p.Terminal.Canary && p.Device != nil && (of == (pos.MerchantID{}) || of == p.Terminal.Merchant) {
 				places = append(places, fleet.Place{Terminal: p.Terminal.ID, Merchant: p.Terminal.Merchant, Device: p.Device})
 			}
 		})
-		e.office.view(func(r *rooms) { r.fleet.Radius(a, places, f) })
+		if err != nil {
+			return err
+		}
+		w.view(func(r *rooms) { r.fleet.Radius(a, places, f) })
 		if from = next; from == 0 {
 			return nil
 		}
@@ -240,13 +249,13 @@ func (a *radiusAnswer) sort() {
 
 // askCampaigns lists campaigns, or tells how one stands: counted now, not as it was noted last.
 func (e *engine) askCampaigns(ctx context.Context, q *updatesQuery, answer updatesAnswer) (updatesAnswer, error) {
-	return e.askCampaignsPaced(q, answer, ctx.Err)
+	return e.present().campaigns(ctx, q, answer, ctx.Err)
 }
 
-// askCampaignsPaced is askCampaigns with a rest between steps.
-func (e *engine) askCampaignsPaced(q *updatesQuery, answer updatesAnswer, pace func() error) (updatesAnswer, error) {
+// campaigns is askCampaigns of one moment, with a rest between steps.
+func (w *epoch) campaigns(ctx context.Context, q *updatesQuery, answer updatesAnswer, pace func() error) (updatesAnswer, error) {
 	var a *fleet.Advisory
-	e.office.view(func(r *rooms) {
+	w.view(func(r *rooms) {
 		for _, c := range r.fleet.Campaigns() {
 			if q.ID == "" || q.ID == c.ID {
 				answer.Campaigns = append(answer.Campaigns, *c)
@@ -263,7 +272,7 @@ func (e *engine) askCampaignsPaced(q *updatesQuery, answer updatesAnswer, pace f
 		return answer, nil
 	}
 	answer.Left = new(fleet.Tally)
-	err := e.eachReached(a, pos.MerchantID{}, pace, func(x fleet.Reached) {
+	err := w.eachReached(ctx, a, pos.MerchantID{}, pace, func(x fleet.Reached) {
 		answer.Left.Take(x)
 		if len(answer.Terminals) < maxReached {
 			answer.Terminals = append(answer.Terminals, reachedOf(x, sqlite.Sold{}))

@@ -5,8 +5,9 @@ import "time"
 // Counted says when figures were made for which every terminal was looked at: such figures are counted anew while
 // somebody asks for them, and never for one request alone.
 type Counted struct {
-	At  time.Time `json:"counted_at" doc:"when every terminal was looked at"`
-	Age int       `json:"age_seconds" doc:"how long ago that was"`
+	At   time.Time  `json:"counted_at" doc:"when every terminal was looked at"`
+	Age  int        `json:"age_seconds" doc:"how long ago that was"`
+	AsOf *time.Time `json:"as_of,omitempty" doc:"the moment that is told of; absent: when it was counted"`
 }
 
 // Sold is approved sales: how many, and their amounts in minor units as they were approved.

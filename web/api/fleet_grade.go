@@ -109,6 +109,7 @@ type GradePlan struct {
 
 // GradesQuery narrows what is graded.
 type GradesQuery struct {
+	AsOf
 	Merchant string `query:"merchant" maxLength:"15" doc:"only this shop's terminals"`
 	Model    string `query:"model" maxLength:"40" doc:"only devices of this model"`
 }

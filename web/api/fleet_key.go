@@ -49,6 +49,7 @@ type KeyFigures struct {
 // KeyQuery lists keys.
 type KeyQuery struct {
 	Paging
+	AsOf
 	List string `query:"list" enum:"all,single_des,old" default:"all"`
 	Find string `query:"q" maxLength:"60" doc:"a check value (6 or 8 hexadecimal digits), a terminal or a serial number"`
 }
@@ -79,26 +80,25 @@ type KeyDetail struct {
 
 // KeyBook is what the host knows of keys.
 type KeyBook interface {
-	KeyFigures(ctx context.Context, who *web.Caller) (KeyFigures, error)
+	KeyFigures(ctx context.Context, who *web.Caller, q *AsOf) (KeyFigures, error)
 	Keys(ctx context.Context, who *web.Caller, q *KeyQuery) (Page[KeyRecord], error)
-	Key(ctx context.Context, who *web.Caller, id string) (KeyDetail, error)
+	Key(ctx context.Context, who *web.Caller, id string, q *AsOf) (KeyDetail, error)
 }
 
 // KeyRule is who may look at records of keys.
 var KeyRule = web.Rule{Roles: []staff.Role{staff.Security, staff.KeyCustodian, staff.Administrator, staff.Auditor}}
 
 type keyInput struct {
+	AsOf
 	ID string `path:"id" maxLength:"80" example:"key_master_00000011"`
 }
 
 func (a *API) keys(d *Desk) {
 	Add(a, Operation{ID: "list-keys", Method: http.MethodGet, Path: "/keys", Summary: "Records of keys, never key material", Tag: "keys", Rule: KeyRule}, d.Keys.Keys)
 	Add(a, Operation{ID: "get-key-figures", Method: http.MethodGet, Path: "/keys/figures", Summary: "How many keys of what age and algorithm", Tag: "keys", Rule: KeyRule},
-		func(ctx context.Context, who *web.Caller, _ *struct{}) (KeyFigures, error) {
-			return d.Keys.KeyFigures(ctx, who)
-		})
+		d.Keys.KeyFigures)
 	Add(a, Operation{ID: "get-key", Method: http.MethodGet, Path: "/keys/{id}", Summary: "One key: its lineage and what falls with it", Tag: "keys", Rule: KeyRule},
 		func(ctx context.Context, who *web.Caller, in *keyInput) (KeyDetail, error) {
-			return d.Keys.Key(ctx, who, in.ID)
+			return d.Keys.Key(ctx, who, in.ID, &in.AsOf)
 		})
 }

@@ -69,6 +69,7 @@ type Map struct {
 
 // MapQuery is what part of the world is looked at. Without a box it is that of all registered places.
 type MapQuery struct {
+	AsOf
 	Box string `query:"box" maxLength:"80" doc:"west,south,east,north in degrees" example:"121.3,31.1,121.6,31.4"`
 }
 

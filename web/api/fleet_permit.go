@@ -50,6 +50,7 @@ type Permits struct {
 
 // PermitsQuery asks for counts, and with a permit or a fact for terminals.
 type PermitsQuery struct {
+	AsOf
 	Permit string `query:"permit" maxLength:"100" doc:"list terminals with exactly this permit"`
 	Fact   string `query:"fact" maxLength:"30" doc:"list terminals that this fact restricts"`
 	State  string `query:"state" maxLength:"30" doc:"with fact: only in this state"`

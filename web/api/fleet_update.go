@@ -161,6 +161,7 @@ type UpdateQuery struct {
 
 // ExportQuery asks for an advisory as a document.
 type ExportQuery struct {
+	AsOf
 	ID     string `path:"id" maxLength:"20" example:"ADV-1"`
 	Format string `query:"format" enum:"csaf,osv,source" default:"csaf"`
 }
@@ -170,13 +171,14 @@ type ExportQuery struct {
 type UpdateBook interface {
 	Releases(ctx context.Context, who *web.Caller, q *UpdateQuery) (Releases, error)
 	Advisories(ctx context.Context, who *web.Caller, q *UpdateQuery) (Page[Advisory], error)
-	Radius(ctx context.Context, who *web.Caller, id string) (Radius, error)
+	Radius(ctx context.Context, who *web.Caller, id string, q *AsOf) (Radius, error)
 	ExportAdvisory(ctx context.Context, who *web.Caller, q *ExportQuery) (json.RawMessage, error)
 	Campaigns(ctx context.Context, who *web.Caller, q *UpdateQuery) (Page[Campaign], error)
-	Campaign(ctx context.Context, who *web.Caller, id string) (CampaignDetail, error)
+	Campaign(ctx context.Context, who *web.Caller, id string, q *AsOf) (CampaignDetail, error)
 }
 
 type updateInput struct {
+	AsOf
 	ID string `path:"id" maxLength:"20" example:"ADV-1"`
 }
 
@@ -185,28 +187,28 @@ func (a *API) updates(d *Desk) {
 	Add(a, Operation{ID: "list-releases", Method: http.MethodGet, Path: "/releases", Summary: "Application versions by model", Tag: "releases", Rule: web.Staff}, d.Updates.Releases)
 	Add(a, Operation{ID: "get-release", Method: http.MethodGet, Path: "/releases/{id}", Summary: "One release", Tag: "releases", Rule: web.Staff},
 		func(ctx context.Context, who *web.Caller, in *updateInput) (Release, error) {
-			return d.release(ctx, who, in.ID)
+			return d.release(ctx, who, in)
 		})
 	Add(a, Operation{ID: "list-advisories", Method: http.MethodGet, Path: "/advisories", Summary: "Weaknesses of models", Tag: "advisories", Rule: own}, d.Updates.Advisories)
 	Add(a, Operation{ID: "get-advisory", Method: http.MethodGet, Path: "/advisories/{id}", Summary: "One advisory", Tag: "advisories", Rule: own},
 		func(ctx context.Context, who *web.Caller, in *updateInput) (Advisory, error) {
-			return d.Advisory(ctx, who, in.ID)
+			return d.Advisory(ctx, who, in.ID, in.AsOf)
 		})
 	Add(a, Operation{ID: "get-blast-radius", Method: http.MethodGet, Path: "/advisories/{id}/blast-radius", Summary: "Terminals, shops and sales that an advisory touches", Tag: "advisories", Rule: own},
 		func(ctx context.Context, who *web.Caller, in *updateInput) (Radius, error) {
-			return d.Updates.Radius(ctx, who, in.ID)
+			return d.Updates.Radius(ctx, who, in.ID, &in.AsOf)
 		})
 	Add(a, Operation{ID: "export-advisory", Method: http.MethodGet, Path: "/advisories/{id}/document", Summary: "An advisory as a CSAF or OSV document", Tag: "advisories", Rule: web.Staff}, d.Updates.ExportAdvisory)
 	Add(a, Operation{ID: "list-campaigns", Method: http.MethodGet, Path: "/campaigns", Summary: "Campaigns that answer advisories", Tag: "campaigns", Rule: web.Staff}, d.Updates.Campaigns)
 	Add(a, Operation{ID: "get-campaign", Method: http.MethodGet, Path: "/campaigns/{id}", Summary: "One campaign: its burn-down and those that are left", Tag: "campaigns", Rule: web.Staff},
 		func(ctx context.Context, who *web.Caller, in *updateInput) (CampaignDetail, error) {
-			return d.Updates.Campaign(ctx, who, in.ID)
+			return d.Updates.Campaign(ctx, who, in.ID, &in.AsOf)
 		})
 }
 
 // Advisory is one advisory of those that the caller may see.
-func (d *Desk) Advisory(ctx context.Context, who *web.Caller, id string) (Advisory, error) {
-	list, err := d.Updates.Advisories(ctx, who, &UpdateQuery{})
+func (d *Desk) Advisory(ctx context.Context, who *web.Caller, id string, as AsOf) (Advisory, error) {
+	list, err := d.Updates.Advisories(ctx, who, &UpdateQuery{AsOf: as})
 	if err != nil {
 		return Advisory{}, err
 	}
@@ -218,13 +220,13 @@ func (d *Desk) Advisory(ctx context.Context, who *web.Caller, id string) (Adviso
 	return Advisory{}, NotFound()
 }
 
-func (d *Desk) release(ctx context.Context, who *web.Caller, id string) (Release, error) {
-	list, err := d.Updates.Releases(ctx, who, &UpdateQuery{})
+func (d *Desk) release(ctx context.Context, who *web.Caller, in *updateInput) (Release, error) {
+	list, err := d.Updates.Releases(ctx, who, &UpdateQuery{AsOf: in.AsOf})
 	if err != nil {
 		return Release{}, err
 	}
 	for _, x := range list.Data {
-		if x.ID == id {
+		if x.ID == in.ID {
 			return x, nil
 		}
 	}

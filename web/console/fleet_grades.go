@@ -26,7 +26,7 @@ func (c *Console) fleetGrades(w http.ResponseWriter, r *http.Request) {
 
 func gradesQuery(r *http.Request) api.GradesQuery {
 	q := r.URL.Query()
-	return api.GradesQuery{Merchant: strings.TrimSpace(q.Get("merchant")), Model: strings.TrimSpace(q.Get("model"))}
+	return api.GradesQuery{AsOf: asOf(r), Merchant: strings.TrimSpace(q.Get("merchant")), Model: strings.TrimSpace(q.Get("model"))}
 }
 
 type planPage struct {
@@ -60,7 +60,7 @@ type permitsPage struct {
 // fleetPermits shows what terminals may do and why.
 func (c *Console) fleetPermits(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	query := api.PermitsQuery{Permit: q.Get("permit"), Fact: q.Get("fact"), State: q.Get("state")}
+	query := api.PermitsQuery{AsOf: asOf(r), Permit: q.Get("permit"), Fact: q.Get("fact"), State: q.Get("state")}
 	p, err := c.Desk.Permits.Permits(r.Context(), web.CallerOf(r.Context()), &query)
 	if err != nil {
 		c.fleetFail(w, r, err)
@@ -120,7 +120,7 @@ func (c *Console) fleetPolicy(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *Console) policyPage(r *http.Request) (policyPage, error) {
-	q := api.PolicyQuery{Version: r.URL.Query().Get("version"), Against: r.URL.Query().Get("against")}
+	q := api.PolicyQuery{AsOf: asOf(r), Version: r.URL.Query().Get("version"), Against: r.URL.Query().Get("against")}
 	who := web.CallerOf(r.Context())
 	p, err := c.Desk.Permits.Policy(r.Context(), who, &q)
 	return policyPage{Policy: p, MaySet: who.May("security"), Query: q, Lines: around(p.Diff)}, err

@@ -174,7 +174,7 @@ var chinaBox = api.MapBox{West: 73, South: 17, East: 136, North: 54}
 // fleetMap shows where terminals are. The box is in the address; everything on it is a link.
 func (c *Console) fleetMap(w http.ResponseWriter, r *http.Request) {
 	who := web.CallerOf(r.Context())
-	q := api.MapQuery{Box: r.URL.Query().Get("box")}
+	q := api.MapQuery{AsOf: asOf(r), Box: r.URL.Query().Get("box")}
 	m, err := c.Desk.Map.Map(r.Context(), who, &q)
 	if err == nil { // and once more for what the picture has beyond the box that was asked for
 		q.Box = boxText(fitted(m.Box).box)

@@ -137,7 +137,7 @@ func (b *books) Advisories(context.Context, *web.Caller, *api.UpdateQuery) (api.
 	return api.Page[api.Advisory]{Data: []api.Advisory{advisory}}, nil
 }
 
-func (b *books) Radius(context.Context, *web.Caller, string) (api.Radius, error) {
+func (b *books) Radius(context.Context, *web.Caller, string, *api.AsOf) (api.Radius, error) {
 	return api.Radius{Counted: counted, Advisory: "ADV-1", Tally: api.Tally{Terminals: 2, Upgrade: 1, Replace: 1}, Sold: api.Sold{Sales: 3, Amount: 123456}, ShopCount: 1, Shops: []api.ReachedShop{{Merchant: shopID, Name: "Noodles", Terminals: 2}},
 		Terminals: []api.ReachedTerminal{{Terminal: "00000011", Merchant: shopID, Model: "A7", Version: "1.0.0", Sure: true, Answer: "upgrade", To: "1.0.1"}}}, nil
 }
@@ -157,7 +157,7 @@ func (b *books) Campaigns(context.Context, *web.Caller, *api.UpdateQuery) (api.P
 	return api.Page[api.Campaign]{Data: []api.Campaign{campaign}}, nil
 }
 
-func (b *books) Campaign(_ context.Context, _ *web.Caller, id string) (api.CampaignDetail, error) {
+func (b *books) Campaign(_ context.Context, _ *web.Caller, id string, _ *api.AsOf) (api.CampaignDetail, error) {
 	if id != campaign.ID {
 		return api.CampaignDetail{}, api.NotFound()
 	}
@@ -166,7 +166,7 @@ func (b *books) Campaign(_ context.Context, _ *web.Caller, id string) (api.Campa
 
 var key = api.KeyRecord{ID: "key_master_00000011", Usage: "TMK", Label: api.Text{EN: "terminal master key", ZH: "终端主密钥"}, Algorithm: "TDES", KCV: "EC7E67FE", Reference: "879e9ded8f569f91ca6c8608", Term: 1, Owner: "terminal 00000011", Terminal: "00000011", State: "in_force", Since: noon, Entry: 16}
 
-func (b *books) KeyFigures(context.Context, *web.Caller) (api.KeyFigures, error) {
+func (b *books) KeyFigures(context.Context, *web.Caller, *api.AsOf) (api.KeyFigures, error) {
 	bars := []api.Bar{{Key: "30d", Label: api.Text{EN: "up to 30 days", ZH: "30 天内"}, Terminals: 3}, {Key: "older", Label: api.Text{EN: "older", ZH: "更久"}}}
 	return api.KeyFigures{Counted: counted, Masters: 3, Working: 2, Serials: 3, MasterAges: bars, WorkAges: bars, Algorithms: bars, Codes: bars, Terms: []api.Bar{{Key: "1", Terminals: 3}},
 		Module: []api.KeyRecord{{ID: "key_module_master_1", Usage: "master key", Label: api.Text{EN: "module master key", ZH: "模块主密钥"}, Term: 1, State: "in_force"}, {ID: "key_module_card", Usage: "card hash key", Label: api.Text{EN: "card-hash key", ZH: "卡号散列密钥"}, State: "in_force"}}}, nil
@@ -176,7 +176,7 @@ func (b *books) Keys(context.Context, *web.Caller, *api.KeyQuery) (api.Page[api.
 	return api.Page[api.KeyRecord]{Data: []api.KeyRecord{key}, Next: "16"}, nil
 }
 
-func (b *books) Key(_ context.Context, _ *web.Caller, id string) (api.KeyDetail, error) {
+func (b *books) Key(_ context.Context, _ *web.Caller, id string, _ *api.AsOf) (api.KeyDetail, error) {
 	if id != key.ID {
 		return api.KeyDetail{}, api.NotFound()
 	}

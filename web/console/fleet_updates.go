@@ -21,7 +21,7 @@ func (c *Console) fleetReleases(w http.ResponseWriter, r *http.Request) { c.show
 
 func (c *Console) showReleases(w http.ResponseWriter, r *http.Request, why string) {
 	who := web.CallerOf(r.Context())
-	a, err := c.Desk.Updates.Releases(r.Context(), who, &api.UpdateQuery{State: r.URL.Query().Get("state")})
+	a, err := c.Desk.Updates.Releases(r.Context(), who, &api.UpdateQuery{AsOf: asOf(r), State: r.URL.Query().Get("state")})
 	if err != nil {
 		c.fleetFail(w, r, err)
 		return
@@ -76,7 +76,7 @@ func (c *Console) takeAdvisory(w http.ResponseWriter, r *http.Request) {
 
 func (c *Console) showAdvisories(w http.ResponseWriter, r *http.Request, why string) {
 	who := web.CallerOf(r.Context())
-	a, err := c.Desk.Updates.Advisories(r.Context(), who, &api.UpdateQuery{State: r.URL.Query().Get("state")})
+	a, err := c.Desk.Updates.Advisories(r.Context(), who, &api.UpdateQuery{AsOf: asOf(r), State: r.URL.Query().Get("state")})
 	if err != nil {
 		c.fleetFail(w, r, err)
 		return
@@ -101,13 +101,14 @@ func (c *Console) fleetAdvisory(w http.ResponseWriter, r *http.Request) { c.show
 
 func (c *Console) showAdvisory(w http.ResponseWriter, r *http.Request, why string) {
 	who := web.CallerOf(r.Context())
-	a, err := c.Desk.Advisory(r.Context(), who, r.PathValue("id"))
+	at := asOf(r)
+	a, err := c.Desk.Advisory(r.Context(), who, r.PathValue("id"), at)
 	if err != nil {
 		c.fleetFail(w, r, err)
 		return
 	}
 	p := advisoryPage{Advisory: a, MayAct: who.May("security"), Staffed: !who.Merchant()}
-	radius, err := c.Desk.Updates.Radius(r.Context(), who, a.ID)
+	radius, err := c.Desk.Updates.Radius(r.Context(), who, a.ID, &at)
 	switch {
 	case err == nil:
 		p.Radius = &radius
@@ -130,7 +131,7 @@ func (c *Console) closeAdvisory(w http.ResponseWriter, r *http.Request) {
 
 // advisoryDocument gives an advisory as a file.
 func (c *Console) advisoryDocument(w http.ResponseWriter, r *http.Request) {
-	q := api.ExportQuery{ID: r.PathValue("id"), Format: r.URL.Query().Get("format")}
+	q := api.ExportQuery{AsOf: asOf(r), ID: r.PathValue("id"), Format: r.URL.Query().Get("format")}
 	switch q.Format {
 	case "osv", "source":
 	default:
@@ -148,7 +149,7 @@ func (c *Console) advisoryDocument(w http.ResponseWriter, r *http.Request) {
 
 // fleetCampaigns shows the campaigns that answer advisories.
 func (c *Console) fleetCampaigns(w http.ResponseWriter, r *http.Request) {
-	a, err := c.Desk.Updates.Campaigns(r.Context(), web.CallerOf(r.Context()), &api.UpdateQuery{State: r.URL.Query().Get("state")})
+	a, err := c.Desk.Updates.Campaigns(r.Context(), web.CallerOf(r.Context()), &api.UpdateQuery{AsOf: asOf(r), State: r.URL.Query().Get("state")})
 	if err != nil {
 		c.fleetFail(w, r, err)
 		return
@@ -167,7 +168,8 @@ func (c *Console) fleetCampaign(w http.ResponseWriter, r *http.Request) { c.show
 
 func (c *Console) showCampaign(w http.ResponseWriter, r *http.Request, why string) {
 	who := web.CallerOf(r.Context())
-	a, err := c.Desk.Updates.Campaign(r.Context(), who, r.PathValue("id"))
+	at := asOf(r)
+	a, err := c.Desk.Updates.Campaign(r.Context(), who, r.PathValue("id"), &at)
 	if err != nil {
 		c.fleetFail(w, r, err)
 		return
@@ -188,7 +190,8 @@ func (c *Console) closeCampaign(w http.ResponseWriter, r *http.Request) {
 
 // burnDown gives the chart's points to the script: seconds since 1970 and terminals left, and the deadline.
 func (c *Console) burnDown(w http.ResponseWriter, r *http.Request) {
-	a, err := c.Desk.Updates.Campaign(r.Context(), web.CallerOf(r.Context()), r.PathValue("id"))
+	at := asOf(r)
+	a, err := c.Desk.Updates.Campaign(r.Context(), web.CallerOf(r.Context()), r.PathValue("id"), &at)
 	if err != nil {
 		c.fleetFail(w, r, err)
 		return
@@ -260,7 +263,7 @@ func (c *Console) startPage(r *http.Request, value func(string) string) (p start
 	if p.Advisory.ID == "" {
 		return p, nil
 	}
-	radius, err := c.Desk.Updates.Radius(r.Context(), who, p.Advisory.ID)
+	radius, err := c.Desk.Updates.Radius(r.Context(), who, p.Advisory.ID, &api.AsOf{})
 	if err == nil {
 		p.Radius = &radius
 	} else if isCounting(err) {

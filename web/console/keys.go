@@ -18,13 +18,13 @@ type keysPage struct {
 // keys shows how many keys of what age there are, and lists them.
 func (c *Console) keys(w http.ResponseWriter, r *http.Request) {
 	v, who := r.URL.Query(), web.CallerOf(r.Context())
-	q := api.KeyQuery{Paging: api.Paging{Limit: 60, Cursor: v.Get("cursor")}, List: v.Get("list"), Find: v.Get("q")}
+	q := api.KeyQuery{AsOf: asOf(r), Paging: api.Paging{Limit: 60, Cursor: v.Get("cursor")}, List: v.Get("list"), Find: v.Get("q")}
 	switch q.List {
 	case "single_des", "old":
 	default:
 		q.List = "all"
 	}
-	figures, err := c.Desk.Keys.KeyFigures(r.Context(), who)
+	figures, err := c.Desk.Keys.KeyFigures(r.Context(), who, &q.AsOf)
 	if err != nil {
 		c.fleetFail(w, r, err)
 		return
@@ -43,7 +43,8 @@ func (c *Console) keys(w http.ResponseWriter, r *http.Request) {
 
 // key shows one key: where it comes from, and what falls with it.
 func (c *Console) key(w http.ResponseWriter, r *http.Request) {
-	k, err := c.Desk.Keys.Key(r.Context(), web.CallerOf(r.Context()), r.PathValue("id"))
+	at := asOf(r)
+	k, err := c.Desk.Keys.Key(r.Context(), web.CallerOf(r.Context()), r.PathValue("id"), &at)
 	if err != nil {
 		c.fleetFail(w, r, err)
 		return
