@@ -34,6 +34,7 @@ var (
 type publicDesk struct {
 	*engine
 	codes checkCodes
+	decoy []byte // a certificate of no device, DER
 }
 
 // Prove implements check.Devices. A device that is unknown goes the way of one that is known, with a key of no device.

@@ -79,7 +79,8 @@ func TestDeviceAnswers(t *testing.T) {
 		"certificate suspended":      {code, with(func(x *check.Record) { x.Certificate = check.Uncertain }), "no", "suspended"},
 		"no certificate":             {code, with(func(x *check.Record) { x.Certificate = check.NotKnown }), "cannot_tell", "no security certificate is known"},
 		"not announced":              {code, with(func(x *check.Record) { x.Announced = false }), "cannot_tell", "not announced"},
-		"advisory":                   {code, with(advised), "cannot_tell", "Version 2.1 answers it"},
+		"advisory":                   {code, with(advised), "no", "Version 2.1 answers it"},
+		"advisory without an answer": {code, with(func(x *check.Record) { advised(x); x.Fixed = "" }), "no", "no version of this device answers"},
 		"stopped and under advisory": {"", with(func(x *check.Record) { advised(x); x.Stopped = true }), "no", "ADV-1"},
 		"unknown":                    {"", check.Record{}, "cannot_tell", "not known to this acquirer"},
 	} {

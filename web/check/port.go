@@ -5,17 +5,31 @@ import (
 	"errors"
 	"time"
 
+	"touchstone/paycrypto"
 	"touchstone/pos"
 )
 
 // Code is what a terminal's screen shows for a minute, ASCII digits.
 type Code [8]byte
 
+// Fit is what a signed proof of a device's screen is worth. The zero value is never a yes.
+type Fit uint8
+
+// The fits.
+const (
+	Foreign Fit = iota // not signed by this number's device, whether that is known or not
+	Over               // signed by it, of another minute: a picture of its screen, or a page that was kept open
+	Fresh              // signed by it, of now
+)
+
 // Devices is what the host tells of devices and of the terminals that they are.
 type Devices interface {
 	// Prove tells whether the codes, which follow one another, are those of the device's screen now. An unknown device,
 	// and one without a key, is false in the same time. An error means that nothing is known.
 	Prove(ctx context.Context, serial pos.Serial, codes ...Code) (bool, error)
+	// ProveSigned tells what a proof is worth that was read off the device's screen as a QR code. An unknown device, and one
+	// without a certificate, is Foreign in the same time. An error means that nothing is known.
+	ProveSigned(ctx context.Context, serial pos.Serial, proof paycrypto.CheckProof) (Fit, error)
 	// Place is where a device that proved itself works.
 	Place(ctx context.Context, serial pos.Serial) (Place, error)
 	// Record is what anybody may know of a device by its number alone.
