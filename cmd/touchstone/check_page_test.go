@@ -228,11 +228,11 @@ func (r *checkRig) record(t *testing.T) {
 	for _, step := range []struct {
 		leave            string
 		stopped, retired bool
-	}{{"repair", false, false}, {"retire", false, true}} {
+	}{{"lose", true, false}, {"repair", false, false}, {"retire", false, true}} {
 		if _, err := r.changeCare(t.Context(), &careChange{Leave: &leaveChange{Step: step.leave, Serial: string(own.serial), Note: "x"}}, fleet.Who{Actors: []string{"li", "zhou"}, Proposal: "PRP-" + step.leave}); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := d.Record(t.Context(), own.serial); err != nil || got.Stopped != step.stopped || got.Retired != step.retired {
+		if got, err := d.Record(t.Context(), own.serial); err != nil || got.Stopped != step.stopped || got.Retired != step.retired || got.Lost != (step.leave == "lose") {
 			t.Errorf("%s: %+v, %v", step.leave, got, err)
 		}
 		if answer, why := r.ask(own.serial, own.shownCode(r.now())); answer != "no" { // a retired one has no key any more

@@ -131,7 +131,9 @@ func (d *publicDesk) Record(_ context.Context, serial pos.Serial) (a check.Recor
 			looked.Model, looked.Hardware = cmp.Or(looked.Model, life.Model), cmp.Or(looked.Hardware, life.Hardware)
 		}
 		a.Model = looked.Model
-		a.Stopped = looked.State == registry.TamperedBy || life != nil && life.State == fleet.Quarantined || life == nil && looked.State == registry.Suspended || looked.CertificateVoid
+		a.Lost = life != nil && life.Lost
+		a.Stopped = looked.State == registry.TamperedBy || life != nil && life.State == fleet.Quarantined || looked.CertificateVoid && !a.Retired ||
+			looked.State == registry.Suspended && (life == nil || life.State == fleet.Deployed) // before and after its work in a shop every device is suspended
 		version := r.fleet.VersionOf(&looked)
 		certifiedUntil(&a, r.lab, &looked, version, now)
 		advised(&a, r.fleet, &looked, version, now)

@@ -74,6 +74,8 @@ func TestDeviceAnswers(t *testing.T) {
 		"clean, wrong code":          {"00000000", good, "no", "copied number"},
 		"stopped":                    {"", with(func(x *check.Record) { x.Stopped = true }), "no", "lost, stolen or not safe"},
 		"stopped, right code":        {code, with(func(x *check.Record) { x.Stopped = true }), "no", "lost, stolen or not safe"},
+		"lost":                       {"", with(func(x *check.Record) { x.Stopped, x.Lost = true, true }), "no", "was reported lost or stolen"},
+		"lost, then written off":     {code, with(func(x *check.Record) { x.Retired, x.Lost = true, true }), "no", "was reported lost or stolen"},
 		"retired":                    {code, with(func(x *check.Record) { x.Retired = true }), "no", "out of use for good"},
 		"certificate withdrawn":      {code, with(func(x *check.Record) { x.Certificate = check.Ended }), "no", "withdrawn or has expired"},
 		"certificate suspended":      {code, with(func(x *check.Record) { x.Certificate = check.Uncertain }), "no", "suspended"},

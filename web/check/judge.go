@@ -95,6 +95,8 @@ func judgeDevice(p proof, r *Record) (Answer, Why) {
 		return CannotTell, WhyTwoCodes
 	case !r.Known:
 		return CannotTell, WhyUnknown
+	case r.Lost: // before its end: who is offered it has to know
+		return No, WhyStopped
 	case r.Retired:
 		return No, WhyRetired
 	case r.Stopped:

@@ -75,7 +75,8 @@ type Record struct {
 	Announced bool // by its maker
 	Maker     string
 	Model     string
-	Stopped   bool // lost, stolen, tampered with or taken aside: which of them is not told
+	Lost      bool // reported lost or stolen
+	Stopped   bool // lost, stolen, tampered with or taken aside: of the last two which is not told
 	Retired   bool // taken out of use for good
 
 	Certificate  CertificateState
