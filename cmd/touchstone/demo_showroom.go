@@ -57,6 +57,7 @@ func showroom() []showroomLine {
 		{sampleSerial(showStolen), "no: stolen", "不可以: 被盗"},
 		{sampleSerial(showRetired), "no: retired", "不可以: 已停用"},
 		{sampleSerial(showWeak), "no: under an advisory", "不可以: 有安全通告"},
+		{sampleSerial(showStock), "cannot tell: in stock, its version is not known", "无法确定: 在库, 版本未知"},
 		{sampleSerial(showUnknown), "cannot tell: no such number", "无法确定: 没有此序列号"},
 	}
 }

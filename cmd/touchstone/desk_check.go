@@ -135,6 +135,7 @@ func (d *publicDesk) Record(_ context.Context, serial pos.Serial) (a check.Recor
 		a.Stopped = looked.State == registry.TamperedBy || life != nil && life.State == fleet.Quarantined || looked.CertificateVoid && !a.Retired ||
 			looked.State == registry.Suspended && (life == nil || life.State == fleet.Deployed) // before and after its work in a shop every device is suspended
 		version := r.fleet.VersionOf(&looked)
+		a.Unversioned = version == ""
 		certifiedUntil(&a, r.lab, &looked, version, now)
 		advised(&a, r.fleet, &looked, version, now)
 	})
@@ -150,6 +151,11 @@ func certifiedUntil(a *check.Record, s *lab.State, device *registry.Device, vers
 		a.CertifiedBy, a.SelfDeclared = "", false
 	case registry.Good:
 		a.Certificate, a.Until = check.Certified, f.Until.Time()
+	case lab.FactNotCovered:
+		a.Certificate = check.Uncertain
+		if version == "" {
+			a.Certificate, a.CertifiedBy = check.Unversioned, ""
+		}
 	case lab.FactWithdrawn, lab.FactExpired:
 		a.Certificate = check.Ended
 	default:

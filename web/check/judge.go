@@ -32,12 +32,13 @@ const (
 	WhyStopped     //
 	WhyUncertified //
 	WhyAdvisory    //
+	WhyUnversioned // certificates and advisories name versions, and its own is not known
 	WhyRecordOnly  // nothing speaks against it, and nothing proves that it is this device
 	WhyGood
 )
 
 var whyNames = [...]string{"code_needed", "not_proven", "code_over", "two_codes_needed", "unavailable", "unsure", "not_to_be_used", "no_shop", "registered",
-	"unknown", "retired", "stopped", "not_certified", "advisory", "record_only", "good"}
+	"unknown", "retired", "stopped", "not_certified", "advisory", "version_unknown", "record_only", "good"}
 
 // Name is the reason's word in the JSON interface.
 func (w Why) Name() string { return whyNames[w] }
@@ -103,8 +104,10 @@ func judgeDevice(p proof, r *Record) (Answer, Why) {
 		return No, WhyStopped
 	case r.Certificate == Ended || r.Certificate == Uncertain:
 		return No, WhyUncertified
-	case len(r.Advisories) > 0:
+	case len(r.Advisories) > 0 && !r.Unversioned:
 		return No, WhyAdvisory
+	case r.Certificate == Unversioned, len(r.Advisories) > 0:
+		return CannotTell, WhyUnversioned
 	case r.Certificate != Certified || !r.Announced:
 		return CannotTell, WhyUncertified
 	case p == rightCode:

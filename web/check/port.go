@@ -63,10 +63,11 @@ type CertificateState uint8
 
 // The states.
 const (
-	NotKnown  CertificateState = iota // none is registered
-	Certified                         // until Record.Until
-	Uncertain                         // suspended, or none covers its version
-	Ended                             // withdrawn or expired
+	NotKnown    CertificateState = iota // none is registered
+	Certified                           // until Record.Until
+	Uncertain                           // suspended, or none covers its version
+	Ended                               // withdrawn or expired
+	Unversioned                         // some versions are certified, and which one it runs is not known
 )
 
 // Record is what anybody may know of a device by its number: nothing of where it works, nor for whom.
@@ -84,7 +85,9 @@ type Record struct {
 	Until        time.Time
 	SelfDeclared bool // the maker examined it itself
 
-	Advisories []Advisory // open ones that touch it
+	Unversioned bool // which version it runs is not known: a device that never signed in
+
+	Advisories []Advisory // open ones that touch it; of an Unversioned one, that may
 	Fixed      string     // the version that answers them all; "" where only another device does
 }
 
