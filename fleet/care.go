@@ -40,7 +40,8 @@ type Life struct {
 	ByMaker  bool           `json:"announced_by_maker,omitempty"`
 	State    LifeState      `json:"state"`
 	Since    pos.Instant    `json:"since"`
-	Why      string         `json:"why,omitempty"` // of a quarantine, a repair, an end
+	Why      string         `json:"why,omitempty"`  // of a quarantine, a repair, an end
+	Lost     bool           `json:"lost,omitempty"` // reported lost or stolen, and not seen since
 	Terminal pos.TerminalID `json:"terminal,omitzero"`
 	Binding  string         `json:"binding,omitempty"`  // the five elements in force, BND-n
 	Proposal string         `json:"proposal,omitempty"` // the one that the last step carried out

@@ -22,6 +22,12 @@ func Repair(s *State, l Leave, who Who, now pos.Instant) ([]journal.Draft, error
 	return s.leave("device_repaired", InRepair, []LifeState{Deployed, Received, Returned, Quarantined}, l, who, now)
 }
 
+// Lose is one person's word that a device was lost or stolen. It is quarantined at once, wherever it was, and whoever is
+// offered it can read so; found again, it goes to repair before anything else.
+func Lose(s *State, l Leave, who Who, now pos.Instant) ([]journal.Draft, error) {
+	return s.leave("device_lost", Quarantined, []LifeState{Announced, Quarantined, Received, Deployed, InRepair, Returned}, l, who, now)
+}
+
 // Return is the decision to take a device back into stock, from a shop or from repair, under a new seal. One in
 // quarantine goes to repair first: somebody has to look into it.
 func Return(s *State, l Leave, who Who, now pos.Instant) ([]journal.Draft, error) {
@@ -59,7 +65,7 @@ func (s *State) leave(verb string, to LifeState, from []LifeState, l Leave, who 
 	if !slices.Contains(from, next.State) {
 		return nil, who.refuse(verb, fmt.Sprintf("device %s is %s: %s", l.Serial, next.State, next.after()))
 	}
-	next.State, next.Why = to, l.Note
+	next.State, next.Why, next.Lost = to, l.Note, verb == "device_lost" || next.Lost && to == Retired // a lost one that is written off was not found
 	if l.Seal != "" {
 		next.Seal = l.Seal
 	}

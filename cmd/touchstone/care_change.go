@@ -51,7 +51,7 @@ type moveChange struct {
 }
 
 type leaveChange struct {
-	Step   string `json:"step" enum:"repair,return,retire,destroy"`
+	Step   string `json:"step" enum:"repair,return,lose,retire,destroy"`
 	Serial string `json:"serial"`
 	Note   string `json:"note"`
 	Seal   string `json:"seal,omitempty"`
@@ -293,7 +293,7 @@ func (e *engine) leave(ctx context.Context, c *leaveChange, who fleet.Who) (chan
 		}
 	}
 	rule := map[string]func(*fleet.State, fleet.Leave, fleet.Who, pos.Instant) ([]journal.Draft, error){
-		"repair": fleet.Repair, "return": fleet.Return, "retire": fleet.Retire, "destroy": fleet.Destroy}[c.Step]
+		"repair": fleet.Repair, "return": fleet.Return, "lose": fleet.Lose, "retire": fleet.Retire, "destroy": fleet.Destroy}[c.Step]
 	if rule == nil {
 		return changed{}, errRequest
 	}

@@ -34,6 +34,7 @@ type checkRig struct {
 	pages *check.Pages
 	ahead time.Duration // of the host's clock
 	from  int           // every request has an address of its own
+	decoy []byte        // a certificate of no device
 }
 
 func newCheckRig(t *testing.T) *checkRig {
@@ -70,6 +71,9 @@ func newCheckRig(t *testing.T) *checkRig {
 		if err := do(); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if r.decoy, err = decoyCertificate(); err != nil {
+		t.Fatal(err)
 	}
 	if r.pages, err = e.publicPages(&publicFlags{PublicProxy: []string{"127.0.0.1"}}, "http://127.0.0.1:8081"); err != nil {
 		t.Fatal(err)
@@ -115,6 +119,7 @@ func TestCheckPage(t *testing.T) {
 	}
 	r := newCheckRig(t)
 	t.Run("drift", r.drift)
+	t.Run("signed", r.signed)
 	t.Run("states", r.states)
 	t.Run("record", r.record)
 	t.Run("report", r.report)
@@ -211,7 +216,7 @@ func (r *checkRig) put(record any) {
 
 // record: what a number alone tells, and that it tells nothing of shop, street or use.
 func (r *checkRig) record(t *testing.T) {
-	d := &publicDesk{r.engine, r.module}
+	d := &publicDesk{r.engine, r.module, r.decoy}
 	own := visitors()[3]
 	got, err := d.Record(t.Context(), own.serial)
 	if err != nil || !got.Known || !got.Announced || got.Stopped || got.Retired || got.Model != own.model {
@@ -223,11 +228,11 @@ func (r *checkRig) record(t *testing.T) {
 	for _, step := range []struct {
 		leave            string
 		stopped, retired bool
-	}{{"repair", false, false}, {"retire", false, true}} {
+	}{{"lose", true, false}, {"repair", false, false}, {"retire", false, true}} {
 		if _, err := r.changeCare(t.Context(), &careChange{Leave: &leaveChange{Step: step.leave, Serial: string(own.serial), Note: "x"}}, fleet.Who{Actors: []string{"li", "zhou"}, Proposal: "PRP-" + step.leave}); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := d.Record(t.Context(), own.serial); err != nil || got.Stopped != step.stopped || got.Retired != step.retired {
+		if got, err := d.Record(t.Context(), own.serial); err != nil || got.Stopped != step.stopped || got.Retired != step.retired || got.Lost != (step.leave == "lose") {
 			t.Errorf("%s: %+v, %v", step.leave, got, err)
 		}
 		if answer, why := r.ask(own.serial, own.shownCode(r.now())); answer != "no" { // a retired one has no key any more
@@ -323,7 +328,7 @@ func (r *checkRig) contactGoes(digest string, state func() string) {
 // time prints how long a wrong code takes for a number that is known and for one that is not, interleaved. The bound is
 // wide, for a machine that does other things: what is meant is that neither path does work that the other leaves out.
 func (r *checkRig) time(t *testing.T) {
-	d := &publicDesk{r.engine, r.module}
+	d := &publicDesk{r.engine, r.module, r.decoy}
 	const rounds = 4000
 	var took [2][]time.Duration
 	for i := range 2 * rounds {

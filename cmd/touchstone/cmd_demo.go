@@ -301,13 +301,14 @@ func (s *stage) banner(tcp, tls string, taken, tlsTaken bool, c *demoCmd) error 
 	fmt.Fprintf(&b, "  %s https://%s\n", pad(l.two("reports", "健康上报"), 11), c.HTTPS)
 	fmt.Fprintf(&b, "  %s %s%s\n", pad(l.two("console", "控制台"), 11), fmt.Sprintf(l.two("%s   (this link works once)", "%s   (此链接仅可使用一次)"), s.link), l.taken(s.linkTaken, c.HTTP))
 	fmt.Fprintf(&b, "  %s %s%s\n", pad(l.two("check page", "核验页"), 11), s.engine.checkURL(), l.taken(s.publicTaken, c.Public))
+	l.showroomOn(&b)
 	fmt.Fprintf(&b, "  %s %s\n", pad(l.two("in here", "此处"), 11), fmt.Sprintf(l.two("%d shops, %d terminals, %d visitors for your own client", "%d 家商户, %d 台终端, %d 台访客终端供您自己的客户端使用"), sampleShops, own, guests))
 	fmt.Fprintf(&b, "  %s %s\n", pad(l.two("keys", "密钥"), 11), l.two("published, for tests only; single DES is accepted here", "已公开, 仅供测试; 此处接受单倍长 DES"))
 	s.figuresLine(&b, c)
 	if at := s.engine.mailbox; at != "" {
 		fmt.Fprintf(&b, "  %s %s%s\n", pad(l.two("mail", "邮件"), 11), fmt.Sprintf(l.two("caught on %s, sent to nobody: %s mail list --dir %s", "由 %s 收存, 不外发: %s mail list --dir %s"), at, program(), filepath.Join(s.data, mailDirectory)), l.taken(at != c.Mail, c.Mail))
 	}
-	fmt.Fprintf(&b, "  %s %s demo --print-fixture%s%s\n\n", pad(l.two("yours", "您的终端"), 11), program(), addressFlag(tcp, tls), l.two("          stop: Ctrl-C", "          停止: Ctrl-C"))
+	fmt.Fprintf(&b, "  %s %s demo --print-fixture%s%s\n\n", pad(l.two("yours", "您的终端"), 11), program(), addressFlag(tcp, tls)+publicFlag(s.engine.checkURL()), l.two("          stop: Ctrl-C", "          停止: Ctrl-C"))
 	if _, err := io.WriteString(l.w, b.String()); err != nil {
 		return err
 	}
@@ -331,6 +332,14 @@ func addressFlag(tcp, tls string) (flags string) {
 		flags += " --tls " + tls
 	}
 	return flags
+}
+
+// publicFlag makes the fixture name the check page that is served, where its address is not the usual one.
+func publicFlag(base string) string {
+	if at, plain := strings.CutPrefix(base, "http://"); plain && at != demoPublic {
+		return " --public " + at
+	}
+	return ""
 }
 
 func (l *lines) taken(taken bool, wanted string) string {

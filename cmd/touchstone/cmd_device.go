@@ -227,6 +227,11 @@ type deviceReturn struct {
 // Run takes the device back into stock.
 func (c *deviceReturn) Run(a *app) error { return c.leave(a, "return", c.Seal) }
 
+type deviceLose struct{ leaveFlags }
+
+// Run records that the device was lost or stolen. One person's word is enough: it only stops.
+func (c *deviceLose) Run(a *app) error { return c.leave(a, "lose", "") }
+
 type deviceRetire struct{ leaveFlags }
 
 // Run retires the device, for good.

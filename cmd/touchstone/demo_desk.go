@@ -36,7 +36,7 @@ type demoDesk struct {
 const demoPace = 2 * time.Second
 
 func (p *demoDesk) play(ctx context.Context) {
-	for _, step := range []func(context.Context) error{p.examineBoth, p.lookAfter} {
+	for _, step := range []func(context.Context) error{p.fillShowroom, p.examineAll, p.lookAfter} {
 		if err := step(ctx); err != nil && ctx.Err() == nil {
 			p.log.Warn("the people of the demonstration stopped", slog.String("error", err.Error()))
 		}
@@ -69,9 +69,9 @@ func (p *demoDesk) do(ctx context.Context, act string, body any, first, second s
 	return p.Act(ctx, person(second), "approve", raw)
 }
 
-// examineBoth has the laboratory examine a sound sample, which gets its certificate, and one of the bad model with a key
-// left in its package.
-func (p *demoDesk) examineBoth(ctx context.Context) error {
+// examineAll has the laboratory examine two sound samples, which get their certificates, that of the visitors' model among
+// them, and one of the bad model with a key left in its package.
+func (p *demoDesk) examineAll(ctx context.Context) error {
 	var begun bool
 	p.office.view(func(r *rooms) { begun = len(r.lab.Runs()) > 0 })
 	if begun || len(p.bench.targets) < 2 {
@@ -82,7 +82,7 @@ func (p *demoDesk) examineBoth(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, order := range []api.ExamineOrder{{Model: "Sample S10", Application: sampleApp}, {Model: badModel, Application: "1.0.1", Flaws: []string{"secret"}}} {
+	for _, order := range []api.ExamineOrder{{Model: commonModel, Application: sampleApp}, {Model: visitorModel, Application: sampleApp}, {Model: badModel, Application: "1.0.1", Flaws: []string{"secret"}}} {
 		order.Sample, order.Scope = true, scope.Facts["scope"]
 		done, err := p.Examine(ctx, person("wu"), order)
 		if err != nil {

@@ -34,6 +34,7 @@ var (
 type publicDesk struct {
 	*engine
 	codes checkCodes
+	decoy []byte // a certificate of no device, DER
 }
 
 // Prove implements check.Devices. A device that is unknown goes the way of one that is known, with a key of no device.
@@ -130,8 +131,11 @@ func (d *publicDesk) Record(_ context.Context, serial pos.Serial) (a check.Recor
 			looked.Model, looked.Hardware = cmp.Or(looked.Model, life.Model), cmp.Or(looked.Hardware, life.Hardware)
 		}
 		a.Model = looked.Model
-		a.Stopped = looked.State == registry.TamperedBy || life != nil && life.State == fleet.Quarantined || life == nil && looked.State == registry.Suspended || looked.CertificateVoid
+		a.Lost = life != nil && life.Lost
+		a.Stopped = looked.State == registry.TamperedBy || life != nil && life.State == fleet.Quarantined || looked.CertificateVoid && !a.Retired ||
+			looked.State == registry.Suspended && (life == nil || life.State == fleet.Deployed) // before and after its work in a shop every device is suspended
 		version := r.fleet.VersionOf(&looked)
+		a.Unversioned = version == ""
 		certifiedUntil(&a, r.lab, &looked, version, now)
 		advised(&a, r.fleet, &looked, version, now)
 	})
@@ -147,6 +151,11 @@ func certifiedUntil(a *check.Record, s *lab.State, device *registry.Device, vers
 		a.CertifiedBy, a.SelfDeclared = "", false
 	case registry.Good:
 		a.Certificate, a.Until = check.Certified, f.Until.Time()
+	case lab.FactNotCovered:
+		a.Certificate = check.Uncertain
+		if version == "" {
+			a.Certificate, a.CertifiedBy = check.Unversioned, ""
+		}
 	case lab.FactWithdrawn, lab.FactExpired:
 		a.Certificate = check.Ended
 	default:

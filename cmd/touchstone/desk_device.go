@@ -284,6 +284,7 @@ var custodyWord = map[string]explain.Text{
 	"device_moved":       {EN: "moved", ZH: "移机"},
 	"device_rebound":     {EN: "bound in another device's place", ZH: "换绑"},
 	"device_quarantined": {EN: "quarantined", ZH: "隔离"},
+	"device_lost":        {EN: "reported lost or stolen", ZH: "挂失"},
 	"device_repaired":    {EN: "sent to repair", ZH: "送修"},
 	"device_repair":      {EN: "sent to repair", ZH: "送修"},
 	"device_returned":    {EN: "returned to stock", ZH: "退回入库"},

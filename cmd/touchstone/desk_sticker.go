@@ -27,5 +27,5 @@ func (d *desk) Sticker(_ context.Context, who *web.Caller, id string) (api.Stick
 	if base == "" {
 		return api.Sticker{}, api.Refuse(http.StatusConflict, "no_check_page", "this host serves no check page: start it with public and public-url")
 	}
-	return api.Sticker{Serial: string(device.Serial), Model: device.Model, URL: check.TerminalURL(base, device.Serial), Base: base, Code: len(device.Key) > 0}, nil
+	return api.Sticker{Serial: string(device.Serial), Model: device.Model, URL: check.TerminalURL(base, device.Serial), Base: base, Code: len(device.Key) > 0, Proof: device.Certificate != "" && !device.CertificateVoid}, nil
 }

@@ -68,7 +68,8 @@ func (c *change) duty() (duty, bool) {
 	case c.Campaign != nil:
 		return duty{act: "campaign", roles: security, two: c.Campaign.Close == ""}, true
 	case c.Care != nil:
-		return duty{act: c.Care.act(), roles: field, two: true}, true
+		lost := c.Care.Leave != nil && c.Care.Leave.Step == "lose" // nobody waits for a second person while a thief sells
+		return duty{act: c.Care.act(), roles: field, two: !lost}, true
 	case c.Inspect != nil:
 		return duty{act: "device_inspect", roles: field}, true
 	case c.Glance != nil:

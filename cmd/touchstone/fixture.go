@@ -111,7 +111,7 @@ func visitors() []sampleTerminal {
 	for i, code := range []pos.NetworkCode{3, 3, 1, 4, 5, 6, 3, 3} {
 		n := 90000001 + i
 		all = append(all, sampleTerminal{id: sampleID(n), merchant: sampleMerchant(9000), code: code, serial: sampleSerial(n),
-			keyless: i == 6, tls: i == 7, visitor: true, model: "Sample V1", networks: []string{"127.0.0.0/8", "0:0:0:0:0:0:0:1/128"}})
+			keyless: i == 6, tls: i == 7, visitor: true, model: visitorModel, networks: []string{"127.0.0.0/8", "0:0:0:0:0:0:0:1/128"}})
 	}
 	return all
 }
@@ -124,6 +124,9 @@ func (t sampleTerminal) hardware() string {
 	}
 	return "2.0"
 }
+
+// visitorModel is that of the reader's own terminals.
+const visitorModel = "Sample V1"
 
 // badModel is the one whose application goes bad during the demonstration.
 const badModel = "Sample S25"

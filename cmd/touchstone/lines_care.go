@@ -17,7 +17,7 @@ var careWords = map[string]explain.Text{
 	"deployed": {EN: "deployed", ZH: "在用"}, "in_repair": {EN: "in repair", ZH: "送修"}, "returned": {EN: "back in stock", ZH: "已收回"},
 	"retired": {EN: "retired", ZH: "已停用"}, "destroyed": {EN: "destroyed", ZH: "已销毁"},
 	"device_announced": {EN: "announced", ZH: "申报"}, "device_received": {EN: "received", ZH: "验收"}, "device_deployed": {EN: "deployed", ZH: "布放"},
-	"device_moved": {EN: "moved", ZH: "移机"}, "device_rebound": {EN: "bound in another's place", ZH: "换绑"}, "device_repaired": {EN: "sent to repair", ZH: "送修"}, "device_returned": {EN: "came back", ZH: "收回"},
+	"device_moved": {EN: "moved", ZH: "移机"}, "device_rebound": {EN: "bound in another's place", ZH: "换绑"}, "device_repaired": {EN: "sent to repair", ZH: "送修"}, "device_returned": {EN: "came back", ZH: "收回"}, "device_lost": {EN: "LOST OR STOLEN", ZH: "挂失"},
 	"device_retired": {EN: "retired", ZH: "停用"}, "device_destroyed": {EN: "destroyed", ZH: "销毁"}, "device_quarantined": {EN: "quarantined", ZH: "隔离"},
 	"counter": {EN: "counter", ZH: "柜台"}, "mobile": {EN: "mobile", ZH: "移动"}, "unattended": {EN: "unattended", ZH: "无人值守"}, "open_public": {EN: "open public", ZH: "开放公共场所"},
 	"low": {EN: "low", ZH: "低"}, "normal": {EN: "normal", ZH: "一般"}, "high": {EN: "high", ZH: "高"}, "private": {EN: "private", ZH: "专用网络"}, "public": {EN: "public", ZH: "公共网络"},

@@ -132,7 +132,11 @@ func (e *engine) publicPages(f *publicFlags, base string) (*check.Pages, error) 
 	}
 	router := web.NewRouter(e.log)
 	router.Hosts, router.Secure = []string{strings.ToLower(u.Hostname())}, u.Scheme == "https"
-	d := &publicDesk{e, e.module}
+	decoy, err := decoyCertificate()
+	if err != nil {
+		return nil, err
+	}
+	d := &publicDesk{e, e.module, decoy}
 	return check.New(router, check.Options{Devices: d, Cases: d, Catalogue: catalogue, Proxies: proxies, Zone: e.line.Zone, Clock: func() time.Time { return e.clock().Time() },
 		Base: base, Test: e.test, Log: e.log})
 }

@@ -14,6 +14,7 @@ type Sticker struct {
 	URL    string `json:"url" doc:"what the QR code says: the check page of this number" example:"https://check.example/t/00000304TS0000000013"`
 	Base   string `json:"base" doc:"the check page's address, printed beside it in letters" example:"https://check.example"`
 	Code   bool   `json:"shows_code" doc:"the device has a serial-number key, so that its screen can show a check code"`
+	Proof  bool   `json:"shows_proof" doc:"the device has a device certificate, so that its screen can show a signed QR code"`
 }
 
 // Stickers is what the host knows of labels. A device that is not registered, and a host without public pages, is refused.

@@ -16,12 +16,13 @@ type checkRequest struct {
 	Serial string `json:"serial"`
 	Code   string `json:"code"`
 	Next   string `json:"next_code,omitempty"`
+	Proof  string `json:"proof,omitempty"` // in place of codes: what stands behind the last slash of the screen's QR code
 }
 
 // checkResponse is its answer.
 type checkResponse struct {
 	Answer    string `json:"answer"` // yes, no, cannot_tell
-	Why       string `json:"why"`    // registered, code_needed, not_proven, two_codes_needed, unavailable, unsure, not_to_be_used, no_shop
+	Why       string `json:"why"`    // registered, code_needed, not_proven, code_over, two_codes_needed, unavailable, unsure, not_to_be_used, no_shop
 	Serial    string `json:"serial"`
 	Shop      string `json:"shop,omitempty"` // of a yes alone, as what follows
 	Address   string `json:"address,omitempty"`
@@ -42,12 +43,12 @@ func (p *Pages) checkByProgram(w http.ResponseWriter, r *http.Request) {
 	}
 	var asked checkRequest
 	if err := strictJSON(r.Body, &asked); err != nil {
-		api.WriteProblem(w, r, api.Refuse(http.StatusBadRequest, "invalid_body", "want one JSON object with serial, code and, where it was asked for, next_code, each once and a string"))
+		api.WriteProblem(w, r, api.Refuse(http.StatusBadRequest, "invalid_body", "want one JSON object with serial and code and, where it was asked for, next_code, or with serial and proof, each once and a string"))
 		return
 	}
-	q, wrong := read(asked.Serial, asked.Code, asked.Next)
+	q, wrong := read(asked.Serial, asked.Code, asked.Next, asked.Proof)
 	if wrong != nil {
-		problem := api.Refuse(http.StatusBadRequest, "invalid_request", "a serial number has 1 to 50 characters, a code 8 digits")
+		problem := api.Refuse(http.StatusBadRequest, "invalid_request", "a serial number has 1 to 50 characters, a code 8 digits; a proof is as the QR code has it, without a code")
 		problem.Param = map[error]string{errSerial: "serial", errCode: "code"}[wrong]
 		api.WriteProblem(w, r, problem)
 		return

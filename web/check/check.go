@@ -127,6 +127,11 @@ func TerminalURL(base string, serial pos.Serial) string {
 	return strings.TrimSuffix(base, "/") + "/t/" + url.PathEscape(string(serial))
 }
 
+// ProofURL is what the QR code on a device's screen says: the answer to its proof.
+func ProofURL(base string, serial pos.Serial, proof string) string {
+	return strings.TrimSuffix(base, "/") + "/p/" + url.PathEscape(string(serial)) + "/" + proof
+}
+
 // Languages of the pages.
 var languages = [...]string{"en", "zh"}
 

@@ -69,19 +69,24 @@ func TestDeviceAnswers(t *testing.T) {
 		want   string
 		says   string
 	}{
-		"clean, right code":          {code, good, "yes", "certified until 2027-11-28"},
-		"clean, no code":             {"", good, "cannot_tell", "Nothing is known against this number"},
-		"clean, wrong code":          {"00000000", good, "no", "copied number"},
-		"stopped":                    {"", with(func(x *check.Record) { x.Stopped = true }), "no", "lost, stolen or not safe"},
-		"stopped, right code":        {code, with(func(x *check.Record) { x.Stopped = true }), "no", "lost, stolen or not safe"},
-		"retired":                    {code, with(func(x *check.Record) { x.Retired = true }), "no", "out of use for good"},
-		"certificate withdrawn":      {code, with(func(x *check.Record) { x.Certificate = check.Ended }), "no", "withdrawn or has expired"},
-		"certificate suspended":      {code, with(func(x *check.Record) { x.Certificate = check.Uncertain }), "no", "suspended"},
-		"no certificate":             {code, with(func(x *check.Record) { x.Certificate = check.NotKnown }), "cannot_tell", "no security certificate is known"},
-		"not announced":              {code, with(func(x *check.Record) { x.Announced = false }), "cannot_tell", "not announced"},
-		"advisory":                   {code, with(advised), "cannot_tell", "Version 2.1 answers it"},
-		"stopped and under advisory": {"", with(func(x *check.Record) { advised(x); x.Stopped = true }), "no", "ADV-1"},
-		"unknown":                    {"", check.Record{}, "cannot_tell", "not known to this acquirer"},
+		"clean, right code":           {code, good, "yes", "certified until 2027-11-28"},
+		"clean, no code":              {"", good, "cannot_tell", "Nothing is known against this number"},
+		"clean, wrong code":           {"00000000", good, "no", "copied number"},
+		"stopped":                     {"", with(func(x *check.Record) { x.Stopped = true }), "no", "lost, stolen or not safe"},
+		"stopped, right code":         {code, with(func(x *check.Record) { x.Stopped = true }), "no", "lost, stolen or not safe"},
+		"lost":                        {"", with(func(x *check.Record) { x.Stopped, x.Lost = true, true }), "no", "was reported lost or stolen"},
+		"lost, then written off":      {code, with(func(x *check.Record) { x.Retired, x.Lost = true, true }), "no", "was reported lost or stolen"},
+		"retired":                     {code, with(func(x *check.Record) { x.Retired = true }), "no", "out of use for good"},
+		"certificate withdrawn":       {code, with(func(x *check.Record) { x.Certificate = check.Ended }), "no", "withdrawn or has expired"},
+		"certificate suspended":       {code, with(func(x *check.Record) { x.Certificate = check.Uncertain }), "no", "suspended"},
+		"no certificate":              {code, with(func(x *check.Record) { x.Certificate = check.NotKnown }), "cannot_tell", "no security certificate is known"},
+		"version not known":           {code, with(func(x *check.Record) { x.Unversioned, x.Certificate = true, check.Unversioned }), "cannot_tell", "never signed in"},
+		"version not known, advisory": {code, with(func(x *check.Record) { advised(x); x.Unversioned = true }), "cannot_tell", "a security advisory may touch it"},
+		"not announced":               {code, with(func(x *check.Record) { x.Announced = false }), "cannot_tell", "not announced"},
+		"advisory":                    {code, with(advised), "no", "Version 2.1 answers it"},
+		"advisory without an answer":  {code, with(func(x *check.Record) { advised(x); x.Fixed = "" }), "no", "no version of this device answers"},
+		"stopped and under advisory":  {"", with(func(x *check.Record) { advised(x); x.Stopped = true }), "no", "ADV-1"},
+		"unknown":                     {"", check.Record{}, "cannot_tell", "not known to this acquirer"},
 	} {
 		r := newRig(t)
 		r.record = c.record

@@ -35,13 +35,13 @@ func (p *Pages) deviceForm(w http.ResponseWriter, r *http.Request) {
 // checkDevice answers a shopkeeper, or somebody who buys a device. What stands in the record is public: that a device
 // was stolen has to be known to whoever is offered it. Where it works, and for whom, is not.
 func (p *Pages) checkDevice(w http.ResponseWriter, r *http.Request) {
-	f, err := form(r, "serial", "code", "next")
+	f, err := form(r, "serial", "code", "next", "proof")
 	if err != nil {
 		p.refused(w, r, http.StatusBadRequest, "")
 		return
 	}
 	v := view{Title: two(r, "May I use this device?", "这台设备可以用吗?")}
-	q, wrong := read(f.Get("serial"), f.Get("code"), f.Get("next"))
+	q, wrong := read(f.Get("serial"), f.Get("code"), f.Get("next"), f.Get("proof"))
 	if wrong != nil {
 		v.Wrong = wrongText(r, wrong)
 		v.Data = deviceAnswered{Serial: q.serial, At: p.Clock()}
@@ -65,7 +65,7 @@ func (p *Pages) checkDevice(w http.ResponseWriter, r *http.Request) {
 		record = &known
 	}
 	a.Answer, a.Why = judgeDevice(proven, record)
-	if record != nil && record.Known && a.Why != WhyWrongCode && a.Why != WhyTwoCodes && a.Why != WhyUnavailable {
+	if record != nil && record.Known && a.Why != WhyWrongCode && a.Why != WhyOver && a.Why != WhyTwoCodes && a.Why != WhyUnavailable {
 		a.Record = record
 	}
 	a.Two = a.Why == WhyTwoCodes

@@ -20,6 +20,7 @@ type Why uint8
 const (
 	WhyAskCode     Why = iota // no code was given
 	WhyWrongCode              // not of this number's device, whether that is known or not
+	WhyOver                   // this number's device signed it, and not now
 	WhyTwoCodes               // somebody guesses at this number: two codes in a row are asked for
 	WhyUnavailable            // the host cannot prove anything now
 	WhyUnsure                 // proven, and nobody can say yes now
@@ -31,12 +32,13 @@ const (
 	WhyStopped     //
 	WhyUncertified //
 	WhyAdvisory    //
+	WhyUnversioned // certificates and advisories name versions, and its own is not known
 	WhyRecordOnly  // nothing speaks against it, and nothing proves that it is this device
 	WhyGood
 )
 
-var whyNames = [...]string{"code_needed", "not_proven", "two_codes_needed", "unavailable", "unsure", "not_to_be_used", "no_shop", "registered",
-	"unknown", "retired", "stopped", "not_certified", "advisory", "record_only", "good"}
+var whyNames = [...]string{"code_needed", "not_proven", "code_over", "two_codes_needed", "unavailable", "unsure", "not_to_be_used", "no_shop", "registered",
+	"unknown", "retired", "stopped", "not_certified", "advisory", "version_unknown", "record_only", "good"}
 
 // Name is the reason's word in the JSON interface.
 func (w Why) Name() string { return whyNames[w] }
@@ -47,6 +49,7 @@ type proof uint8
 const (
 	noCode proof = iota
 	wrongCode
+	overCode // signed, and of another minute
 	rightCode
 	needTwo // right or wrong, one is not enough now
 	noProof // the host failed
@@ -59,6 +62,8 @@ func judgeTerminal(p proof, place *Place) (Answer, Why) {
 		return CannotTell, WhyAskCode
 	case wrongCode:
 		return No, WhyWrongCode
+	case overCode:
+		return No, WhyOver
 	case needTwo:
 		return CannotTell, WhyTwoCodes
 	case rightCode:
@@ -85,18 +90,24 @@ func judgeDevice(p proof, r *Record) (Answer, Why) {
 		return CannotTell, WhyUnavailable
 	case p == wrongCode: // first: of a number that may be another's nothing is said
 		return No, WhyWrongCode
+	case p == overCode:
+		return No, WhyOver
 	case p == needTwo:
 		return CannotTell, WhyTwoCodes
 	case !r.Known:
 		return CannotTell, WhyUnknown
+	case r.Lost: // before its end: who is offered it has to know
+		return No, WhyStopped
 	case r.Retired:
 		return No, WhyRetired
 	case r.Stopped:
 		return No, WhyStopped
 	case r.Certificate == Ended || r.Certificate == Uncertain:
 		return No, WhyUncertified
-	case len(r.Advisories) > 0:
-		return CannotTell, WhyAdvisory
+	case len(r.Advisories) > 0 && !r.Unversioned:
+		return No, WhyAdvisory
+	case r.Certificate == Unversioned, len(r.Advisories) > 0:
+		return CannotTell, WhyUnversioned
 	case r.Certificate != Certified || !r.Announced:
 		return CannotTell, WhyUncertified
 	case p == rightCode:

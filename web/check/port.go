@@ -5,17 +5,31 @@ import (
 	"errors"
 	"time"
 
+	"touchstone/paycrypto"
 	"touchstone/pos"
 )
 
 // Code is what a terminal's screen shows for a minute, ASCII digits.
 type Code [8]byte
 
+// Fit is what a signed proof of a device's screen is worth. The zero value is never a yes.
+type Fit uint8
+
+// The fits.
+const (
+	Foreign Fit = iota // not signed by this number's device, whether that is known or not
+	Over               // signed by it, of another minute: a picture of its screen, or a page that was kept open
+	Fresh              // signed by it, of now
+)
+
 // Devices is what the host tells of devices and of the terminals that they are.
 type Devices interface {
 	// Prove tells whether the codes, which follow one another, are those of the device's screen now. An unknown device,
 	// and one without a key, is false in the same time. An error means that nothing is known.
 	Prove(ctx context.Context, serial pos.Serial, codes ...Code) (bool, error)
+	// ProveSigned tells what a proof is worth that was read off the device's screen as a QR code. An unknown device, and one
+	// without a certificate, is Foreign in the same time. An error means that nothing is known.
+	ProveSigned(ctx context.Context, serial pos.Serial, proof paycrypto.CheckProof) (Fit, error)
 	// Place is where a device that proved itself works.
 	Place(ctx context.Context, serial pos.Serial) (Place, error)
 	// Record is what anybody may know of a device by its number alone.
@@ -49,10 +63,11 @@ type CertificateState uint8
 
 // The states.
 const (
-	NotKnown  CertificateState = iota // none is registered
-	Certified                         // until Record.Until
-	Uncertain                         // suspended, or none covers its version
-	Ended                             // withdrawn or expired
+	NotKnown    CertificateState = iota // none is registered
+	Certified                           // until Record.Until
+	Uncertain                           // suspended, or none covers its version
+	Ended                               // withdrawn or expired
+	Unversioned                         // some versions are certified, and which one it runs is not known
 )
 
 // Record is what anybody may know of a device by its number: nothing of where it works, nor for whom.
@@ -61,7 +76,8 @@ type Record struct {
 	Announced bool // by its maker
 	Maker     string
 	Model     string
-	Stopped   bool // lost, stolen, tampered with or taken aside: which of them is not told
+	Lost      bool // reported lost or stolen
+	Stopped   bool // lost, stolen, tampered with or taken aside: of the last two which is not told
 	Retired   bool // taken out of use for good
 
 	Certificate  CertificateState
@@ -69,7 +85,9 @@ type Record struct {
 	Until        time.Time
 	SelfDeclared bool // the maker examined it itself
 
-	Advisories []Advisory // open ones that touch it
+	Unversioned bool // which version it runs is not known: a device that never signed in
+
+	Advisories []Advisory // open ones that touch it; of an Unversioned one, that may
 	Fixed      string     // the version that answers them all; "" where only another device does
 }
 

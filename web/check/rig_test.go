@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"touchstone/explain"
+	"touchstone/paycrypto"
 	"touchstone/pos"
 	"touchstone/web"
 	"touchstone/web/check"
@@ -50,6 +51,22 @@ func (w *world) Prove(_ context.Context, s pos.Serial, codes ...check.Code) (boo
 	}
 	right := s == serial && string(codes[0][:]) == code && (len(codes) == 1 || string(codes[1][:]) == nextCode)
 	return right, nil
+}
+
+// ProveSigned knows proofs by their signatures: "fresh" and "over".
+func (w *world) ProveSigned(_ context.Context, s pos.Serial, p paycrypto.CheckProof) (check.Fit, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.proven++
+	switch {
+	case w.broken != nil:
+		return check.Foreign, w.broken
+	case s == serial && string(p.Signature) == "fresh":
+		return check.Fresh, nil
+	case s == serial && string(p.Signature) == "over":
+		return check.Over, nil
+	}
+	return check.Foreign, nil
 }
 
 func (w *world) Place(context.Context, pos.Serial) (check.Place, error) { return w.place, w.broken }

@@ -33,6 +33,8 @@ func strictJSON(body io.Reader, into *checkRequest) error {
 			into.Code = text
 		case "next_code":
 			into.Next = text
+		case "proof":
+			into.Proof = text
 		default:
 			return errForm
 		}

@@ -37,7 +37,7 @@ var helpChinese = map[string]string{
 var choiceChinese = map[string]string{
 	"action": "采取措施", "active": "正常", "answer": "答复时限", "assign": "指派", "begin": "开始", "cause": "认定原因", "clocks": "载入时限规则", "close": "结案", "confirm": "确认已读", "considerable": "较大", "contacts": "设定联系密钥",
 	"current": "当前", "destroy": "销毁", "dismiss": "驳回报告", "drill": "演练", "end": "交卷", "extreme": "特别重大", "fake_technician": "假冒维修人员", "general": "一般", "grade": "定级", "init": "建立", "issue": "签发",
-	"join": "报告并案", "link": "关联", "lost": "挂失", "major": "重大", "note": "备注", "open": "立案", "other": "其他", "record": "登记外部课程", "refresh": "刷新", "refused": "被拒绝", "renew": "换发", "repair": "送修",
+	"join": "报告并案", "link": "关联", "lose": "挂失 (丢失或被盗)", "lost": "挂失", "major": "重大", "note": "备注", "open": "立案", "other": "其他", "record": "登记外部课程", "refresh": "刷新", "refused": "被拒绝", "renew": "换发", "repair": "送修",
 	"restricted": "受限", "retire": "停用", "return": "收回", "revoke": "吊销", "rules": "载入规则", "scope": "划定范围", "skimmer": "盗刷装置", "start": "起算时限", "stolen": "被盗", "supported": "受支持", "suspended": "暂停", "waive": "豁免时限",
 	"withdrawn": "已撤回", "wrong_amount": "金额不符",
 }
