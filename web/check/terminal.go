@@ -113,7 +113,7 @@ func (p *Pages) prove(r *http.Request, q question) (proof, bool) {
 		return noCode, true
 	}
 	who := p.who(r)
-	if !p.limits.wrong.left(who, now) {
+	if !p.limits.wrong.Left(who, now) {
 		return noProof, false
 	}
 	if len(q.codes) < 2 && p.limits.devices.guarded(string(q.serial), now) {
@@ -127,7 +127,7 @@ func (p *Pages) prove(r *http.Request, q question) (proof, bool) {
 	case right:
 		return rightCode, true
 	}
-	p.limits.wrong.allow(who, now)
+	p.limits.wrong.Allow(who, now)
 	p.limits.devices.wrong(string(q.serial), now)
 	return wrongCode, true
 }
