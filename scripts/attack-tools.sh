@@ -49,8 +49,41 @@ open(work + "/cookie", "w").write("; ".join(f"{c.name}={c.value}" for c in jar))
 PYTHON
 }
 
+# scan URL SECONDS: sqlmap with the same options for the host and for what it must find.
+scan() {
+	timeout "$2" sqlmap -u "$1" --cookie "$cookie" --batch --level 3 --risk 1 --technique BEUST --dbms SQLite --threads 2 --timeout 5 --retries 0 --time-sec 2 --flush-session \
+		--skip "cookie,host,user-agent,referer" --output-dir "$work/sqlmap" --disable-coloring </dev/null 2>&1 || true
+}
+injected="is vulnerable|appears to be '.*' injectable|identified the following injection|back-end DBMS: "
+
+# It must find what is there to be found: a page of ten lines that puts its statement together from a text.
+sqlmap_sees() {
+	python3 - "$work" >/dev/null 2>&1 <<'PYTHON' &
+import http.server, sqlite3, sys, urllib.parse
+base = sqlite3.connect(":memory:", check_same_thread=False)
+base.executescript("create table t (id text, name text); insert into t values ('1', 'tea'), ('2', 'book')")
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        q = urllib.parse.parse_qs(urllib.parse.urlparse(self.path).query).get("q", [""])[0]
+        try: rows, code = base.execute("select name from t where id = '" + q + "'").fetchall(), 200
+        except Exception as e: rows, code = str(e), 500
+        self.send_response(code); self.end_headers(); self.wfile.write(str(rows).encode())
+server = http.server.HTTPServer(("127.0.0.1", 0), Page)
+open(sys.argv[1] + "/weak", "w").write(str(server.server_address[1]) + "\n")
+server.serve_forever()
+PYTHON
+	weak=$!
+	for _ in $(seq 40); do [ -s "$work/weak" ] && break; sleep 0.25; done
+	scan "http://127.0.0.1:$(cat "$work/weak")/?q=1" 60 >"$out/sqlmap-control.txt"
+	kill "$weak" 2>/dev/null || true
+	wait "$weak" 2>/dev/null || true
+	grep -qE "$injected" "$out/sqlmap-control.txt"
+}
+
 run_sqlmap() {
 	missing sqlmap && return 0
+	cookie=none
+	sqlmap_sees || { finding "sqlmap does not find the weak page that it is shown: see $out/sqlmap-control.txt"; return 0; }
 	sessions || { finding "no session by the one-time link"; return 0; }
 	cookie=$(cat "$work/cookie")
 	code=$(curl -s -o /dev/null -w '%{http_code}' -H "Cookie: $cookie" "$at/api/v1/terminals?limit=1")
@@ -62,35 +95,44 @@ run_sqlmap() {
 	while read -r url; do
 		left=$((most - $(date +%s) + began))
 		[ "$left" -gt 5 ] || { echo "attack-tools: sqlmap's time was over before $url"; break; }
-		timeout "$left" sqlmap -u "$url" --cookie "$cookie" --batch --level 3 --risk 1 --technique BEUST --dbms SQLite --threads 2 --timeout 5 --retries 0 --time-sec 2 --flush-session --skip "cookie,host,user-agent,referer" \
-			--output-dir "$work/sqlmap" --disable-coloring </dev/null >>"$out/sqlmap.txt" 2>&1 || true
+		scan "$url" "$left" >>"$out/sqlmap.txt"
 	done <"$work/targets"
+	sed -i 's/__Host-[a-z-]*=[A-Z0-9]*/(cookie)/g' "$out/sqlmap.txt"
 	tested=$(grep -c 'testing if .* parameter' "$out/sqlmap.txt" || true)
 	[ "$tested" -gt 0 ] || finding "sqlmap tested no parameter: see $out/sqlmap.txt"
-	if grep -E "is vulnerable|appears to be '.*' injectable|sqlmap identified the following injection|back-end DBMS: " "$out/sqlmap.txt" >"$work/hits"; then
+	if grep -E "$injected" "$out/sqlmap.txt" >"$work/hits"; then
 		finding "sqlmap: $(head -3 "$work/hits")"
 	fi
-	if grep -Ei 'sqlite|syntax error|internal server error' "$out/sqlmap.txt" | grep -Eiv "dbms|payload|testing '|going to use|SQLite (AND|OR|time|inline|>|<|union|stacked)" >"$work/hits"; then
-		echo "attack-tools: sqlmap remarks: $(head -3 "$work/hits")"
+	if grep -E '^5[0-9][0-9] \(' "$out/sqlmap.txt" >"$work/hits"; then
+		finding "sqlmap made the host fail: $(head -1 "$work/hits")"
 	fi
-	echo "attack-tools: sqlmap level 3: $tested parameters tested, $(grep -c 'do not appear to be injectable\|does not seem to be injectable' "$out/sqlmap.txt" || true) said not to be injectable"
+	echo "attack-tools: sqlmap level 3: $tested parameters tested, none injectable; the weak page it was shown first was found"
 }
+
+# guess ACCOUNT WORDS SECONDS: hydra at the sign-in page; 303 is a sign-in.
+guess() {
+	timeout "$3" hydra -I -V -l "$1" -P "$2" -t 4 -w 5 -c 0 -s "$port" 127.0.0.1 http-post-form "/sign-in:account=^USER^&passphrase=^PASS^:S=303" 2>&1 || true
+}
+found='^\[[0-9]+\]\[http-post-form\].*login:'
 
 run_hydra() {
 	missing hydra && return 0
+	echo "published passphrase of qian" >"$work/right"
+	guess qian "$work/right" 30 >"$out/hydra-control.txt"
+	grep -qE "$found" "$out/hydra-control.txt" || { finding "hydra does not know a sign-in when it is shown one: see $out/hydra-control.txt"; return 0; }
 	for n in $(seq 400); do echo "guess number $n of many"; done >"$work/words"
 	# The right one stands among them, behind what one address may try before it is told to wait: it must not be found.
 	echo "published passphrase of zhao" >>"$work/words"
-	timeout $most hydra -I -l zhao -P "$work/words" -t 4 -w 5 -c 0 -s "$port" 127.0.0.1 http-post-form \
-		"/sign-in:account=^USER^&passphrase=^PASS^:S=303" >"$out/hydra.txt" 2>&1 || true
-	grep -q 'Hydra' "$out/hydra.txt" || finding "hydra did not run: see $out/hydra.txt"
-	if grep -E '^\[[0-9]+\]\[http-post-form\].*login:' "$out/hydra.txt" >"$work/hits"; then
+	guess zhao "$work/words" $((most - 30)) >"$out/hydra.txt"
+	tries=$(grep -c '^\[ATTEMPT\]' "$out/hydra.txt" || true)
+	[ "$tries" -ge 401 ] || finding "hydra made only $tries of 401 attempts: see $out/hydra.txt"
+	if grep -E "$found" "$out/hydra.txt" >"$work/hits"; then
 		finding "hydra: $(head -1 "$work/hits")"
 	fi
 	status=$(curl -s -o /dev/null -w '%{http_code}' -d 'account=zhao&passphrase=x' "$at/sign-in")
 	[ "$status" = 429 ] || finding "after hydra the guesser's address is answered $status, not told to wait"
 	[ "$(honest 5)" = 200 ] || finding "after hydra another address has no sign-in page"
-	echo "attack-tools: hydra: no passphrase found among 401 with the right one last; the address is answered $status"
+	echo "attack-tools: hydra: $tries attempts, the right one last: not found; its address is answered $status; a sign-in it was shown first was found"
 }
 
 run_slow() {

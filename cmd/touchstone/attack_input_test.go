@@ -555,8 +555,8 @@ func TestS28PathTraversal(t *testing.T) {
 	}{
 		"console": {r.router, "127.0.0.1", []string{"/assets/", "/docs/", "/docs/operations/", "/api/v1/", "/api/v1/releases/", "/api/v1/devices/", "/devices/", "/reports/" + r.report + "/photographs/", "/reports/*/photographs/1", "/reports/" + r.report + "/photographs/*",
 			"/reports/" + r.report + "/*/contact", "/devices/*/label", "/devices/" + string(staffTerminals()[0].serial) + "/label/", "/devices/" + string(staffTerminals()[0].serial) + "/*/label", "/api/v1/devices/*/label", "/api/v1/files/", "/acts/", "/laboratory/runs/", "/laboratory/certificates/", "/"}},
-		"public":  {pages, "127.0.0.1:8081", []string{"/assets/", "/explain/", "/t/", "/t/*/photo", "/"}},
-		"https":   {repository, "127.0.0.1", []string{releasesPath, releasesPath + "targets/", "/certificates/", "/"}},
+		"public": {pages, "127.0.0.1:8081", []string{"/assets/", "/explain/", "/t/", "/t/*/photo", "/"}},
+		"https":  {repository, "127.0.0.1", []string{releasesPath, releasesPath + "targets/", "/certificates/", "/"}},
 	} {
 		asked := 0
 		for _, root := range at.roots {
