@@ -12,7 +12,7 @@ LANGUAGE_FLAG = $(if $(filter zh%,$(LANG)),--lang zh,)
 SOURCES := $(shell find . -name '*.go' -not -name '*_test.go' -o -name '*.json' -path './explain/*') go.mod go.sum
 RACE = ./tracing ./admission ./faultproxy ./journal ./ledger ./listener ./host ./hsm/soft ./terminal ./observe ./staff ./fleet ./lab ./lab/attest ./lab/probe ./incident ./redress ./web ./web/api ./web/check ./web/console ./estate ./releases ./cmd/touchstone
 
-.PHONY: run build test test-all tls-scan crash check unit flaw race bench fuzz fuzz-short need clean
+.PHONY: run build test test-all tls-scan attack-tools crash check unit flaw race bench fuzz fuzz-short need clean
 
 run: build
 	@exec bin/touchstone demo $(LANGUAGE_FLAG) $(ARGS)
@@ -49,6 +49,7 @@ test-all: test
 	@scripts/patient.sh "testing for races" env CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
 	@scripts/patient.sh "testing the long forms" env TOUCHSTONE_LONG=1 $(GO) test -timeout 2h ./...
 	@$(MAKE) tls-scan
+	@$(MAKE) attack-tools
 	@$(MAKE) fuzz
 
 crash: need
@@ -58,6 +59,10 @@ crash: need
 
 tls-scan: need build
 	@scripts/patient.sh "scanning TLS" scripts/tls-scan.sh bin/touchstone .cache/tls-scan
+
+attack-tools: build
+	@scripts/need.sh sqlmap=sqlmap hydra=hydra slowhttptest=slowhttptest curl=curl python3=python3 nmap=nmap
+	@scripts/patient.sh "attacking with the tools of others" scripts/attack-tools.sh bin/touchstone .cache/attack-tools
 
 bench: build
 	@$(GO) run ./scripts/bench -binary bin/touchstone -dir .cache/bench $(if $(QUICK),-quick) $(if $(ONLY),-only $(ONLY))

@@ -13,8 +13,8 @@ import (
 var dials = regexp.MustCompile(`http\.(Get|Post|PostForm|Head|DefaultClient)\b|&http\.Client\{|http\.Client\{|net\.Dial(Timeout|er)?\b|tls\.Dial\b|smtp\.(Dial|SendMail)\b`)
 
 // dialling are the files that begin connections. Those of the host itself are notify's, and what they dial is bounded there
-// (TestS05ServerSideRequest), but for the mail server, which is no URL; tracing dials the collector that the
-// operator names; the others are commands, probes and terminals, which
+// (TestS05ServerSideRequest, TestS05MailServer); tracing dials the collector that the operator names when the host is
+// started, which no act and no answer can change (TestS05Collector); the others are commands, probes and terminals, which
 // a person starts and gives an address to. The host's own canary and lab/probe dial the host's own ports. Nothing fetches
 // the address of a revocation list, of the public pages or of a device: those are only written down.
 var dialling = []string{"cmd/touchstone/cmd_health.go", "cmd/touchstone/cmd_terminal_update.go", "cmd/touchstone/control.go", "faultproxy/proxy.go", "lab/probe/message.go", "lab/probe/secure.go", "notify/dial.go",

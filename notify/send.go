@@ -34,7 +34,7 @@ type Outcome struct {
 func (c *Config) Send(ctx context.Context, o *Outgoing) Outcome {
 	switch o.To.Channel {
 	case redress.ByMail:
-		return c.SMTP.send(ctx, o)
+		return c.SMTP.send(ctx, o, c.smtpDialer())
 	case redress.BySMS:
 		return c.sendSMS(ctx, o)
 	case redress.ByWebhook:

@@ -66,20 +66,23 @@ func (t *talk) say(form string, args ...any) {
 }
 
 // send is one conversation with the mail server: RFC 5321, over TLS unless configured otherwise for loopback.
-func (s *SMTP) send(ctx context.Context, o *Outgoing) Outcome {
+func (s *SMTP) send(ctx context.Context, o *Outgoing, by *net.Dialer) Outcome {
 	t := &talk{}
-	out := s.converse(ctx, o, t)
+	out := s.converse(ctx, o, t, by)
 	out.Talk = t.b.Bytes()
 	return out
 }
 
-func (s *SMTP) converse(ctx context.Context, o *Outgoing, t *talk) Outcome {
+func (s *SMTP) converse(ctx context.Context, o *Outgoing, t *talk, by *net.Dialer) Outcome {
 	from, err := mail.ParseAddress(s.From)
 	if err != nil {
 		return Outcome{Result: redress.Refused, Text: "smtp.from is no mail address"}
 	}
-	client, err := s.dial(ctx, t)
-	if err != nil {
+	client, err := s.dial(ctx, t, by)
+	switch {
+	case errors.Is(err, errAddress):
+		return Outcome{Result: redress.RefusedNow, Text: errInside.Error()}
+	case err != nil:
 		return failed(redress.Unreachable, err)
 	}
 	defer client.Close()
@@ -135,10 +138,10 @@ func deliver(client *gosmtp.Client, o *Outgoing, t *talk) Outcome {
 }
 
 // dial connects, with TLS as configured.
-func (s *SMTP) dial(ctx context.Context, t *talk) (*gosmtp.Client, error) {
+func (s *SMTP) dial(ctx context.Context, t *talk, by *net.Dialer) (*gosmtp.Client, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
 	defer cancel()
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", s.Address)
+	conn, err := by.DialContext(ctx, "tcp", s.Address)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -138,4 +139,34 @@ func FuzzParseParent(f *testing.F) {
 			t.Errorf("%q: %s", h, c.Parent())
 		}
 	})
+}
+
+// TestS05Collector: spans go to the collector that was named when the host was started, and nowhere that it sends them on
+// to; no proxy of the environment stands between.
+func TestS05Collector(t *testing.T) {
+	var elsewhere atomic.Int32
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) }))
+	defer other.Close()
+	asked := make(chan struct{}, 10)
+	named := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, other.URL+"/v1/traces", http.StatusTemporaryRedirect)
+		asked <- struct{}{}
+	}))
+	defer named.Close()
+	t.Setenv("HTTP_PROXY", other.URL)
+	x, err := New(named.URL, "touchstone", "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.Add(Span{Context: NewContext(), Name: "a sale"})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	x.Run(ctx) // it sends what is queued once more
+	<-asked
+	if n := elsewhere.Load(); n != 0 {
+		t.Errorf("%d requests went elsewhere", n)
+	}
+	if sent, _ := x.Counts(); sent != 0 {
+		t.Errorf("%d spans count as sent", sent)
+	}
 }

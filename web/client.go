@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// AddressOf is where a request came from: the connection's own address. What headers say of it, such as X-Forwarded-For,
-// is what a client likes to say and is not looked at. "" where the connection has none.
+// AddressOf is where a request came from: the connection's own address, or what a proxy that the operator named says of it
+// (Router.Proxies). What headers of anybody else say, such as X-Forwarded-For, is what a client likes to say and is not
+// looked at. "" where the connection has none.
 func AddressOf(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {

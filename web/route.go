@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -73,6 +74,10 @@ type Router struct {
 	Log    *slog.Logger
 	// Watch is told of every request when its answer is written; nil: nobody is.
 	Watch func(*Served)
+	// Proxies are the networks of the operator's own proxies, whose X-Forwarded-For says who sent a request.
+	Proxies []netip.Prefix
+	// Pace is how fast one address may ask; nil: as fast as it likes.
+	Pace *Buckets[netip.Addr]
 
 	mux    *http.ServeMux
 	origin *http.CrossOriginProtection
@@ -201,9 +206,13 @@ func (t *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	policy(w.Header(), t.Secure)
 	endsHere(w, r)
 	r = numbered(w, r)
+	t.fromClient(r)
 	w, ended := t.watched(w, r)
 	defer ended()
 	isAPI := strings.HasPrefix(r.URL.Path, "/api/")
+	if t.tooMany(w, r, isAPI) {
+		return
+	}
 	if len(t.Hosts) > 0 && !t.named(r.Host) {
 		t.refuse(Route{API: isAPI}, w, r, http.StatusMisdirectedRequest, "unknown_host")
 		return

@@ -65,7 +65,7 @@ var actRows = map[string]actRow{
 		variants: []change{{Campaign: &campaignChange{}}, {Campaign: &campaignChange{Close: "CMP-1"}}}},
 	"care": {path: "/device-steps", group: groupDevices, en: "A step of a device's life", zh: "设备生命周期", help: "Announce, receive, deploy, move, repair, return, report lost or stolen, retire or destroy. One person reports it lost; two do the rest.", helpZH: "预告、验收、布放、移机、送修、收回、挂失、停用或销毁。挂失一人即可，其余须两人。",
 		variants: []change{{Care: &careChange{}}, {Care: &careChange{Leave: &leaveChange{Step: "lose"}}}},
-		example: `{"receive":{"serial":"00000304TS0000008888","seal":"SEAL-8888","source":"Sample Maker","seal_good":true}}`},
+		example:  `{"receive":{"serial":"00000304TS0000008888","seal":"SEAL-8888","source":"Sample Maker","seal_good":true}}`},
 	"inspect": {path: "/inspections", group: groupDevices, en: "Record an inspection", zh: "记录巡检", help: "What an inspector saw, by the checklist; a finding quarantines at once.", helpZH: "按清单记录所见；发现异常立即隔离。"},
 	"glance": {path: "/glances", group: groupDevices, en: "Record a cashier's look", zh: "记录收银员每日查看", help: "All well, or what is wrong.", helpZH: "一切正常，或有何异常。",
 		example: `{"terminal":"00000011","operator":"001"}`},

@@ -553,17 +553,29 @@ func TestS28PathTraversal(t *testing.T) {
 		host  string
 		roots []string
 	}{
-		"console": {r.router, "127.0.0.1", []string{"/assets/", "/docs/", "/docs/operations/", "/api/v1/", "/api/v1/releases/", "/api/v1/devices/", "/devices/", "/reports/" + r.report + "/photographs/", "/laboratory/runs/", "/laboratory/certificates/", "/"}},
-		"public":  {pages, "127.0.0.1:8081", []string{"/assets/", "/explain/", "/t/", "/"}},
-		"https":   {repository, "127.0.0.1", []string{releasesPath, releasesPath + "targets/", "/certificates/", "/"}},
+		"console": {r.router, "127.0.0.1", []string{"/assets/", "/docs/", "/docs/operations/", "/api/v1/", "/api/v1/releases/", "/api/v1/devices/", "/devices/", "/reports/" + r.report + "/photographs/", "/reports/*/photographs/1", "/reports/" + r.report + "/photographs/*",
+			"/reports/" + r.report + "/*/contact", "/devices/*/label", "/devices/" + string(staffTerminals()[0].serial) + "/label/", "/devices/" + string(staffTerminals()[0].serial) + "/*/label", "/api/v1/devices/*/label", "/api/v1/files/", "/acts/", "/laboratory/runs/", "/laboratory/certificates/", "/"}},
+		"public": {pages, "127.0.0.1:8081", []string{"/assets/", "/explain/", "/t/", "/t/*/photo", "/"}},
+		"https":  {repository, "127.0.0.1", []string{releasesPath, releasesPath + "targets/", "/certificates/", "/"}},
 	} {
 		asked := 0
 		for _, root := range at.roots {
 			paths := []string{root}
+			if before, after, inside := strings.Cut(root, "*"); inside { // a way out in the middle of a path
+				paths = nil
+				for _, u := range up {
+					for n := 1; n < 4; n++ {
+						paths = append(paths, before+strings.Repeat(u, n)+"etc"+after, before+strings.Repeat(u, n)+after)
+					}
+				}
+			}
 			for _, u := range up {
 				for _, file := range targets {
-					paths = append(paths, root+strings.Repeat(u, 3)+file)
+					paths = append(paths, strings.ReplaceAll(root, "*", "x")+strings.Repeat(u, 3)+file)
 				}
+			}
+			if root == "/" {
+				paths = append(paths, wellKnown...)
 			}
 			for _, path := range paths {
 				target, err := url.ParseRequestURI(path)
@@ -582,6 +594,13 @@ func TestS28PathTraversal(t *testing.T) {
 		}
 	}
 }
+
+// wellKnown are paths at which the lists of scanners (ffuf, gobuster) look for what was left behind.
+var wellKnown = strings.Fields(`/.git/config /.git/HEAD /.svn/entries /.hg/hgrc /.env /.htaccess /.htpasswd /.DS_Store /.bash_history /.ssh/id_rsa /.aws/credentials /.well-known/security.txt /web.config /config.toml /config.json
+	/config.yml /config.php /settings.py /wp-login.php /wp-admin/ /phpinfo.php /index.php /index.html.bak /admin /admin/ /administrator/ /login /manager/html /console/ /actuator /actuator/env /actuator/heapdump /metrics /health
+	/server-status /server-info /cgi-bin/ /cgi-bin/test.cgi /backup /backup.zip /backup.tar.gz /backup.sql /dump.sql /db.sqlite /touchstone.db /view.db /state.db /requests.db /webhooks.db /module.age /passphrase.test /lock
+	/control.sock /revoked.crl /files/ /uploads/ /quarantine/ /releases/keys /terminals/ /swagger.json /swagger-ui/ /api-docs /graphql /api /api/ /api/v2 /robots.txt /sitemap.xml /crossdomain.xml /favicon.ico /Makefile /go.mod
+	/package.json /Dockerfile /docker-compose.yml /id_rsa /etc/passwd /proc/self/environ /proc/self/maps /WEB-INF/web.xml /static/ /assets /assets/. /assets/.. /templates/ /tmp/ /test /debug /trace /logs/ /log.txt /error.log`)
 
 // mountTo puts the paths of the HTTPS port on a mux.
 func (e *engine) mountTo(mux *http.ServeMux) {

@@ -23,11 +23,12 @@ import (
 
 // consoleFlags are the flags, and configuration keys, of the console and the JSON interface.
 type consoleFlags struct {
-	HTTP     string   `name:"http" help:"Address of the console and of /api/v1; without TLS loopback only. Without it: none." placeholder:"HOST:PORT"`
-	HTTPTLS  bool     `name:"http-tls" help:"Serve the console over TLS, under a certificate of the host's own authority."`
-	HTTPCert string   `name:"http-tls-cert" help:"Serve the console over TLS, under this certificate with its chain, PEM." placeholder:"FILE"`
-	HTTPKey  string   `name:"http-tls-key" help:"The key of that certificate, PEM." placeholder:"FILE"`
-	HTTPHost []string `name:"http-host" help:"Name under which browsers reach the console, besides its address; a request under another name is refused. May be given again." placeholder:"NAME"`
+	HTTP      string   `name:"http" help:"Address of the console and of /api/v1; without TLS loopback only. Without it: none." placeholder:"HOST:PORT"`
+	HTTPTLS   bool     `name:"http-tls" help:"Serve the console over TLS, under a certificate of the host's own authority."`
+	HTTPCert  string   `name:"http-tls-cert" help:"Serve the console over TLS, under this certificate with its chain, PEM." placeholder:"FILE"`
+	HTTPKey   string   `name:"http-tls-key" help:"The key of that certificate, PEM." placeholder:"FILE"`
+	HTTPHost  []string `name:"http-host" help:"Name under which browsers reach the console, besides its address; a request under another name is refused. May be given again." placeholder:"NAME"`
+	HTTPProxy []string `name:"http-proxy" help:"Network of a proxy of yours before the console, whose X-Forwarded-For is believed; may be given again." placeholder:"CIDR"`
 
 	PassphraseDays int `name:"passphrase-days" help:"Days after which a person's passphrase has to be changed at the next sign-in; 0: no age ends one (NIST SP 800-63B advises 0)." placeholder:"DAYS"`
 }
@@ -47,6 +48,9 @@ func (f *consoleFlags) check() error {
 		return errors.New("http-tls and http-tls-cert: one certificate, please: the authority's or your own")
 	case f.PassphraseDays < 0 || f.PassphraseDays > 3650:
 		return errors.New("passphrase-days: want 0 to 3650")
+	}
+	if _, err := proxyNetworks("http-proxy", f.HTTPProxy); err != nil {
+		return err
 	}
 	for _, name := range f.HTTPHost {
 		if name == "" || len(name) > 253 || strings.ContainsAny(name, "/:@ ") {
@@ -108,6 +112,10 @@ func (e *engine) serveHTTP(f *consoleFlags, ln net.Listener) (link string, stop 
 	if err != nil {
 		return refused(err)
 	}
+	if router.Proxies, err = proxyNetworks("http-proxy", f.HTTPProxy); err != nil {
+		return refused(err)
+	}
+	router.Pace = web.NewBuckets[netip.Addr](web.ConsolePace())
 	certificate, refresh, err := e.consoleCertificate(ctx, f, ln.Addr())
 	if err != nil {
 		return refused(err)

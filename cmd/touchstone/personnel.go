@@ -45,10 +45,10 @@ func (c *trainingChange) duty() duty {
 	switch {
 	case c.Do == trainRecord:
 		return duty{act: "training_record", roles: []staff.Role{staff.Administrator}}
-	case c.Account != "":
-		return duty{act: "training_sit"} // the person alone: see trainingPeople
 	case c.Do == trainConfirm:
 		return duty{act: "guidance_confirm", roles: []staff.Role{staff.Support, staff.Field, staff.Merchant}, free: true}
+	case c.Account != "":
+		return duty{act: "training_sit"} // the person alone: see trainingPeople
 	}
 	return duty{act: "training_sit", roles: []staff.Role{staff.Support, staff.Merchant}, free: true}
 }
@@ -124,7 +124,26 @@ func (c *trainingChange) trainingPeople(actors []string) (subject string, by []s
 // seedBytes of randomness make the seed of a test.
 const seedBytes = 16
 
+// read tells whether a step names only what it reads: a name that is passed over would be taken for one that was
+// looked at.
+func (c *trainingChange) read() bool {
+	switch c.Do {
+	case trainConfirm:
+		return c.Operator == "" && c.Account == "" && c.ID == "" && len(c.Answers) == 0 && c.Topic == "" && c.Course == ""
+	case trainBegin:
+		return c.ID == "" && len(c.Answers) == 0 && c.Topic == "" && c.Course == "" && (c.Account == "" || c.Merchant == "" && c.Operator == "")
+	case trainEnd:
+		return c.Topic == "" && c.Course == "" && (c.Account == "" || c.Merchant == "" && c.Operator == "")
+	case trainRecord:
+		return c.Merchant == "" && c.Operator == "" && c.ID == "" && len(c.Answers) == 0
+	}
+	return false
+}
+
 func (e *engine) changeTraining(ctx context.Context, c *trainingChange, actors []string) (changed, error) {
+	if !c.read() {
+		return changed{}, errRequest
+	}
 	if c.Do == trainConfirm {
 		return e.confirmGuidance(ctx, c, actors)
 	}

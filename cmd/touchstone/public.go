@@ -93,15 +93,20 @@ func isLoopbackName(name string) bool {
 	return name == "localhost" || err == nil && ip.IsLoopback()
 }
 
-// proxies reads the networks of the operator's own proxies.
-func (f *publicFlags) proxies() (list []netip.Prefix, err error) {
-	for _, s := range f.PublicProxy {
+// proxies are the networks of the operator's own proxies.
+func (f *publicFlags) proxies() ([]netip.Prefix, error) {
+	return proxyNetworks("public-proxy", f.PublicProxy)
+}
+
+// proxyNetworks reads networks, or single addresses, of the operator's own proxies, given as key.
+func proxyNetworks(key string, given []string) (list []netip.Prefix, err error) {
+	for _, s := range given {
 		p, err := netip.ParsePrefix(s)
 		if ip, bad := netip.ParseAddr(s); err != nil && bad == nil {
 			p, err = ip.Prefix(ip.BitLen())
 		}
 		if err != nil {
-			return nil, fmt.Errorf("public-proxy: %q: want a network or an address, such as 127.0.0.1", s)
+			return nil, fmt.Errorf("%s: %.64q: want a network or an address, such as 127.0.0.1", key, s)
 		}
 		list = append(list, p.Masked())
 	}

@@ -15,6 +15,7 @@ import (
 	"touchstone/fleet"
 	"touchstone/journal"
 	"touchstone/pos"
+	"touchstone/web/api"
 )
 
 // advisoryChange takes an advisory in, or closes one.
@@ -90,6 +91,9 @@ func readAdvisory(raw []byte) (*fleet.Advisory, error) {
 		Document json.RawMessage `json:"document"` // CSAF
 		ID       json.RawMessage `json:"id"`       // OSV
 		Modified json.RawMessage `json:"modified"`
+	}
+	if p := api.StrictDocument(raw); p != nil { // its makers and we read one document
+		return nil, fmt.Errorf("%w: %s: want a CSAF 2.0 or an OSV document", fleet.ErrAdvisory, p.Message)
 	}
 	if err := json.Unmarshal(raw, &sniff); err != nil {
 		return nil, fmt.Errorf("%w: it is not JSON: want a CSAF 2.0 or an OSV document", fleet.ErrAdvisory)

@@ -15,13 +15,20 @@ import (
 const (
 	MaxDepth   = 32    // of arrays and objects within each other
 	maxMembers = 10000 // of all objects of one body
+	// maxDocument is how many members a document of others may have, such as an advisory about many products.
+	maxDocument = 1_000_000
 )
 
 // Strict refuses what two readers of one JSON text could take for different things: bytes that are no UTF-8, halves of
 // a surrogate pair, a member named twice in one object, more than one value, and nesting that costs a reader its
 // stack. What it lets pass is one JSON value by RFC 8259. Members that a schema does not have are its reader's to
 // refuse.
-func Strict(body []byte) *Problem {
+func Strict(body []byte) *Problem { return strict(body, maxMembers) }
+
+// StrictDocument is Strict of a whole file that others made by a published schema, which may be long.
+func StrictDocument(body []byte) *Problem { return strict(body, maxDocument) }
+
+func strict(body []byte, most int) *Problem {
 	switch {
 	case len(bytes.TrimSpace(body)) == 0:
 		return Refuse(http.StatusBadRequest, "body_missing", "the body is empty: want one JSON value")
@@ -30,7 +37,7 @@ func Strict(body []byte) *Problem {
 	case halfSurrogate(body):
 		return Refuse(http.StatusBadRequest, "invalid_utf8", "the body has half of a surrogate pair")
 	}
-	w := walker{dec: json.NewDecoder(bytes.NewReader(body))}
+	w := walker{dec: json.NewDecoder(bytes.NewReader(body)), most: most}
 	w.dec.UseNumber()
 	if p := w.value(0, ""); p != nil {
 		return p
@@ -51,6 +58,7 @@ func notJSON() *Problem {
 type walker struct {
 	dec     *json.Decoder
 	members int
+	most    int // members
 }
 
 func (w *walker) value(depth int, path string) *Problem {
@@ -87,8 +95,8 @@ func (w *walker) object(depth int, path string) *Problem {
 		if err != nil || !ok {
 			return notJSON()
 		}
-		if w.members++; w.members > maxMembers {
-			return Refuse(http.StatusBadRequest, "too_large", fmt.Sprintf("more than %d members", maxMembers))
+		if w.members++; w.members > w.most {
+			return Refuse(http.StatusBadRequest, "too_large", fmt.Sprintf("more than %d members", w.most))
 		}
 		at := joined(path, name)
 		if seen[name] {

@@ -42,7 +42,7 @@ func (p *Pages) readCase(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	now, who := p.Clock(), p.who(r)
-	if !p.limits.wrong.left(who, now) {
+	if !p.limits.wrong.Left(who, now) {
 		tooMany(w)
 		return
 	}
@@ -59,7 +59,7 @@ func (p *Pages) readCase(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if !ok {
-		p.limits.wrong.allow(who, now)
+		p.limits.wrong.Allow(who, now)
 		v.Wrong = two(r, "There is no case with this number and this code. Both stand on the page that you were shown when it was taken.", "没有与此编号和查询码相符的案件。两者均显示在受理时的页面上。")
 		p.show(w, r, http.StatusNotFound, "case", v)
 		return

@@ -94,7 +94,7 @@ func (p *Pages) post(pattern string, h http.HandlerFunc) {
 // ServeHTTP counts a request before anything is read, made or looked up for it.
 func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	now := p.Clock()
-	if !p.limits.address.allow(p.who(r), now) || !p.limits.all.AllowN(now, 1) {
+	if !p.limits.address.Allow(p.who(r), now) || !p.limits.all.AllowN(now, 1) {
 		if strings.HasPrefix(r.URL.Path, api.Root) {
 			writeBusy(w, r)
 			return

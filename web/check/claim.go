@@ -55,7 +55,7 @@ func (p *Pages) claim(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	now, who := p.Clock(), p.who(r)
-	if !p.limits.filings.allow(who, now) {
+	if !p.limits.filings.Allow(who, now) {
 		tooMany(w)
 		return
 	}

@@ -48,7 +48,7 @@ func (p *Pages) checkDevice(w http.ResponseWriter, r *http.Request) {
 		p.show(w, r, http.StatusUnprocessableEntity, "device", v)
 		return
 	}
-	if !p.limits.records.allow(p.who(r), p.Clock()) {
+	if !p.limits.records.Allow(p.who(r), p.Clock()) {
 		tooMany(w)
 		return
 	}

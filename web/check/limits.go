@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"touchstone/web"
 )
 
 // Limits are how much strangers may ask. A mobile network puts thousands of phones behind one address, so one address
@@ -23,59 +25,14 @@ type Limits struct {
 }
 
 // Pace is a bucket: so many at once, then one each.
-type Pace struct {
-	Burst int
-	Every time.Duration
-}
+type Pace = web.Pace
 
 // DefaultLimits are those of a host that is not told otherwise. All anonymous people together can make the journal
 // 90 entries longer in an hour, and 30 at once besides.
 func DefaultLimits() Limits {
-	return Limits{All: Pace{400, 5 * time.Millisecond}, Address: Pace{120, 100 * time.Millisecond}, Records: Pace{30, 3 * time.Second}, Wrong: Pace{20, 20 * time.Second},
-		Device: 60, Reports: Pace{15, 2 * time.Minute}, Claims: Pace{15, time.Minute}, Filings: Pace{5, 10 * time.Minute}}
+	return Limits{All: Pace{Burst: 400, Every: 5 * time.Millisecond}, Address: Pace{Burst: 120, Every: 100 * time.Millisecond}, Records: Pace{Burst: 30, Every: 3 * time.Second}, Wrong: Pace{Burst: 20, Every: 20 * time.Second},
+		Device: 60, Reports: Pace{Burst: 15, Every: 2 * time.Minute}, Claims: Pace{Burst: 15, Every: time.Minute}, Filings: Pace{Burst: 5, Every: 10 * time.Minute}}
 }
-
-func (p Pace) limiter() *rate.Limiter { return rate.NewLimiter(rate.Every(p.Every), p.Burst) }
-
-// mostBuckets is how many addresses one generation of a table keeps: two generations of about 150 bytes each.
-const mostBuckets = 16_384
-
-// buckets is a bucket for each key, in bounded memory. When a generation is full the one before it is forgotten: who was
-// in it and came back since is in the new one. Filling a generation takes as many different addresses, each of which
-// the bucket of everybody counted.
-type buckets[K comparable] struct {
-	pace Pace
-	mu   sync.Mutex // guards what follows
-	now  map[K]*rate.Limiter
-	old  map[K]*rate.Limiter
-}
-
-func newBuckets[K comparable](p Pace) *buckets[K] {
-	return &buckets[K]{pace: p, now: map[K]*rate.Limiter{}}
-}
-
-func (b *buckets[K]) of(k K) *rate.Limiter {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	l := b.now[k]
-	if l != nil {
-		return l
-	}
-	if l = b.old[k]; l == nil {
-		l = b.pace.limiter()
-	}
-	if len(b.now) >= mostBuckets {
-		b.old, b.now = b.now, make(map[K]*rate.Limiter)
-	}
-	b.now[k] = l
-	return l
-}
-
-// allow takes one.
-func (b *buckets[K]) allow(k K, now time.Time) bool { return b.of(k).AllowN(now, 1) }
-
-// left tells whether there is one to take, and takes none.
-func (b *buckets[K]) left(k K, now time.Time) bool { return b.of(k).TokensAt(now) >= 1 }
 
 // guesses counts wrong codes by the number they were tried for, known or not, in an hour. It is a row of counters
 // behind a keyed hash: two numbers may share one, which asks for a second code a little early, and nothing that
@@ -128,11 +85,11 @@ func (g *guesses) wrong(number string, now time.Time) {
 // limits are the buckets of one listener.
 type limits struct {
 	all, reports, claims             *rate.Limiter
-	address, records, wrong, filings *buckets[netip.Addr]
+	address, records, wrong, filings *web.Buckets[netip.Addr]
 	devices                          *guesses
 }
 
 func newLimits(l Limits) *limits {
-	return &limits{all: l.All.limiter(), reports: l.Reports.limiter(), claims: l.Claims.limiter(), address: newBuckets[netip.Addr](l.Address), records: newBuckets[netip.Addr](l.Records),
-		wrong: newBuckets[netip.Addr](l.Wrong), filings: newBuckets[netip.Addr](l.Filings), devices: newGuesses(l.Device)}
+	return &limits{all: l.All.Limiter(), reports: l.Reports.Limiter(), claims: l.Claims.Limiter(), address: web.NewBuckets[netip.Addr](l.Address), records: web.NewBuckets[netip.Addr](l.Records),
+		wrong: web.NewBuckets[netip.Addr](l.Wrong), filings: web.NewBuckets[netip.Addr](l.Filings), devices: newGuesses(l.Device)}
 }

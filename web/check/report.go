@@ -75,7 +75,7 @@ func (p *Pages) showReport(w http.ResponseWriter, r *http.Request, status int, f
 // report takes a report. What is wrong with it costs no entry of the journal.
 func (p *Pages) report(w http.ResponseWriter, r *http.Request) {
 	now, who := p.Clock(), p.who(r)
-	if !p.limits.filings.left(who, now) {
+	if !p.limits.filings.Left(who, now) {
 		tooMany(w)
 		return
 	}
@@ -114,7 +114,7 @@ func (p *Pages) report(w http.ResponseWriter, r *http.Request) {
 		p.showReport(w, r, http.StatusTooManyRequests, back, fullText(r))
 		return
 	}
-	p.limits.filings.allow(who, now)
+	p.limits.filings.Allow(who, now)
 	whole, err := p.Cases.Report(r.Context(), made)
 	switch {
 	case errors.Is(err, ErrFull):

@@ -2,48 +2,28 @@ package check
 
 import (
 	"encoding/json"
-	"errors"
 	"io"
+
+	"touchstone/web/api"
 )
 
-// strictJSON reads one object of strings: no member twice, none that is not known, in the letters that it has here,
-// and nothing after it.
+// strictJSON reads one object of strings as every other body of the interface is read (api.Strict), with no member that
+// is not known, in the letters that it has here.
 func strictJSON(body io.Reader, into *checkRequest) error {
-	dec := json.NewDecoder(body)
-	seen := map[string]bool{}
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+	raw, err := io.ReadAll(body) // the router has bounded it
+	if err != nil || api.Strict(raw) != nil {
 		return errForm
 	}
-	for dec.More() {
-		name, err := dec.Token()
-		if err != nil {
-			return errForm
-		}
-		value, err := dec.Token()
-		text, isText := value.(string)
-		key, _ := name.(string)
-		if err != nil || !isText || seen[key] {
-			return errForm
-		}
-		seen[key] = true
-		switch key {
-		case "serial":
-			into.Serial = text
-		case "code":
-			into.Code = text
-		case "next_code":
-			into.Next = text
-		case "proof":
-			into.Proof = text
-		default:
-			return errForm
-		}
-	}
-	if _, err := dec.Token(); err != nil {
+	var members map[string]*string
+	if json.Unmarshal(raw, &members) != nil || members == nil {
 		return errForm
 	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return errForm
+	for name, value := range members {
+		to := map[string]*string{"serial": &into.Serial, "code": &into.Code, "next_code": &into.Next, "proof": &into.Proof}[name]
+		if to == nil || value == nil {
+			return errForm
+		}
+		*to = *value
 	}
 	return nil
 }

@@ -140,7 +140,7 @@ func (p *Pages) prove(r *http.Request, q question) (proof, bool) {
 		return noCode, true
 	}
 	who := p.who(r)
-	if !p.limits.wrong.left(who, now) {
+	if !p.limits.wrong.Left(who, now) {
 		return noProof, false
 	}
 	if q.signed != nil {
@@ -157,7 +157,7 @@ func (p *Pages) prove(r *http.Request, q question) (proof, bool) {
 	case right:
 		return rightCode, true
 	}
-	p.limits.wrong.allow(who, now)
+	p.limits.wrong.Allow(who, now)
 	p.limits.devices.wrong(string(q.serial), now)
 	return wrongCode, true
 }
@@ -174,7 +174,7 @@ func (p *Pages) proveSigned(r *http.Request, q question) proof {
 	case fit == Over:
 		return overCode
 	}
-	p.limits.wrong.allow(p.who(r), p.Clock())
+	p.limits.wrong.Allow(p.who(r), p.Clock())
 	return wrongCode
 }
 

@@ -100,6 +100,44 @@ func filled(f api.FormField, typed values) bool {
 	return false
 }
 
+// strict refuses a form with a field that the act does not have, or with two values where one is read: as a body of the
+// interface with an unknown member, or with one twice, is refused.
+func (v values) strict(r *http.Request, fields []api.FormField) *api.Problem {
+	several := map[string]bool{web.TokenField: false}
+	var walk func([]api.FormField)
+	walk = func(list []api.FormField) {
+		for _, f := range list {
+			if f.Kind == api.FieldGroup {
+				walk(f.Fields)
+				continue
+			}
+			several[f.Path] = f.Kind == api.FieldList
+		}
+	}
+	walk(fields)
+	refuse := func(code, path, text string) *api.Problem {
+		p := api.Refuse(http.StatusBadRequest, code, text)
+		p.Param = path
+		return p
+	}
+	for path, typed := range v {
+		switch many, known := several[path]; {
+		case !known:
+			return refuse("unknown_member", path, two(r, "the form has a field that this act does not have", "表单中有此操作没有的字段"))
+		case len(typed) > 1 && !many:
+			return refuse("duplicate_member", path, two(r, "a field of the form came twice", "表单中有字段出现两次"))
+		}
+	}
+	if r.MultipartForm != nil {
+		for path := range r.MultipartForm.File {
+			if _, known := several[path]; !known {
+				return refuse("unknown_member", path, two(r, "the form has a file that this act does not take", "表单中有此操作不接受的文件"))
+			}
+		}
+	}
+	return nil
+}
+
 // keepFiles hands over the files of a form, and has their ids stand where paths would.
 func (c *Console) keepFiles(r *http.Request, typed values) error {
 	if r.MultipartForm == nil {

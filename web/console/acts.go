@@ -162,6 +162,10 @@ func (p *actPage) do(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	typed := values(r.PostForm)
+	if problem := typed.strict(r, p.form.Fields()); problem != nil {
+		p.refused(w, r, typed, problem)
+		return
+	}
 	if err := p.keepFiles(r, typed); err != nil {
 		p.refused(w, r, typed, err)
 		return
