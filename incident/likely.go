@@ -126,6 +126,9 @@ func (d *Detection) clearer(old *Incident) bool {
 	return now != nil && (was == nil || was.Cause != now.Cause)
 }
 
+// ownerChinese are who acts, as a Chinese sentence names them.
+var ownerChinese = map[reason.Owner]string{reason.Nobody: "无", reason.Terminal: "终端或收银员", reason.Merchant: "商户", reason.Acquirer: "收单运营", reason.Security: "收单安全", reason.Issuer: "发卡行或持卡人"}
+
 // likelyText says what the likely common cause is.
 func likelyText(l *Likely) Text {
 	owner := reason.Nobody
@@ -133,5 +136,5 @@ func likelyText(l *Likely) Text {
 		owner = c.Owner()
 	}
 	return Text{EN: fmt.Sprintf("likely common cause: %s at %d of %d terminals, proven at %d; owner %s", l.Cause, l.Terminals, l.Of, l.Proven, owner),
-		ZH: fmt.Sprintf("可能的共同成因: %s, %d 台中 %d 台, 其中已证实 %d 台; 责任方 %s", l.Cause, l.Of, l.Terminals, l.Proven, owner)}
+		ZH: fmt.Sprintf("可能的共同成因: %s, %d 台中 %d 台, 其中已证实 %d 台; 责任方 %s", l.Cause, l.Of, l.Terminals, l.Proven, ownerChinese[owner])}
 }

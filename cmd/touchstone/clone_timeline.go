@@ -175,7 +175,7 @@ func (b *timelineBuilder) finish(most int) (*cloneTimeline, error) {
 			d := counts[s.Kind]
 			if d == nil {
 				row := b.weights.Row(s.Kind)
-				d = &cloneDecider{Kind: s.Kind, Weight: s.Weight, Says: s.Text, Why: row.Why, Mark: row.Confidence}
+				d = &cloneDecider{Kind: s.Kind, Weight: s.Weight, Says: s.Text, Why: row.Why, WhyZH: cmp.Or(row.WhyZH, row.Why), Mark: row.Confidence}
 				counts[s.Kind] = d
 			}
 			d.Times++

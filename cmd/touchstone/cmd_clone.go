@@ -268,6 +268,7 @@ type cloneDecider struct {
 	Weight float64    `json:"weight"` // of one
 	Says   clone.Text `json:"says"`
 	Why    string     `json:"why"`
+	WhyZH  string     `json:"why_zh"`
 	Mark   string     `json:"confidence"`
 }
 

@@ -79,6 +79,7 @@ func (c *demoCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	show.brief = true
 	log := newLog(a.stderr, c.LogFormat, slog.LevelWarn)
 	if err := c.witnessBeside(); err != nil {
 		return err

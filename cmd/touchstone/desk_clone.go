@@ -141,7 +141,7 @@ func (d *desk) cloneDetail(s *speaker, t *cloneTimeline, shop pos.MerchantID) ap
 		c.Shop = m.Name
 	}
 	for _, x := range t.Decided {
-		c.Decided = append(c.Decided, api.CloneDecider{Kind: x.Kind, Times: x.Times, Weight: x.Weight, Says: api.Text(x.Says), Why: x.Why, Confidence: x.Mark})
+		c.Decided = append(c.Decided, api.CloneDecider{Kind: x.Kind, Times: x.Times, Weight: x.Weight, Says: api.Text(x.Says), Why: x.Why, WhyZH: x.WhyZH, Confidence: x.Mark})
 	}
 	for i, x := range t.Lanes {
 		c.Lanes[i] = api.CloneLane{Addresses: append([]string{}, x.Addresses...), KeySets: x.KeySets, Messages: x.Messages}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -151,18 +152,21 @@ var fmtVerb = regexp.MustCompile(`%[.0-9]*[a-z]`)
 // errorForms are the longest first, so that a sentence is taken before a word in it. They are made when something was
 // refused: hundreds of expressions are too much of a start.
 var errorForms = sync.OnceValue(func() []errorForm {
-	known := make([]string, 0, len(errorChinese))
-	for english := range errorChinese {
-		known = append(known, english)
-	}
+	all := maps.Clone(errorChinese)
+	maps.Copy(all, roomErrorChinese)
+	known := slices.Collect(maps.Keys(all))
 	slices.SortFunc(known, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
 	forms := make([]errorForm, len(known))
 	for i, english := range known {
-		pattern := fmtVerb.ReplaceAllString(regexp.QuoteMeta(english), `(\S+?)`)
+		parts := fmtVerb.Split(english, -1) // before they are quoted: a verb's precision has a full stop
+		for j := range parts {
+			parts[j] = regexp.QuoteMeta(parts[j])
+		}
+		pattern := strings.Join(parts, `(\S+?)`)
 		if strings.HasSuffix(pattern, `(\S+?)`) {
 			pattern = strings.TrimSuffix(pattern, `(\S+?)`) + `([^:]+)`
 		}
-		chinese, n := errorChinese[english], 0
+		chinese, n := all[english], 0
 		chinese = regexp.MustCompile(`%s`).ReplaceAllStringFunc(chinese, func(string) string { n++; return "${" + strconv.Itoa(n) + "}" })
 		forms[i] = errorForm{regexp.MustCompile(`(?:^|\b|staff: )` + pattern), chinese}
 	}

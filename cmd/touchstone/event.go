@@ -21,6 +21,9 @@ const (
 	eventEffective   = "authentication_effective"
 )
 
+// eventTitleZH is the parameter with the Chinese of another, "title".
+const eventTitleZH = "title_zh"
+
 // parseEvent reads an entry of KindEvent.
 func parseEvent(e journal.Entry) (event journal.Event, ok bool) {
 	return event, e.Kind == journal.KindEvent && json.Unmarshal(e.Body, &event) == nil
@@ -64,6 +67,7 @@ var valueWords = map[string]string{
 	"proven": "已证明", "stated only": "仅声明", "not sent": "未上送", "device certificate": "设备证书", "none": "无", "plain TCP": "明文 TCP", "TLS": "TLS", "sealed": "加密", "clear": "明文",
 	"with a PIN": "有 PIN", "without a PIN": "无 PIN", "approved": "通过", "late": "超时", "no answer": "无应答", "not in the journal": "日志中没有",
 	notRunNoTerminal: "无此类探测终端", notRunNoShop: "未指定其他商户", notRunNoNetwork: "未指定其他网络的地址", notRunNoAddress: "未指定发出地址",
+	"general": "一般", "considerable": "较大", "major": "重大", "extreme": "特别重大", "yes": "是", "no": "否",
 	"money moved": "资金变动", "could not be sent": "无法发出", "refused": "拒绝",
 }
 
@@ -87,14 +91,17 @@ func (l *lines) eventLine(e *journal.Event) string {
 	}
 	sort.Slice(names, func(i, j int) bool { return parameterOrder(names[i]) < parameterOrder(names[j]) })
 	for _, name := range names {
-		if name == cloneSaid || name == cloneFirst { // touchstone clone show draws them
+		if name == eventTitleZH || name == cloneSaid || name == cloneFirst { // touchstone clone show draws them
 			continue
 		}
-		label := name
+		label, value := name, e.Parameters[name]
+		if zh := e.Parameters[eventTitleZH]; name == "title" && zh != "" && l.lang == explain.Chinese {
+			value = zh
+		}
 		if words, ok := parameterWords[name]; ok {
 			label = words.In(l.lang)
 		}
-		parts = append(parts, label+" "+l.parameter(name, e.Parameters[name]))
+		parts = append(parts, label+" "+l.parameter(name, value))
 	}
 	if e.Cause != 0 {
 		parts = append(parts, fmt.Sprintf("%s %d", l.two("entry", "记录"), e.Cause))

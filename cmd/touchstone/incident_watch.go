@@ -166,7 +166,7 @@ func incidentEvent(i *incident.Incident) *journal.Event {
 	if i.Severity == "major" || i.Severity == "extreme" {
 		severity = journal.Alarm
 	}
-	event := &journal.Event{Name: eventIncidentOpened, Severity: severity, Parameters: map[string]string{"incident": i.ID, "title": clip(i.Title.EN), "severity": i.Severity}}
+	event := &journal.Event{Name: eventIncidentOpened, Severity: severity, Parameters: map[string]string{"incident": i.ID, "title": clip(i.Title.EN), eventTitleZH: clip(i.Title.ZH), "severity": i.Severity}}
 	if i.Drill {
 		event.Severity, event.Parameters["drill"] = journal.Info, "yes"
 	}

@@ -26,6 +26,7 @@ type lines struct {
 	colour    bool
 	zone      *time.Location
 	tell      bool // also tell the cashier's step after a security refusal
+	brief     bool // leave out what a person need not see one by one: results of a laboratory without a finding, accounts that were used
 	hinted    int  // lines below refusals, of which some name the command that explains
 }
 

@@ -14,6 +14,9 @@ func (l *lines) act(e journal.Entry) error {
 	if err := json.Unmarshal(e.Body, &a); err != nil {
 		return fmt.Errorf("entry %d: %w", e.Seq, err)
 	}
+	if l.brief && a.Refused == "" && (a.Verb == "account_used" || a.Verb == "observed" && len(a.Changes) < 2) {
+		return nil
+	}
 	what := make([]string, 0, len(a.Changes))
 	for _, c := range a.Changes {
 		what = append(what, l.noun(c.Noun)+" "+c.ID)

@@ -52,6 +52,10 @@ var waitWords = map[string]explain.Text{
 	needClones: {EN: "terminals with a suspected clone", ZH: "终端疑似被克隆"}, needCampaigns: {EN: "campaigns are past their deadline", ZH: "升级活动已过期限"},
 }
 
+// waitOne are the English words where the number is one.
+var waitOne = map[string]string{needIncidents: "open incident", needProposals: "proposal waits for a second person", needClaims: "claim to decide", needReports: "report that nobody has looked at",
+	needInspection: "inspection is due", needBlocked: "terminal may not sell", needClones: "terminal with a suspected clone", needCampaigns: "campaign is past its deadline"}
+
 // needsNow gathers what waits. It walks over the terminals in small steps, holding no lock between them.
 func (e *engine) needsNow() []need {
 	now := e.clock()
@@ -173,6 +177,9 @@ func (l *lines) needs(list []need, now pos.Instant) []api.Need {
 			switch {
 			case known:
 				a.Words = words.In(l.lang)
+				if n.count == 1 && l.lang != explain.Chinese {
+					a.Words = waitOne[n.code]
+				}
 			default:
 				a.Words = l.need(n.value)
 			}

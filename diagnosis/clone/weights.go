@@ -66,6 +66,7 @@ type Weight struct {
 	Confidence string  `json:"confidence"`     // unverified: no fleet was measured
 	Says       Text    `json:"says"`
 	Why        string  `json:"why"` // the derivation
+	WhyZH      string  `json:"why_zh,omitempty"`
 }
 
 // Weights is the table and what the rules around it need.

@@ -46,6 +46,7 @@ type CloneDecider struct {
 	Weight     float64 `json:"weight" doc:"of one"`
 	Says       Text    `json:"says"`
 	Why        string  `json:"why"`
+	WhyZH      string  `json:"why_zh"`
 	Confidence string  `json:"confidence"`
 }
 

@@ -3,6 +3,7 @@ package console
 import (
 	"fmt"
 	"html/template"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +20,13 @@ var caseWords = map[string]api.Text{
 	"awareness": {EN: "awareness", ZH: "知悉"}, "engaged": {EN: "an investigator is engaged", ZH: "聘请调查机构"}, "fixed": {EN: "fixed", ZH: "已修复"}, "handled": {EN: "the handling ends", ZH: "处置完毕"},
 	"V": {EN: "checked in its text", ZH: "已核对原文"}, "S": {EN: "from a secondary source", ZH: "二手来源"}, "R": {EN: "recalled", ZH: "凭记忆"}, "unverified": {EN: "not checked", ZH: "未核实"},
 	"model_version": {EN: "model and version", ZH: "型号与版本"}, "model": {EN: "model", ZH: "型号"}, "version": {EN: "version", ZH: "版本"}, "network": {EN: "network", ZH: "网络"},
+	// Rules that open incidents, and duties with a deadline, by their ids.
+	"refusals-of-one-model": {EN: "refusals of one model", ZH: "同一型号的拒绝"}, "attached-device": {EN: "a device is attached", ZH: "发现附加装置"}, "two-devices": {EN: "two devices", ZH: "一个身份两台设备"},
+	"contain": {EN: "contain", ZH: "遏制"}, "pipl-57": {EN: "personal information", ZH: "个人信息补救与通知"}, "cii-report": {EN: "critical infrastructure report", ZH: "关键设施报告"},
+	"cac-report": {EN: "cyberspace administration", ZH: "网信部门报告"}, "cac-final": {EN: "final report", ZH: "网信部门总结"}, "pboc-2025-4": {EN: "People's Bank report", ZH: "人民银行报告"},
+	"pboc-2020-5-danger": {EN: "People's Bank, danger", ZH: "人民银行报告（危险）"}, "pboc-2020-5-harm": {EN: "People's Bank, harm", ZH: "人民银行报告（损害）"}, "mastercard-adc": {EN: "Mastercard report", ZH: "万事达卡报告"},
+	"mastercard-pfi": {EN: "investigator, Mastercard", ZH: "万事达卡取证机构"}, "visa-notify": {EN: "Visa report", ZH: "维萨报告"}, "visa-pfi": {EN: "investigator, Visa", ZH: "维萨取证机构"},
+	"pfi-preliminary": {EN: "investigator's first report", ZH: "取证初步报告"}, "national-security": {EN: "national security", ZH: "国家安全报告"},
 	"shop": {EN: "shop", ZH: "商户"}, "key": {EN: "key", ZH: "密钥"},
 	"incident_opened": {EN: "opened", ZH: "立案"}, "incident_assigned": {EN: "assigned", ZH: "指派"}, "incident_noted": {EN: "note", ZH: "记录"}, "incident_graded": {EN: "graded", ZH: "定级"},
 	"incident_scoped": {EN: "scope", ZH: "范围"}, "incident_cause_found": {EN: "cause", ZH: "原因"}, "incident_action_taken": {EN: "action", ZH: "措施"}, "incident_linked": {EN: "linked", ZH: "关联"},
@@ -76,8 +84,15 @@ func caseFuncs(lang string, zone *time.Location) template.FuncMap {
 		"cAdd":     func(a, b int) int { return a + b },
 		"cSub":     func(a, b int) int { return a - b },
 		"cElapsed": elapsed,
+		"actor":    func(who string) string { return actorsIn([]string{who}, lang) },
+		"actors":   func(list []string) string { return actorsIn(list, lang) },
 		"cSplit":   strings.Fields,
-		"cLower":   strings.ToLower,
+		"stuck": func(list []api.CaseNotice) bool {
+			return slices.ContainsFunc(list, func(n api.CaseNotice) bool {
+				return n.State == "failed" || n.State == "given_up" || n.State == "in_doubt"
+			})
+		},
+		"cLower": strings.ToLower,
 	}
 }
 
@@ -86,6 +101,25 @@ func wordIn(w, lang string) string {
 		return known.In(lang)
 	}
 	return strings.ReplaceAll(w, "_", " ")
+}
+
+// actorsIn are who acted: accounts by their names; a rule, or a consumer, in words.
+func actorsIn(list []string, lang string) string {
+	said := make([]string, len(list))
+	for i, who := range list {
+		rule, ok := strings.CutPrefix(who, "rule:")
+		switch {
+		case ok && lang == "zh":
+			said[i] = "规则：" + wordIn(rule, lang)
+		case ok:
+			said[i] = "rule: " + wordIn(rule, lang)
+		case who == "consumer" && lang == "zh":
+			said[i] = "持卡人"
+		default:
+			said[i] = who
+		}
+	}
+	return strings.Join(said, " + ")
 }
 
 // elapsed is how much of a span is over, per cent.

@@ -75,7 +75,7 @@ func (c *Console) clearClone(w http.ResponseWriter, r *http.Request) {
 			c.fail(w, r, err)
 			return
 		}
-		c.showClone(w, r, p.Status, &t, "", p.Message)
+		c.showClone(w, r, p.Status, &t, "", c.inLanguage(r, p.Message))
 		return
 	}
 	if err != nil {

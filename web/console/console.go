@@ -174,7 +174,11 @@ func two(r *http.Request, en, zh string) string {
 
 // refused is how the router refuses a person.
 func (c *Console) refused(w http.ResponseWriter, r *http.Request, status int, code string) {
-	c.showAs(w, r, status, "refused", view{Title: http.StatusText(status), Data: struct {
+	title := http.StatusText(status)
+	if langOf(r) == "zh" {
+		title = "未能显示"
+	}
+	c.showAs(w, r, status, "refused", view{Title: title, Data: struct {
 		Status int
 		Code   string
 	}{status, code}})

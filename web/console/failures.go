@@ -67,7 +67,7 @@ type failureLine struct {
 }
 
 // chosen is a filter that is on, and the page without it.
-type chosen struct{ Name, Value, Href string }
+type chosen struct{ Name, Words, Href string }
 
 // Bounds of the page: what it shows at once.
 const (
@@ -101,7 +101,7 @@ func (c *Console) failures(w http.ResponseWriter, r *http.Request) {
 	}
 	page.Failures = f
 	v := view{Title: two(r, "Failures", "失败"), Active: "failures", Sheets: []string{"failures.css"}, Data: &page}
-	page.links(get)
+	page.links(get, langOf(r))
 	page.JSON = asked(&q)
 	if f.Range == "counting" {
 		if f.Of > 0 {
@@ -143,12 +143,12 @@ func with(get url.Values, pairs ...string) string {
 	return "/failures?" + q.Encode()
 }
 
-func (p *failuresPage) links(get url.Values) {
+func (p *failuresPage) links(get url.Values, lang string) {
 	bare := func(name string) string { return with(get, "range", name, "from", "", "to", "", "as_of", "") }
 	p.Ranges = []rangeLink{{"today", "Today", "今日", bare("today")}, {"two", "48 hours", "48 小时", bare("two")}, {"week", "7 days", "7 天", bare("week")}}
 	for _, f := range []struct{ name, value string }{{"reason", p.Q.Reason}, {"cause", p.Q.Cause}, {"model", p.Q.Model}, {"version", p.Q.Version}, {"merchant", p.Q.Merchant}, {"terminal", p.Q.Terminal}} {
 		if f.value != "" {
-			p.Active = append(p.Active, chosen{f.name, f.value, with(get, f.name, "")})
+			p.Active = append(p.Active, chosen{f.name, p.name(f.name, f.value, lang), with(get, f.name, "")})
 		}
 	}
 }
@@ -157,8 +157,11 @@ func (p *failuresPage) links(get url.Values) {
 func (p *failuresPage) name(dimension, key, lang string) string {
 	for _, row := range p.Failures.Tables[dimension] {
 		if row.Key == key {
-			return row.Words.In(lang)
+			return cmp.Or(row.Words.In(lang), key)
 		}
+	}
+	if dimension == "justice" || key == sankeyOther {
+		return stableWord(lang, key)
 	}
 	return key
 }

@@ -123,11 +123,7 @@ func (c *Console) carryOut(w http.ResponseWriter, r *http.Request, name string, 
 	var p *api.Problem
 	switch {
 	case errors.As(err, &p) && p.Status < http.StatusInternalServerError && p.Status != http.StatusNotFound:
-		why := p.Message
-		if c.Chinese != nil && langOf(r) == "zh" {
-			why = c.Chinese(why)
-		}
-		again(why)
+		again(c.inLanguage(r, p.Message))
 		return
 	case err != nil:
 		c.fail(w, r, err)

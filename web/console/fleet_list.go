@@ -176,7 +176,9 @@ func (p *fleetListPage) valueWord(key, value, lang string) string {
 	}
 	switch key {
 	case "model", "hardware", "version", "advisory", "campaign":
-		return value
+		if value != "unknown" {
+			return value
+		}
 	}
 	return fleetWord(value, lang)
 }

@@ -17,7 +17,7 @@ func fleetWord(s, lang string) string {
 var fleetWords = map[string]api.Text{
 	"none": {EN: "none", ZH: "无"}, "weak": {EN: "weak", ZH: "弱"}, "accepted": {EN: "accepted", ZH: "可接受"}, "strong": {EN: "strong", ZH: "强"},
 	"open": {EN: "open", ZH: "进行中"}, "closed": {EN: "closed", ZH: "已关闭"}, "current": {EN: "current", ZH: "当前版本"}, "supported": {EN: "supported", ZH: "受支持"}, "withdrawn": {EN: "withdrawn", ZH: "已撤回"},
-	"critical": {EN: "critical", ZH: "严重"}, "high": {EN: "high", ZH: "高"}, "medium": {EN: "medium", ZH: "中"}, "low": {EN: "low", ZH: "低"}, "unknown": {EN: "unknown", ZH: "未知"},
+	"critical": {EN: "critical", ZH: "严重"}, "high": {EN: "high", ZH: "高"}, "medium": {EN: "medium", ZH: "中"}, "low": {EN: "low", ZH: "低"}, "unknown": {EN: "unknown", ZH: "未知"}, "reason.unknown": {EN: "nothing restricts it", ZH: "无限制"},
 	"upgrade": {EN: "upgrade", ZH: "升级"}, "replace": {EN: "replace", ZH: "更换"}, "inspect": {EN: "inspect first", ZH: "先检查"}, "nothing": {EN: "nothing", ZH: "无需处理"},
 	"good": {EN: "trained", ZH: "已培训"}, "due": {EN: "due soon", ZH: "即将到期"}, "lapsed": {EN: "lapsed", ZH: "已过期"}, "untrained": {EN: "not trained", ZH: "未培训"}, "left": {EN: "left", ZH: "已离职"},
 	"sitting": {EN: "under way", ZH: "考试中"}, "passed": {EN: "passed", ZH: "通过"}, "failed": {EN: "failed", ZH: "未通过"},

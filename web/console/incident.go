@@ -56,7 +56,7 @@ func (c *Console) carried(w http.ResponseWriter, r *http.Request, to string, don
 	kind, said := "told", done.What
 	switch {
 	case errors.As(err, &p) && p.Status < http.StatusInternalServerError:
-		kind, said = "failed", p.Message
+		kind, said = "failed", c.inLanguage(r, p.Message)
 	case err != nil:
 		c.fail(w, r, err)
 		return

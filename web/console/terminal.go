@@ -214,7 +214,7 @@ func (c *Console) repairAct(w http.ResponseWriter, r *http.Request) {
 	done, err := c.Desk.Acts.Act(r.Context(), who, name, raw)
 	var p *api.Problem
 	if errors.As(err, &p) {
-		c.showRepair(w, r, p.Message, note)
+		c.showRepair(w, r, c.inLanguage(r, p.Message), note)
 		return
 	}
 	if err != nil {
