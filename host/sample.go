@@ -9,9 +9,15 @@ import (
 // was only counted is not lent, nor is one of a reserved terminal. It is called on the goroutine that hands answers over: it
 // must neither block nor keep frame, but may copy.
 type Sampler interface {
-	// Handed lends TPDU, header and message as received, without LEN: secret. entry is the journal's, durable; refused tells
-	// that a proof did not hold.
-	Handed(entry uint64, refused bool, frame []byte)
+	Handed(m Sampled)
+}
+
+// Sampled is one message that is lent. Frame is secret, and another message's when the call returns.
+type Sampled struct {
+	Entry   uint64      // the journal's, durable
+	Arrived pos.Instant // when the frame was read, as the entry has it
+	Refused bool        // a proof did not hold
+	Frame   []byte      // TPDU, header and message as received, without LEN
 }
 
 // sample lends the message to the sampler.
@@ -22,5 +28,5 @@ func (x *Exchange) sample() {
 	case x.failed != pos.ResponseCode{} || x.suppressed || !x.receipt.MayAnswer() || x.canary():
 		return
 	}
-	x.line.Samples.Handed(x.receipt.Seq(), x.Refused(), x.frame[:x.size])
+	x.line.Samples.Handed(Sampled{Entry: x.receipt.Seq(), Arrived: x.arrived, Refused: x.Refused(), Frame: x.frame[:x.size]})
 }

@@ -16,8 +16,8 @@ type sampler struct {
 	frames  [][]byte
 }
 
-func (s *sampler) Handed(entry uint64, refused bool, frame []byte) {
-	s.entries, s.refused, s.frames = append(s.entries, entry), append(s.refused, refused), append(s.frames, bytes.Clone(frame))
+func (s *sampler) Handed(m host.Sampled) {
+	s.entries, s.refused, s.frames = append(s.entries, m.Entry), append(s.refused, m.Refused), append(s.frames, bytes.Clone(m.Frame))
 }
 
 var _ host.Sampler = (*sampler)(nil)
@@ -74,7 +74,7 @@ func TestNotLent(t *testing.T) {
 
 type noSampler struct{}
 
-func (noSampler) Handed(uint64, bool, []byte) {}
+func (noSampler) Handed(host.Sampled) {}
 
 // TestLendingCostsNoAllocation of a sale.
 func TestLendingCostsNoAllocation(t *testing.T) {

@@ -57,6 +57,7 @@ type hostFlags struct {
 	webhookFlags
 	traceFlags
 	diagnoseFlags
+	keptFlags
 	LogLevel string `name:"log-level" help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
 
 	LogFormat     string `name:"log-format" help:"text or json, to standard error." default:"text" enum:"text,json"`
@@ -105,6 +106,9 @@ func (f *hostFlags) check() error {
 	if err := f.diagnoseFlags.check(); err != nil {
 		return err
 	}
+	if err := f.keptFlags.check(); err != nil {
+		return err
+	}
 	if len(f.AcquirerID) == 0 || len(f.AcquirerID) > 11 || strings.Trim(f.AcquirerID, "0123456789") != "" {
 		return fmt.Errorf("acquirer-id: want 1 to 11 digits")
 	}
@@ -143,7 +147,7 @@ func (f *hostFlags) open(log *slog.Logger) (*engine, error) {
 	}
 	opts := ledger.DefaultOptions()
 	opts.SignInBurst, opts.SignInEvery = f.SignInBurst, f.SignInEvery
-	e, err := openEngine(engineOptions{dir: f.Data, guard: f.guard(log), lock: lock, policy: f.policy(test), ledger: opts, zone: zone, acquirerID: f.AcquirerID, issuerID: f.IssuerID, log: log, gate: f.gate(), rates: f.rates(), pinAge: f.PINAge, diagnosis: f.budget()})
+	e, err := openEngine(engineOptions{dir: f.Data, guard: f.guard(log), lock: lock, policy: f.policy(test), ledger: opts, zone: zone, acquirerID: f.AcquirerID, issuerID: f.IssuerID, log: log, gate: f.gate(), rates: f.rates(), pinAge: f.PINAge, diagnosis: f.budget(), kept: f.kept()})
 	if err == nil {
 		e.stopIneffective = f.OnIneffective == "stop"
 		if err = e.startTraces(&f.traceFlags); err != nil {
@@ -345,5 +349,5 @@ func hostDefaults() hostFlags {
 	return hostFlags{TimeZone: "Asia/Shanghai", AcquirerID: "48021000", IssuerID: "01020000", SignInLifetime: 24 * time.Hour,
 		ReversalLifetime: 24 * time.Hour, RepeatWindow: 180 * time.Second, PlaceMetres: 500, SignInBurst: 30, SignInEvery: 2 * time.Second,
 		MaxConnections: 1, MaxFromAddress: 1, Idle: time.Minute, FrameTime: time.Second, tlsFlags: tlsDefaults(),
-		canaryFlags: canaryFlags{Canary: "off", CanaryEvery: canaryEvery, CanaryDeadline: canaryDeadline}, boundFlags: defaultBounds(), guardFlags: guardDefaults(), diagnoseFlags: diagnoseFlags{DiagnoseMinute: 1, DiagnoseShare: 1}}
+		canaryFlags: canaryFlags{Canary: "off", CanaryEvery: canaryEvery, CanaryDeadline: canaryDeadline}, boundFlags: defaultBounds(), guardFlags: guardDefaults(), diagnoseFlags: diagnoseFlags{DiagnoseMinute: 1, DiagnoseShare: 1}, keptFlags: keptFlags{MessageMiB: 1, untouched: true}}
 }

@@ -147,7 +147,7 @@ func (d *desk) judged(ctx context.Context, who *web.Caller, s *speaker, m *sqlit
 	if who.Merchant() {
 		d.forCounter(&t, s, p)
 	} else {
-		d.forStaff(&t, s, p, m)
+		d.forStaff(ctx, &t, s, p, m)
 	}
 	return t, nil
 }
@@ -185,11 +185,13 @@ func (d *desk) forCounter(t *api.TransactionDetail, s *speaker, p *panel) {
 }
 
 // forStaff is everything.
-func (d *desk) forStaff(t *api.TransactionDetail, s *speaker, p *panel, m *sqlite.Judged) {
+func (d *desk) forStaff(ctx context.Context, t *api.TransactionDetail, s *speaker, p *panel, m *sqlite.Judged) {
 	t.Source, t.KeySet = m.Source.String(), m.KeySet
 	t.Verdict = verdictOf(s, p)
 	t.Explained = explainedOf(s, p)
-	t.Message = anatomyOf(d.samples.of(m.Seq))
+	if kept := d.samples.of(ctx, m.Seq, m.At); kept != nil {
+		t.Message = anatomyOf(&kept.Anatomy)
+	}
 	if p.Certainty == notRefused {
 		return
 	}

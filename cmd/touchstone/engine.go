@@ -59,6 +59,7 @@ type engineOptions struct {
 	clock func() pos.Instant // nil is the machine's, of a simulation another
 
 	diagnosis diagnoseBudget // zero: nobody seeks what is behind a refusal
+	kept      keptOptions    // zero: masked messages stay in memory
 
 	pinAge int // days after which a PIN's holder is reminded; 0 never
 }
@@ -287,7 +288,7 @@ func (e *engine) start(o engineOptions) error {
 	}
 	e.estate.start = sync.OnceFunc(func() { e.wait.Go(func() { e.estate.run(ctx) }) })
 	e.startDiagnosis(ctx, o.diagnosis)
-	e.startSamples(ctx)
+	e.startSamples(ctx, o.kept)
 	e.startClones(ctx)
 	e.startWatch(ctx)
 	e.startPINReminder(ctx, o.pinAge)
@@ -362,5 +363,5 @@ func (e *engine) close() error {
 	e.stop()
 	e.wait.Wait()
 	e.module.Wipe()
-	return errors.Join(err, e.requested.close(), e.hooks.file.close(), e.closeView(), e.store.Close())
+	return errors.Join(err, e.requested.close(), e.hooks.file.close(), e.samples.close(), e.closeView(), e.store.Close())
 }

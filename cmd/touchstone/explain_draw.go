@@ -83,7 +83,7 @@ func (x *explainCall) show(p *panel) error {
 		fmt.Fprintln(x.a.stderr, d.several(p.Also, p.older))
 	}
 	p.draw(d, x.For)
-	return d.err
+	return x.drawBytes(d, p)
 }
 
 // mostNamed is how many further messages are named.

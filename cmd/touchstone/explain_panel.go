@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"touchstone/explain"
+	"touchstone/explain/anatomy"
 	"touchstone/journal"
 	"touchstone/paycrypto/mac"
 	"touchstone/pos"
@@ -46,6 +47,7 @@ type panel struct {
 	SignIn    explain.Text   `json:"sign_in"`
 	Courier   explain.Text   `json:"courier"`
 	Screen    shownScreen    `json:"screen"`
+	Bytes     *anatomy.Shown `json:"bytes,omitempty"` // the message taken apart and masked, where it is kept
 
 	x     journal.Exchange
 	guide explain.Guide
@@ -78,6 +80,9 @@ func (f *finder) panel(ctx context.Context, found foundMessage) (*panel, error) 
 		p.Certainty = certaintyOf(p.Cause)
 	}
 	p.fill(f.x.l.catalogue)
+	if kept := f.keptOf(ctx, p); kept != nil {
+		p.Bytes = &kept.Anatomy
+	}
 	return p, nil
 }
 

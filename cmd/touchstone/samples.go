@@ -17,6 +17,7 @@ import (
 	"touchstone/iso8583"
 	"touchstone/pos"
 	"touchstone/secret"
+	"touchstone/sqlite"
 )
 
 // Bounds of what is kept of messages for people to look at. A masked anatomy takes some 2 KB when it is packed.
@@ -29,7 +30,7 @@ const (
 )
 
 // samples keeps the newest messages taken apart and masked: refusals, and now and then one that was approved. A copy of a
-// message lives until it is masked, which is at once; nothing reaches a file, and a restart forgets all.
+// message lives until it is masked, which is at once; what is masked is handed to keeper, which has it survive a restart.
 type samples struct {
 	catalogue *explain.Catalogue
 	clock     func() pos.Instant
@@ -37,6 +38,7 @@ type samples struct {
 	begun     pos.Instant
 	lent      chan *lentFrame
 	packer    *flate.Writer // run's own
+	keeper    *keeper       // nil: memory alone
 
 	mu      sync.Mutex // guards the fields below; held for microseconds
 	free    []*lentFrame
@@ -50,6 +52,7 @@ type samples struct {
 // lentFrame is a copy of one message: secret.
 type lentFrame struct {
 	entry   uint64
+	arrived pos.Instant
 	refused bool
 	n       int
 	frame   [iso8583.MaxFrame]byte
@@ -87,14 +90,14 @@ func newSamples(c *explain.Catalogue, clock func() pos.Instant, log *slog.Logger
 }
 
 // Handed implements host.Sampler: it copies the message where the pace and the room allow.
-func (s *samples) Handed(entry uint64, refused bool, frame []byte) {
+func (s *samples) Handed(m host.Sampled) {
 	now := s.clock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.free) == 0 || len(frame) > iso8583.MaxFrame {
+	if len(s.free) == 0 || len(m.Frame) > iso8583.MaxFrame {
 		return
 	}
-	if refused {
+	if m.Refused {
 		if !s.budget.take(now.Sub(s.begun), refusalRate, 2*refusalRate) {
 			return
 		}
@@ -106,19 +109,20 @@ func (s *samples) Handed(entry uint64, refused bool, frame []byte) {
 	}
 	f := s.free[len(s.free)-1]
 	s.free = s.free[:len(s.free)-1]
-	f.entry, f.refused, f.n = entry, refused, copy(f.frame[:], frame)
+	f.entry, f.arrived, f.refused, f.n = m.Entry, m.Arrived, m.Refused, copy(f.frame[:], m.Frame)
 	s.lent <- f // there is room: no more are lent than it has
 }
 
-// run masks what is lent until ctx ends; copies that are left then are wiped.
+// run masks what is lent until ctx ends, and then what is left.
 func (s *samples) run(ctx context.Context) {
+	defer s.keeper.end()
 	for {
 		select {
 		case <-ctx.Done():
 			for {
 				select {
 				case f := <-s.lent:
-					clear(f.frame[:f.n])
+					s.mask(f)
 				default:
 					return
 				}
@@ -130,9 +134,12 @@ func (s *samples) run(ctx context.Context) {
 }
 
 func (s *samples) mask(f *lentFrame) {
-	shown := anatomy.Masked(f.frame[:f.n], s.catalogue)
+	kept := keptMessage{Anatomy: anatomy.Masked(f.frame[:f.n], s.catalogue)}
 	clear(f.frame[:f.n])
-	packed, err := s.pack(&shown)
+	packed, err := s.pack(&kept)
+	if err == nil {
+		s.keeper.keep(sqlite.MaskedMessage{Entry: f.entry, At: int64(f.arrived), Refused: f.refused, Terminal: kept.terminal(), Body: packed})
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.free = append(s.free, f)
@@ -150,8 +157,8 @@ func (s *samples) mask(f *lentFrame) {
 	s.packed[f.entry] = packed
 }
 
-// of is the anatomy of an entry's message; nil where it was not kept, or is forgotten.
-func (s *samples) of(entry uint64) *anatomy.Shown {
+// of is what is kept of an entry's message that came at an instant; nil where it was not kept, or is forgotten.
+func (s *samples) of(ctx context.Context, entry uint64, at pos.Instant) *keptMessage {
 	if s == nil {
 		return nil
 	}
@@ -159,21 +166,23 @@ func (s *samples) of(entry uint64) *anatomy.Shown {
 	packed := s.packed[entry]
 	s.mu.Unlock()
 	if packed == nil {
+		packed = s.keeper.of(ctx, entry, at)
+	}
+	if packed == nil {
 		return nil
 	}
-	shown := new(anatomy.Shown)
-	if err := json.NewDecoder(flate.NewReader(bytes.NewReader(packed))).Decode(shown); err != nil {
+	kept, err := unpackMessage(packed)
+	if err != nil {
 		s.log.Error("a kept message could not be read", slog.Uint64("entry", entry), slog.String("error", err.Error()))
-		return nil
 	}
-	return shown
+	return kept
 }
 
-// pack is the anatomy as deflated JSON; only run calls it.
-func (s *samples) pack(shown *anatomy.Shown) ([]byte, error) {
+// pack is what is kept as deflated JSON; only run calls it.
+func (s *samples) pack(kept *keptMessage) ([]byte, error) {
 	var b bytes.Buffer
 	s.packer.Reset(&b)
-	if err := json.NewEncoder(s.packer).Encode(shown); err != nil {
+	if err := json.NewEncoder(s.packer).Encode(kept); err != nil {
 		return nil, err
 	}
 	if err := s.packer.Close(); err != nil {
@@ -183,13 +192,16 @@ func (s *samples) pack(shown *anatomy.Shown) ([]byte, error) {
 }
 
 // startSamples keeps messages for showing from now on. Without the catalogue, which is compiled in, it keeps none.
-func (e *engine) startSamples(ctx context.Context) {
+func (e *engine) startSamples(ctx context.Context, o keptOptions) {
 	c, err := catalogueOnce()
 	if err != nil {
 		e.log.Error("messages are not kept for showing", slog.String("error", err.Error()))
 		return
 	}
 	e.samples = newSamples(c, e.clock, e.log)
+	if e.samples.keeper = e.openKeeper(ctx, o); e.samples.keeper != nil {
+		e.wait.Go(e.samples.keeper.run)
+	}
 	e.line.Samples = e.samples
 	e.wait.Go(func() { e.samples.run(ctx) })
 }

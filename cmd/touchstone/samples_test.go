@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"touchstone/explain/anatomy"
+	"touchstone/host"
 	"touchstone/pos"
 )
 
@@ -38,16 +39,22 @@ func TestSamplesAreMaskedAndBounded(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { s.run(ctx); close(done) }()
+		of := func(entry uint64) *anatomy.Shown {
+			if kept := s.of(t.Context(), entry, pos.Instant(entry)); kept != nil {
+				return &kept.Anatomy
+			}
+			return nil
+		}
 		frame := sampleFrame(t)
 		lend := func(entry uint64, refused bool) {
 			lent := bytes.Clone(frame)
-			s.Handed(entry, refused, lent)
+			s.Handed(host.Sampled{Entry: entry, Arrived: pos.Instant(entry), Refused: refused, Frame: lent})
 			clear(lent) // another message's when the call returned
 			synctest.Wait()
 		}
 		lend(1, true)
 		want := anatomy.Of(frame, c).JSON()
-		got := s.of(1)
+		got := of(1)
 		a, _ := json.Marshal(want)
 		b, _ := json.Marshal(got)
 		if got == nil || !bytes.Equal(a, b) || bytes.Contains(b, []byte("6222600000001234")) || !bytes.Contains(b, []byte("622260******1234")) {
@@ -56,13 +63,13 @@ func TestSamplesAreMaskedAndBounded(t *testing.T) {
 		for n := range uint64(3) {
 			lend(10+n, false) // at once: only the first is a sample
 		}
-		if s.of(10) == nil || s.of(11) != nil || s.of(12) != nil {
+		if of(10) == nil || of(11) != nil || of(12) != nil {
 			t.Error("approvals are kept as fast as they come")
 		}
 		kept := 0
 		for n := range uint64(1000) {
 			lend(1000+n, true)
-			if s.of(1000+n) != nil {
+			if of(1000+n) != nil {
 				kept++
 			}
 		}
@@ -73,7 +80,7 @@ func TestSamplesAreMaskedAndBounded(t *testing.T) {
 			time.Sleep(10 * time.Millisecond)
 			lend(10_000+n, true)
 		}
-		if s.of(1) != nil || s.of(10_000) != nil || s.of(10_001) == nil || s.of(10_000+most) == nil || s.of(10) == nil {
+		if of(1) != nil || of(10_000) != nil || of(10_001) == nil || of(10_000+most) == nil || of(10) == nil {
 			t.Error("the ring does not hold the newest")
 		}
 		if len(s.packed) != most+1 {

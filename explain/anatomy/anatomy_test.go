@@ -322,3 +322,48 @@ func TestShiftedCardNumber(t *testing.T) {
 		}
 	}
 }
+
+// TestDrawnAgain: what was shown of a message, stored and read, is drawn like the message itself; what is damaged is refused.
+func TestDrawnAgain(t *testing.T) {
+	c := catalogue(t)
+	whole := full(t, false)
+	for name, message := range map[string][]byte{"clear": whole, "sealed": full(t, true), "cut": whole[:len(whole)-20], "of the message type": whole[13:], "nothing": nil} {
+		a := anatomy.Of(message, c)
+		stored, err := json.Marshal(a.JSON())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var shown anatomy.Shown
+		if err := json.Unmarshal(stored, &shown); err != nil {
+			t.Fatal(err)
+		}
+		again, err := anatomy.FromShown(&shown)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for _, s := range []anatomy.Style{{Language: explain.English}, {Language: explain.Chinese, Colour: true}} {
+			if want, got := draw(t, a, s), draw(t, again, s); got != want {
+				t.Errorf("%s: drawn\n%s\nwant\n%s", name, got, want)
+			}
+		}
+		if back, _ := json.Marshal(again.JSON()); !bytes.Equal(back, stored) {
+			t.Errorf("%s: shown again as\n%s\nwant\n%s", name, back, stored)
+		}
+	}
+	for name, spoil := range map[string]func(*anatomy.Shown){
+		"a part beyond the end": func(s *anatomy.Shown) { s.Parts[1].To = s.Size + 1 },
+		"a part turned round":   func(s *anatomy.Shown) { s.Parts[1].From = s.Parts[1].To + 1 },
+		"digits of another":     func(s *anatomy.Shown) { s.Parts[1].Hex += "00" },
+		"no digits":             func(s *anatomy.Shown) { s.Parts[0].Hex = "zz" + s.Parts[0].Hex[2:] },
+		"no message type":       func(s *anatomy.Shown) { s.MTI = "sale" },
+		"too long":              func(s *anatomy.Shown) { s.Size = 1 << 30 },
+		"less than nothing":     func(s *anatomy.Shown) { s.Size = -1 },
+		"coverage beyond":       func(s *anatomy.Shown) { s.Covered = &anatomy.Span{From: 3, To: s.Size + 1} },
+	} {
+		shown := anatomy.Of(whole, c).JSON()
+		spoil(&shown)
+		if _, err := anatomy.FromShown(&shown); err == nil {
+			t.Errorf("%s: drawn", name)
+		}
+	}
+}
