@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"touchstone/capture"
 	"touchstone/pos"
 	"touchstone/terminal/load"
@@ -24,6 +26,7 @@ func analyzeBench(b *testing.B, file string, world func() *mirror) {
 	}
 	b.SetBytes(info.Size())
 	messages := uint64(0)
+	began := processorTime(b)
 	for b.Loop() {
 		in, err := os.Open(file)
 		if err != nil {
@@ -45,6 +48,17 @@ func analyzeBench(b *testing.B, file string, world func() *mirror) {
 		}
 	}
 	b.ReportMetric(float64(messages)/b.Elapsed().Seconds(), "messages/s")
+	b.ReportMetric(float64((processorTime(b)-began).Nanoseconds())/1000/float64(messages), "cpu-us/message")
+}
+
+// processorTime is what this process has taken of the processors: what else the machine does is not in it.
+func processorTime(b *testing.B) time.Duration {
+	b.Helper()
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // BenchmarkAnalyze is a capture of requests and answers of 1,000 terminals, one in ten refused, without keys.

@@ -9,7 +9,7 @@ import (
 type diagnoseFlags struct {
 	DiagnoseSecond int `name:"diagnose-second" help:"Refused messages examined a second for what is behind them, at most, after their answers; 0 examines none." default:"200"`
 	DiagnoseMinute int `name:"diagnose-terminal-minute" help:"Of them of one terminal a minute; twice as many at once." default:"6"`
-	DiagnoseShare  int `name:"diagnose-share" help:"Percent of the processors that examining them may take." default:"5"`
+	DiagnoseShare  int `name:"diagnose-share" help:"Percent of the processors that examining them may take." default:"2"`
 }
 
 // check refuses what may not be configured, by the key's name.
@@ -31,7 +31,7 @@ func (f *diagnoseFlags) budget() diagnoseBudget {
 
 // diagnoseDefaults are the budgets of a fresh installation.
 func diagnoseDefaults() diagnoseFlags {
-	return diagnoseFlags{DiagnoseSecond: 200, DiagnoseMinute: 6, DiagnoseShare: 5}
+	return diagnoseFlags{DiagnoseSecond: 200, DiagnoseMinute: 6, DiagnoseShare: 2}
 }
 
 // diagnoseBudget is how much may be examined. The zero value examines nothing.

@@ -130,6 +130,7 @@ var errorChinese = map[string]string{
 	"journal has no such entry":                                                  "日志中没有这条记录",
 	"open journal of %s":                                                         "打开 %s 的日志",
 	"no such file or directory":                                                  "没有这个文件或目录",
+	"%s is no data directory (no %s): name one with --data":                      "%s 不是数据目录 (无 %s): 请用 --data 指明",
 	"--mac prints for a person: leave --json out":                                "--mac 供人阅读: 请去掉 --json",
 	"--mac: the message names no terminal (DE41)":                                "--mac: 报文中没有终端号 (41 域)",
 	"--mac: terminal %s is not registered in %s":                                 "--mac: 终端 %s 未登记于 %s",

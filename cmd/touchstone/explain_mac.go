@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 
 	"touchstone/explain/anatomy"
@@ -26,6 +28,9 @@ func (x *explainCall) showMAC(a *anatomy.Anatomy, style anatomy.Style) error {
 		return errors.New("--mac prints for a person: leave --json out")
 	}
 	dir := x.directory()
+	if _, err := os.Stat(filepath.Join(dir, keyringFile)); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s is no data directory (no %s): name one with --data", dir, keyringFile)
+	}
 	if !isTestDirectory(dir) {
 		return fmt.Errorf("%s: %w", dir, errMACKeys)
 	}

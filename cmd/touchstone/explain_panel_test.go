@@ -242,7 +242,8 @@ func TestExplainPanelOfEveryReasonAndCause(t *testing.T) {
 
 func mustText(text, found string) string { return text + ": " + found }
 
-// TestHintSparsely: the command that explains is named the first times, then now and then.
+// TestHintSparsely: the command that explains is named the first times, then now and then, where it takes the room of what
+// was found; where both fit, always.
 func TestHintSparsely(t *testing.T) {
 	var out bytes.Buffer
 	l, err := newLines(&out, "en", false)
@@ -250,12 +251,21 @@ func TestHintSparsely(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 40 {
-		if err := l.below(string(journal.Unproven), "nothing fits", ""); err != nil {
+		if err := l.below(string(journal.Proven), "key of an earlier sign-in", strings.Repeat("found ", 12)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if n := strings.Count(out.String(), "touchstone explain last"); n != hintFirst+40/hintEvery {
 		t.Errorf("named %d times in 40 lines", n)
+	}
+	out.Reset()
+	for range 40 {
+		if err := l.below(string(journal.Unproven), "nothing fits", "found"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := strings.Count(out.String(), ": found   touchstone explain last"); n != 40 {
+		t.Errorf("named %d times in 40 lines with room", n)
 	}
 	if first := strings.Fields(out.String())[1]; first != "UNPROVEN" {
 		t.Errorf("the line begins with %q", first)

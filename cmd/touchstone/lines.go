@@ -120,6 +120,9 @@ func (l *lines) exchange(x *journal.Exchange) error {
 	if _, err := fmt.Fprintln(l.w, l.paint(x, line)); err != nil {
 		return err
 	}
+	if l.tell && x.Reason.OfIssuer() && x.Flags&journal.FlagRepeat == 0 {
+		return l.bank(x)
+	}
 	if !l.tell || !securityRefusal(x) {
 		return nil
 	}

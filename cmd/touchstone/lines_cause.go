@@ -10,7 +10,8 @@ import (
 	"touchstone/reason"
 )
 
-// How often the command that explains is named: the first times, then now and then.
+// How often the command that explains is named where it takes the room of what was found: the first times, then now and
+// then. Where there is room for both it is named always.
 const (
 	hintFirst = 3
 	hintEvery = 12
@@ -26,14 +27,20 @@ const belowIndent = "                └ "
 // there is room.
 func (l *lines) below(certainty, text, more string) error {
 	word, sgr := l.certainty(certainty)
-	line := belowIndent + word + " " + text
-	const hint = "   touchstone explain last"
-	if l.hinted++; l.hintDue() {
-		line = cutTo(line, lineWidth-len(hint)) + hint
-	} else if more != "" {
-		line = cutTo(line+": "+more, lineWidth)
+	line, whole := belowIndent+word+" "+text, belowIndent+word+" "+text
+	if more != "" {
+		whole += ": " + more
 	}
-	line = cutTo(line, lineWidth)
+	const hint = "   touchstone explain last"
+	l.hinted++
+	switch {
+	case explain.Columns(whole)+len(hint) <= lineWidth:
+		line = whole + hint
+	case l.hintDue():
+		line = cutTo(line, lineWidth-len(hint)) + hint
+	default:
+		line = cutTo(whole, lineWidth)
+	}
 	if l.colour {
 		line = strings.Replace(line, word, "\x1b["+sgr+"m"+word+"\x1b[0m", 1)
 	}
@@ -77,6 +84,18 @@ func cutTo(s string, n int) string {
 // fact prints what a refusal proves by itself, where no experiment is called for.
 func (l *lines) fact(x *journal.Exchange) error {
 	return l.below(string(journal.Proven), l.two("by the check: ", "检查本身: ")+l.factOf(x), "")
+}
+
+// bank prints that the card's bank refused: every proof of the terminal held, so that touchstone explain last, which is
+// about security, is not named.
+func (l *lines) bank(x *journal.Exchange) error {
+	word, sgr := l.certainty(string(journal.Proven))
+	line := cutTo(belowIndent+word+" "+l.two("by the card's bank: ", "发卡行答复: ")+l.catalogue.Reason(x.Reason).Short.In(l.lang), lineWidth)
+	if l.colour {
+		line = strings.Replace(line, word, "\x1b["+sgr+"m"+word+"\x1b[0m", 1)
+	}
+	_, err := fmt.Fprintln(l.w, line)
+	return err
 }
 
 // factOf is what was presented and what was expected, or the reason's own sentence.

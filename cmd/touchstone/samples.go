@@ -25,7 +25,8 @@ const (
 	keptRefusals  = 4096
 	keptApprovals = 256
 	lentFrames    = 64                     // copies that wait to be masked
-	refusalRate   = 100                    // masked a second, at most; in a flood the others are not kept
+	refusalRate   = 40                     // masked a second, at most, because each takes a quarter of a millisecond; in a flood the others are not kept
+	refusalBurst  = 400                    // at once
 	approvalEvery = 250 * time.Millisecond // at most one sample
 )
 
@@ -98,7 +99,7 @@ func (s *samples) Handed(m host.Sampled) {
 		return
 	}
 	if m.Refused {
-		if !s.budget.take(now.Sub(s.begun), refusalRate, 2*refusalRate) {
+		if !s.budget.take(now.Sub(s.begun), refusalRate, refusalBurst) {
 			return
 		}
 	} else {

@@ -2,6 +2,7 @@ package anatomy
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"touchstone/explain"
@@ -15,9 +16,10 @@ func (d *dissection) inside() {
 	d.Parts = nil
 	for _, p := range outer {
 		d.Parts = append(d.Parts, p)
-		var n int
-		if _, err := fmt.Sscanf(p.Name, "DE%d", &n); err == nil {
-			d.decode(n, d.values[n])
+		if number, ok := strings.CutPrefix(p.Name, "DE"); ok {
+			if n, err := strconv.Atoi(number); err == nil {
+				d.decode(n, d.values[n])
+			}
 		}
 	}
 }
