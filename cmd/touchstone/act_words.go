@@ -73,7 +73,7 @@ var verbChinese = map[string]string{
 var nounChinese = map[string]string{
 	"account": "账户", "api_key": "接口密钥", "webhook": "回调", "proposal": "提案", "cashier": "收银员", "training": "测试", "guidance": "守则", "access_review": "账户复核", "terminal_passwords": "密码规则", "registration": "登记",
 	"device": "设备", "binding": "布放", "inspection": "巡检", "glance": "每日查看", "health": "健康报告", "release": "版本", "installed": "已装版本", "advisory": "公告", "campaign": "整改",
-	"passphrase_guesses": "口令尝试", "second_factor": "第二因素", "sign_ins": "登录记录", "preference": "显示偏好", "burn_down": "进度", "repository": "发布仓库", "permit_policy": "许可策略", "lab_key": "检测密钥", "scope": "范围", "run": "检测", "observation": "结果", "finding": "问题项",
+	"passphrase_guesses": "口令尝试", "second_factor": "第二因素", "sign_ins": "登录记录", "preference": "显示偏好", "burn_down": "进度", "model_picture": "型号图片", "repository": "发布仓库", "permit_policy": "许可策略", "lab_key": "检测密钥", "scope": "范围", "run": "检测", "observation": "结果", "finding": "问题项",
 	"security_certificate": "安全证书", "incident": "事件", "incident_step": "步骤", "incident_clock": "时限", "report": "报告", "incident_rule": "规则", "clock_rule": "时限规则",
 	"operator": "操作员", "contact_key": "联系密钥", "claim": "索赔", "exposure": "受影响交易", "notice": "通知",
 }
