@@ -37,6 +37,7 @@ type updateState struct {
 	burnDown   map[string][]BurnDown
 
 	repository *Repository // nil: none was made
+	pictures   map[string]*ModelPicture
 
 	numbers map[string]int // the highest number of each kind of id
 	changed uint64         // counts changes that may alter the fact of more than one device
@@ -45,7 +46,7 @@ type updateState struct {
 func newUpdateState() updateState {
 	return updateState{releases: map[string]*Release{}, ofModel: map[string][]*Release{}, installed: map[pos.Serial]*Installed{},
 		advisories: map[string]*Advisory{}, touching: map[string][]*Advisory{}, campaigns: map[string]*Campaign{}, answering: map[string]*Campaign{},
-		burnDown: map[string][]BurnDown{}, numbers: map[string]int{}}
+		burnDown: map[string][]BurnDown{}, pictures: map[string]*ModelPicture{}, numbers: map[string]int{}}
 }
 
 // foldUpdate takes one noun of this part; known is false for another's noun.
@@ -64,6 +65,8 @@ func (s *updateState) foldUpdate(seq uint64, c journal.Change) (known bool, err 
 		record := new(Repository)
 		s.repository = record
 		return true, json.Unmarshal(c.Record, record)
+	case NounModelPicture:
+		return true, s.foldPicture(c)
 	case NounAdvisory:
 		return true, s.foldAdvisory(seq, c)
 	case NounCampaign:

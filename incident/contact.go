@@ -29,10 +29,30 @@ func (s *State) DoneAt(r *Report) pos.Instant {
 	return 0
 }
 
-// Forgettable lists the reports whose contact has served its purpose, the oldest first, at most MaxForgotten.
+// passing are the files of a report that go when it is done: its contact and, where a consumer's report was dismissed and so
+// is no part of any case, its photographs. Those of a case are its evidence and stay with it.
+func (r *Report) passing() (digests []string) {
+	if r.Contact != "" {
+		digests = append(digests, r.Contact)
+	}
+	if r.State == Dismissed && r.From == FromConsumer {
+		digests = append(digests, r.Photos...)
+	}
+	return digests
+}
+
+// PhotosLeft are the photographs that are still kept.
+func (r *Report) PhotosLeft() []string {
+	if r.Forgotten != 0 && r.State == Dismissed && r.From == FromConsumer {
+		return nil
+	}
+	return r.Photos
+}
+
+// Forgettable lists the reports of which a file has served its purpose, the oldest first, at most MaxForgotten.
 func (s *State) Forgettable(now pos.Instant) (list []*Report) {
 	for _, r := range s.reports {
-		if done := s.DoneAt(r); r.Contact != "" && r.Forgotten == 0 && done != 0 && now >= done.Add(ContactLife) {
+		if done := s.DoneAt(r); len(r.passing()) > 0 && r.Forgotten == 0 && done != 0 && now >= done.Add(ContactLife) {
 			list = append(list, r)
 		}
 	}
@@ -40,17 +60,23 @@ func (s *State) Forgettable(now pos.Instant) (list []*Report) {
 	return list[:min(len(list), MaxForgotten)]
 }
 
-// Forgotten lists the digests of contacts that are to be gone.
+// Forgotten lists the digests of files that are to be gone. A picture that another report has too stays.
 func (s *State) Forgotten() (digests []string) {
+	left := map[string]bool{}
 	for _, r := range s.reports {
-		if r.Forgotten != 0 && r.Contact != "" {
-			digests = append(digests, r.Contact)
+		for _, p := range r.PhotosLeft() {
+			left[p] = true
 		}
 	}
-	return digests
+	for _, r := range s.reports {
+		if r.Forgotten != 0 {
+			digests = append(digests, r.passing()...)
+		}
+	}
+	return slices.DeleteFunc(digests, func(d string) bool { return left[d] })
 }
 
-// Forget is the decision that contacts are deleted: by the host itself, when they have served their purpose. The files
+// Forget is the decision that contacts, and photographs of what was no case, are deleted: by the host itself, when they have served their purpose. The files
 // go after the act is durable, and again at every start.
 func Forget(s *State, now pos.Instant) ([]journal.Draft, error) {
 	list := s.Forgettable(now)

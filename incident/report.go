@@ -34,6 +34,9 @@ const (
 	MaxContact    = 1 << 10 // bytes of a contact before it is encrypted
 )
 
+// FromConsumer is who a report is from that came without an account.
+const FromConsumer = "consumer"
+
 // Report is what a consumer or a merchant says happened. Who said it is encrypted, to a key that this host does not
 // hold; the state can be read by whoever has the number.
 type Report struct {
@@ -44,7 +47,7 @@ type Report struct {
 	Text     string      `json:"text"`
 	Photos   []string    `json:"photos,omitempty"`  // SHA-256 of kept files
 	Contact  string      `json:"contact,omitempty"` // SHA-256 of a kept file, age-encrypted
-	From     string      `json:"from"`              // consumer, merchant:ID, or the account that wrote it down
+	From     string      `json:"from"`              // FromConsumer, merchant:ID, or the account that wrote it down
 	At       pos.Instant `json:"at"`
 
 	State     ReportState `json:"state"`
@@ -52,7 +55,7 @@ type Report struct {
 	Answer    string      `json:"answer,omitempty"` // why it was dismissed, for the reporter to read
 	Decided   string      `json:"decided_by,omitempty"`
 	DecidedAt pos.Instant `json:"decided_at,omitempty"`
-	Forgotten pos.Instant `json:"contact_deleted,omitempty"` // when the contact was: its digest stays, the file does not
+	Forgotten pos.Instant `json:"contact_deleted,omitempty"` // when contact and photographs were: digests stay, files do not; PhotosLeft
 }
 
 // NextReport is the number of the next report, without its random end.

@@ -61,6 +61,7 @@ var actRows = map[string]actRow{
 	"publish":       {path: "/releases", group: groupUpdates, en: "Publish a release", zh: "发布版本", help: "An application for terminals; both people sign on the machine, with keys of their own.", helpZH: "终端应用版本；两人须在本机以各自密钥签署。"},
 	"release_state": {path: "/release-states", group: groupUpdates, en: "Withdraw a release or end its support", zh: "撤回版本或终止支持", help: "Signed by two people on the machine.", helpZH: "须两人在本机签署。"},
 	"advisory":      {path: "/advisories", group: groupUpdates, en: "Take in or close an advisory", zh: "收录或关闭安全公告", help: "A weakness of models, in CSAF or OSV.", helpZH: "型号的弱点，CSAF 或 OSV 格式。"},
+	"model_picture": {path: "/model-pictures", group: groupDevices, en: "Set the picture of a model", zh: "设置型号图片", help: "The check page shows it, so that people see whether the device before them is that model.", helpZH: "核验页显示该图片，便于顾客核对眼前的设备是否为该型号。"},
 	"campaign": {path: "/campaigns", group: groupUpdates, en: "Start or end a campaign", zh: "开始或结束整改", help: "Answers an advisory by a deadline.", helpZH: "在期限内响应安全公告。",
 		variants: []change{{Campaign: &campaignChange{}}, {Campaign: &campaignChange{Close: "CMP-1"}}}},
 	"care": {path: "/device-steps", group: groupDevices, en: "A step of a device's life", zh: "设备生命周期", help: "Announce, receive, deploy, move, repair, return, report lost or stolen, retire or destroy. One person reports it lost; two do the rest.", helpZH: "预告、验收、布放、移机、送修、收回、挂失、停用或销毁。挂失一人即可，其余须两人。",

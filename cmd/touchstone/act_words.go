@@ -39,7 +39,7 @@ var verbChinese = map[string]string{
 
 	"device": "设备变动", "device_announce": "预告设备", "device_announced": "设备已预告", "device_receive": "验收设备", "device_received": "设备已验收",
 	"device_deploy": "布放设备", "device_deployed": "设备已布放", "device_move": "移机", "device_rebind": "换绑设备", "device_rebound": "设备已换绑", "device_moved": "设备已移机", "device_repair": "送修", "device_repaired": "设备已送修",
-	"device_lose": "设备挂失", "device_lost": "设备已挂失", "device_return": "收回设备", "device_returned": "设备已收回", "device_retire": "停用设备", "device_retired": "设备已停用", "device_destroy": "销毁设备", "device_destroyed": "设备已销毁",
+	"model_picture": "设置型号图片", "model_picture_set": "型号图片已设置", "model_picture_removed": "型号图片已移除", "device_lose": "设备挂失", "device_lost": "设备已挂失", "device_return": "收回设备", "device_returned": "设备已收回", "device_retire": "停用设备", "device_retired": "设备已停用", "device_destroy": "销毁设备", "device_destroyed": "设备已销毁",
 	"device_quarantined": "设备已隔离", "device_release": "解除拆机锁定", "device_bound_twice": "一机多用", "device_certificate": "设备证书", "devices_seeded": "示例设备已建立",
 	"device_inspect": "巡检", "inspection_recorded": "巡检已记录", "device_glance": "每日查看", "glance_recorded": "每日查看已记录", "glance_reported": "查看发现异常", "health_reported": "健康报告",
 	"permit_policy_set": "设定许可策略", "sales_resume": "恢复交易", "canary_finding": "金丝雀发现", "clone_clear": "解除克隆嫌疑",
@@ -73,7 +73,7 @@ var verbChinese = map[string]string{
 var nounChinese = map[string]string{
 	"account": "账户", "api_key": "接口密钥", "webhook": "回调", "proposal": "提案", "cashier": "收银员", "training": "测试", "guidance": "守则", "access_review": "账户复核", "terminal_passwords": "密码规则", "registration": "登记",
 	"device": "设备", "binding": "布放", "inspection": "巡检", "glance": "每日查看", "health": "健康报告", "release": "版本", "installed": "已装版本", "advisory": "公告", "campaign": "整改",
-	"passphrase_guesses": "口令尝试", "second_factor": "第二因素", "sign_ins": "登录记录", "preference": "显示偏好", "burn_down": "进度", "repository": "发布仓库", "permit_policy": "许可策略", "lab_key": "检测密钥", "scope": "范围", "run": "检测", "observation": "结果", "finding": "问题项",
+	"passphrase_guesses": "口令尝试", "second_factor": "第二因素", "sign_ins": "登录记录", "preference": "显示偏好", "burn_down": "进度", "model_picture": "型号图片", "repository": "发布仓库", "permit_policy": "许可策略", "lab_key": "检测密钥", "scope": "范围", "run": "检测", "observation": "结果", "finding": "问题项",
 	"security_certificate": "安全证书", "incident": "事件", "incident_step": "步骤", "incident_clock": "时限", "report": "报告", "incident_rule": "规则", "clock_rule": "时限规则",
 	"operator": "操作员", "contact_key": "联系密钥", "claim": "索赔", "exposure": "受影响交易", "notice": "通知",
 }

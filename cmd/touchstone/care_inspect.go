@@ -135,7 +135,7 @@ func (e *engine) photograph(path string) (fleet.Photograph, []byte, error) {
 	}
 	c, kind, err := image.DecodeConfig(bytes.NewReader(content))
 	switch {
-	case err != nil:
+	case err != nil || kind != "jpeg" && kind != "png":
 		return bad("neither JPEG nor PNG")
 	case min(c.Width, c.Height) < limit.Least || max(c.Width, c.Height) > limit.Sides:
 		return bad(fmt.Sprintf("%d by %d pixels, want sides of %d to %d", c.Width, c.Height, limit.Least, limit.Sides))

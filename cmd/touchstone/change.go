@@ -51,6 +51,7 @@ type change struct {
 	Publish      *publishChange      `json:"publish,omitempty"`
 	ReleaseState *releaseStateChange `json:"release_state,omitempty"`
 	Advisory     *advisoryChange     `json:"advisory,omitempty"`
+	Picture      *modelPictureChange `json:"model_picture,omitempty"`
 	Campaign     *campaignChange     `json:"campaign,omitempty"`
 	Updates      *updatesQuery       `json:"updates,omitempty"` // asks, and changes nothing
 	Care         *careChange         `json:"care,omitempty"`    // a step of a device's life
@@ -204,6 +205,8 @@ func (e *engine) carry(ctx context.Context, c change) (changed, error) {
 		return e.changeRelease(ctx, c.ReleaseState, c.actors)
 	case c.Advisory != nil:
 		return e.changeAdvisory(ctx, c.Advisory, c.actors)
+	case c.Picture != nil:
+		return e.changeModelPicture(ctx, c.Picture, c.actors)
 	case c.Campaign != nil:
 		return e.changeCampaign(ctx, c.Campaign, c.actors)
 	case c.Care != nil:

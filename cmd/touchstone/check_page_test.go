@@ -294,6 +294,9 @@ func (r *checkRig) report(t *testing.T) {
 		t.Error("the answer is not shown", err)
 	}
 	r.contactGoes(taken.Contact, func() string { return state(end) })
+	if _, err := r.keptFile(taken.Photos[0]); err == nil {
+		t.Error("the photograph of a report that was no case outlives it")
+	}
 }
 
 func (r *checkRig) contactGoes(digest string, state func() string) {

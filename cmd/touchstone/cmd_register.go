@@ -224,6 +224,7 @@ type deviceCmd struct {
 	Move     deviceMove     `cmd:"" help:"Another address, place or network. Two people."`
 	Rebind   deviceRebind   `cmd:"" help:"Bind the device that works at a terminal in place of the one registered there. Two people."`
 	Repair   deviceRepair   `cmd:"" help:"Send it to repair. Two people."`
+	Picture  devicePicture  `cmd:"" help:"What a model looks like, for the check page."`
 	Lose     deviceLose     `cmd:"" help:"It was lost or stolen. One person: it stops at once."`
 	Return   deviceReturn   `cmd:"" help:"Take it back into stock under a new seal. Two people."`
 	Retire   deviceRetire   `cmd:"" help:"End its work for good, with its keys and certificates. Two people."`

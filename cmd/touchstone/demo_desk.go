@@ -36,7 +36,7 @@ type demoDesk struct {
 const demoPace = 2 * time.Second
 
 func (p *demoDesk) play(ctx context.Context) {
-	for _, step := range []func(context.Context) error{p.fillShowroom, p.examineAll, p.lookAfter} {
+	for _, step := range []func(context.Context) error{p.hangPictures, p.fillShowroom, p.examineAll, p.lookAfter} {
 		if err := step(ctx); err != nil && ctx.Err() == nil {
 			p.log.Warn("the people of the demonstration stopped", slog.String("error", err.Error()))
 		}

@@ -113,9 +113,10 @@ func (d *publicDesk) ReportState(_ context.Context, number int, end string) (s c
 		s = check.ReportState{Kind: known.Kind, At: known.At.Time(), State: string(known.State), Answer: known.Answer, Contact: "none",
 			Closed: known.State == incident.Taken && r.incident.DoneAt(known) != 0}
 		switch {
+		case known.Contact == "":
 		case known.Forgotten != 0:
 			s.Contact = "deleted"
-		case known.Contact != "":
+		default:
 			s.Contact = "kept"
 		}
 	})

@@ -78,6 +78,7 @@ func (d *publicDesk) Place(_ context.Context, serial pos.Serial) (check.Place, e
 	if binding != nil && binding.Terminal == id {
 		place.Address = binding.Address
 	}
+	d.office.view(func(r *rooms) { place.Looks = pictureOf(r.fleet, place.Model) })
 	if last != nil {
 		place.Inspected = last.At.Time()
 	}
@@ -130,7 +131,7 @@ func (d *publicDesk) Record(_ context.Context, serial pos.Serial) (a check.Recor
 			a.Announced, a.Maker, a.Retired = life.ByMaker, life.Maker, life.Final()
 			looked.Model, looked.Hardware = cmp.Or(looked.Model, life.Model), cmp.Or(looked.Hardware, life.Hardware)
 		}
-		a.Model = looked.Model
+		a.Model, a.Looks = looked.Model, pictureOf(r.fleet, looked.Model)
 		a.Lost = life != nil && life.Lost
 		a.Stopped = looked.State == registry.TamperedBy || life != nil && life.State == fleet.Quarantined || looked.CertificateVoid && !a.Retired ||
 			looked.State == registry.Suspended && (life == nil || life.State == fleet.Deployed) // before and after its work in a shop every device is suspended

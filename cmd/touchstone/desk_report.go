@@ -38,7 +38,7 @@ func (d *desk) Reports(ctx context.Context, who *web.Caller, q *api.ReportQuery)
 
 // reportOf is a report as a caller may see it: what was said, and how to reach who said it, are for those who work on it.
 func reportOf(r *incident.Report, who *web.Caller) api.Report {
-	a := api.Report{ID: r.ID, Kind: r.Kind, Terminal: r.Terminal, Serial: r.Serial, TextBytes: len(r.Text), Photographs: r.Photos, HasContact: r.Contact != "", From: r.From, At: timeOf(r.At),
+	a := api.Report{ID: r.ID, Kind: r.Kind, Terminal: r.Terminal, Serial: r.Serial, TextBytes: len(r.Text), Photographs: r.PhotosLeft(), HasContact: r.Contact != "", From: r.From, At: timeOf(r.At),
 		State: string(r.State), Incident: r.Incident, Answer: r.Answer, Decided: r.Decided, DecidedAt: timeOf(r.DecidedAt)}
 	if api.Confidant(who) {
 		a.Text, a.Contact = r.Text, r.Contact
@@ -74,7 +74,7 @@ const (
 // the pixels.
 func (d *desk) Photograph(ctx context.Context, who *web.Caller, id string, n int) (api.KeptContent, error) {
 	r := d.report(id)
-	if r == nil || !api.Confidant(who) || n < 1 || n > len(r.Photos) {
+	if r == nil || !api.Confidant(who) || n < 1 || n > len(r.PhotosLeft()) {
 		return api.KeptContent{}, api.NotFound()
 	}
 	content, err := d.keptFile(r.Photos[n-1])

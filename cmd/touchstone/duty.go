@@ -65,6 +65,8 @@ func (c *change) duty() (duty, bool) {
 		return duty{act: "release_change", roles: security, two: true}, true
 	case c.Advisory != nil:
 		return duty{act: "advisory", roles: security}, true
+	case c.Picture != nil:
+		return duty{act: "model_picture", roles: field}, true
 	case c.Campaign != nil:
 		return duty{act: "campaign", roles: security, two: c.Campaign.Close == ""}, true
 	case c.Care != nil:

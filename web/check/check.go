@@ -77,6 +77,7 @@ func New(r *web.Router, o Options) (*Pages, error) {
 	p.mountClaim()
 	p.mountCase()
 	p.mountAPI()
+	p.mountPicture()
 	return p, nil
 }
 

@@ -34,6 +34,8 @@ type Devices interface {
 	Place(ctx context.Context, serial pos.Serial) (Place, error)
 	// Record is what anybody may know of a device by its number alone.
 	Record(ctx context.Context, serial pos.Serial) (Record, error)
+	// Picture is the picture of a model by the name that Place or Record gave; ok is false for any other name.
+	Picture(ctx context.Context, name string) (jpeg []byte, ok bool, err error)
 	// Advisories lists the open advisories of a model, by its name in any case.
 	Advisories(ctx context.Context, model string) ([]Advisory, error)
 }
@@ -55,6 +57,7 @@ type Place struct {
 	Shop       string
 	Address    string // "" where none is registered
 	Model      string // "" where it is not known
+	Looks      Picture
 	Inspected  time.Time
 }
 
@@ -76,6 +79,7 @@ type Record struct {
 	Announced bool // by its maker
 	Maker     string
 	Model     string
+	Looks     Picture
 	Lost      bool // reported lost or stolen
 	Stopped   bool // lost, stolen, tampered with or taken aside: of the last two which is not told
 	Retired   bool // taken out of use for good

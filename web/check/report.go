@@ -18,7 +18,7 @@ const (
 	maxText    = 2000
 	maxContact = 300
 	maxField   = 8 << 10                                    // one text field as it is sent
-	maxReport  = maxPhoto + 8*maxField + multipartBoundsMax // the whole body
+	maxReport  = MaxPhoto + 8*maxField + multipartBoundsMax // the whole body
 	// multipartBoundsMax is what boundaries and headers of the parts may take.
 	multipartBoundsMax = 16 << 10
 )
@@ -105,7 +105,7 @@ func (p *Pages) report(w http.ResponseWriter, r *http.Request) {
 	}
 	if len(photo) > 0 {
 		if made.Photo, err = p.retake(photo); err != nil {
-			p.showReport(w, r, http.StatusUnprocessableEntity, back, two(r, "The photograph could not be read: send a JPEG or PNG of at most 8 MB and 25 million pixels.", "照片无法读取: 请发送不超过 8 MB、2500 万像素的 JPEG 或 PNG。"))
+			p.showReport(w, r, http.StatusUnprocessableEntity, back, two(r, "The photograph could not be read: send a JPEG of at most 8 MB and 25 million pixels, or a PNG or WebP of at most 12 million.", "照片无法读取: 请发送不超过 8 MB 的 JPEG (2500 万像素以内) 或 PNG、WebP (1200 万像素以内)。"))
 			return
 		}
 	}
@@ -209,7 +209,7 @@ func readReport(r *http.Request) (fields map[string]string, photo []byte, err er
 		seen[name] = true
 		most := int64(maxField)
 		if name == "photo" {
-			most = maxPhoto
+			most = MaxPhoto
 		}
 		content, err := io.ReadAll(io.LimitReader(part, most+1))
 		if err != nil || int64(len(content)) > most {

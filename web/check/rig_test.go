@@ -69,6 +69,11 @@ func (w *world) ProveSigned(_ context.Context, s pos.Serial, p paycrypto.CheckPr
 	return check.Foreign, nil
 }
 
+// Picture is a known one by the name of 64 a's.
+func (w *world) Picture(_ context.Context, name string) ([]byte, bool, error) {
+	return []byte("picture"), name == strings.Repeat("a", 64), w.broken
+}
+
 func (w *world) Place(context.Context, pos.Serial) (check.Place, error) { return w.place, w.broken }
 
 func (w *world) Record(_ context.Context, s pos.Serial) (check.Record, error) {
