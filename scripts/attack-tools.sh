@@ -67,8 +67,8 @@ class Page(http.server.BaseHTTPRequestHandler):
         q = urllib.parse.parse_qs(urllib.parse.urlparse(self.path).query).get("q", [""])[0]
         try: rows, code = base.execute("select name from t where id = '" + q + "'").fetchall(), 200
         except Exception as e: rows, code = str(e), 500
-        self.send_response(code); self.end_headers(); self.wfile.write(str(rows).encode())
-server = http.server.HTTPServer(("127.0.0.1", 0), Page)
+        self.send_response(code); self.send_header("Content-Type", "text/html"); self.end_headers(); self.wfile.write(str(rows).encode())
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page)
 open(sys.argv[1] + "/weak", "w").write(str(server.server_address[1]) + "\n")
 server.serve_forever()
 PYTHON

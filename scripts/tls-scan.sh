@@ -1,5 +1,6 @@
 #!/bin/sh
-# Scans the TLS port of a demonstration of its own with testssl.sh and sslscan: tls-scan.sh TOUCHSTONE OUTPUT-DIRECTORY
+# Scans the TLS ports of a demonstration of its own, the terminals' and the console's, with testssl.sh and sslscan:
+# tls-scan.sh TOUCHSTONE OUTPUT-DIRECTORY
 # The full output is kept there. A finding of medium or worse fails. Traffic goes to 127.0.0.1 only.
 set -eu
 touchstone=$(realpath "$1")
@@ -15,23 +16,35 @@ work=$(mktemp -d)
 host=
 trap 'if [ -n "$host" ]; then kill "$host" 2>/dev/null || true; wait "$host" 2>/dev/null || true; fi; rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
-"$touchstone" demo --quiet --data "$work/data" --tcp 127.0.0.1:0 --tls 127.0.0.1:0 >"$work/said" 2>&1 &
+"$touchstone" demo --quiet --data "$work/data" --tcp 127.0.0.1:0 --tls 127.0.0.1:0 --https 127.0.0.1:0 --observe "" --mail 127.0.0.1:0 --public 127.0.0.1:0 --http 127.0.0.1:0 --http-tls >"$work/said" 2>&1 &
 host=$!
 port=
-for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+console=
+for _ in $(seq 120); do
 	port=$(sed -n 's/.* tls 127\.0\.0\.1:\([0-9][0-9]*\).*/\1/p' "$work/said")
-	[ -n "$port" ] && break
+	console=$(sed -n 's|.*https://127\.0\.0\.1:\([0-9][0-9]*\)/enter/.*|\1|p' "$work/said" | head -1)
+	[ -n "$port" ] && [ -n "$console" ] && break
+	kill -0 "$host" 2>/dev/null || break
 	sleep 0.5
 done
-[ -n "$port" ] || { echo "tls-scan: the host did not start:"; cat "$work/said"; exit 1; }
+[ -n "$port" ] && [ -n "$console" ] || { echo "tls-scan: the host did not start:"; cat "$work/said"; exit 1; }
 "$touchstone" device certificate ca --data "$work/data" >"$out/ca.pem"
-sslscan --no-colour --show-certificate --sni-name=localhost "127.0.0.1:$port" >"$out/sslscan.txt" 2>&1
-rm -f "$out/testssl.json" "$out/testssl.txt"
-# Its own exit code counts every remark; what counts here is the severity.
-testssl --warnings off --color 0 --add-ca "$out/ca.pem" --jsonfile "$out/testssl.json" --ip 127.0.0.1 "localhost:$port" >"$out/testssl.txt" 2>&1 || true
-python3 - "$out" <<'PYTHON'
+all=$out
+failed=0
+# scan NAME PORT
+scan() {
+	out=$all/$1
+	mkdir -p "$out"
+	sslscan --no-colour --show-certificate --sni-name=localhost "127.0.0.1:$2" >"$out/sslscan.txt" 2>&1
+	rm -f "$out/testssl.json" "$out/testssl.txt"
+	# Its own exit code counts every remark; what counts here is the severity.
+	testssl --warnings off --color 0 --add-ca "$all/ca.pem" --jsonfile "$out/testssl.json" --ip 127.0.0.1 "localhost:$2" >"$out/testssl.txt" 2>&1 || true
+	judge "$1" || failed=1
+}
+judge() {
+	python3 - "$out" "$1" <<'PYTHON'
 import json, re, sys
-out = sys.argv[1]
+out, port = sys.argv[1:]
 found = json.load(open(out + "/testssl.json"))
 ran = {f["id"] for f in found}
 for needed in ("SSLv2", "TLS1", "TLS1_2", "TLS1_3", "cert_trust", "heartbleed", "LUCKY13", "secure_client_renego"):
@@ -49,6 +62,10 @@ for version in ("SSLv2", "SSLv3", "TLSv1.0", "TLSv1.1"):
 weak = re.findall(r"^(?:Accepted|Preferred).*(?:RC4|CBC|NULL|EXP|DES|SHA\s).*$", text, re.M)
 for line in weak:
     print("sslscan:", line)
-print(f"tls-scan: {len(found)} findings of testssl.sh, {len(bad)} of medium or worse, {len(weak)} weak suites; {out}")
+print(f"tls-scan: {port}: {len(found)} findings of testssl.sh, {len(bad)} of medium or worse, {len(weak)} weak suites; {out}")
 sys.exit(1 if bad or weak else 0)
 PYTHON
+}
+scan terminals "$port"
+scan console "$console"
+exit $failed

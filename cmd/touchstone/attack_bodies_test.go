@@ -329,3 +329,27 @@ func (r *attackRig) stateOf(t *testing.T) (counts string) {
 	})
 	return counts
 }
+
+// TestS02SaleOfAFormerShop: a shop whose terminal stood in another shop when a sale was made does not come to that sale by
+// a claim: it is refused as a receipt that nobody has.
+func TestS02SaleOfAFormerShop(t *testing.T) {
+	r := newAttackRig(t)
+	last4 := cards()[7].pan()
+	day, err := parseDay(r.e.clock(), r.e.line.Zone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(amount pos.Amount, shop string) error {
+		c := &claimChange{Date: pos.Date(day), Amount: amount, Last4: last4[len(last4)-4:], Terminal: staffTerminals()[0].id.String(), Incident: r.inc}
+		copy(c.shop[:], shop)
+		_, err := r.e.makeClaim(t.Context(), c, []string{"one"})
+		return err
+	}
+	own, former, none := ask(r.sales[0], r.shops[0]), ask(r.sales[0], r.shops[1]), ask(7777, r.shops[1])
+	if own == nil || strings.Contains(own.Error(), "no approved sale") {
+		t.Errorf("of the shop of the sale, which is claimed already: %v", own)
+	}
+	if former == nil || none == nil || former.Error() != none.Error() {
+		t.Errorf("of another shop: %v; a receipt that nobody has: %v", former, none)
+	}
+}

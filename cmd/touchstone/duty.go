@@ -305,7 +305,7 @@ func (e *engine) ownShop(c *change, merchant bool, shop pos.MerchantID) error {
 	case c.Glance != nil:
 		terminal = c.Glance.Terminal
 	case c.Claim != nil:
-		terminal = c.Claim.Terminal
+		terminal, c.Claim.shop = c.Claim.Terminal, shop
 	case c.Report != nil:
 		named, terminal = c.Report.Merchant, c.Report.Terminal
 		if named == "" {

@@ -200,6 +200,8 @@ type claimChange struct {
 	RRN      uint64     `json:"rrn,omitempty"`
 	Incident string     `json:"incident,omitempty"`
 	Reason   string     `json:"reason,omitempty" maxLength:"400"`
+
+	shop pos.MerchantID // whose people ask; zero: not a shop's. A terminal may have stood in another's when the sale was made
 }
 
 // makeClaim finds the sale of a receipt and takes the claim down.
@@ -216,6 +218,9 @@ func (e *engine) makeClaim(ctx context.Context, c *claimChange, actors []string)
 	found, err := e.candidates(ctx, &receipt)
 	if err != nil {
 		return changed{}, e.notRedressed(ctx, "claim_made", []string{by}, err)
+	}
+	if c.shop != (pos.MerchantID{}) {
+		found = slices.DeleteFunc(found, func(x redress.Candidate) bool { return x.Sale.Merchant != c.shop })
 	}
 	suffix, err := claimSuffix()
 	if err != nil {
