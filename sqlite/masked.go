@@ -196,6 +196,28 @@ func ReadMasked(ctx context.Context, dir string, entry uint64, at int64) (body [
 	return maskedOf(ctx, db, entry, at)
 }
 
+// AllMasked is everything that is kept in a data directory, the oldest first.
+func AllMasked(ctx context.Context, dir string) (all []MaskedMessage, err error) {
+	db, err := settings{path: filepath.Join(dir, maskedFile), readOnly: true, conns: 1}.open()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	list, err := db.QueryContext(ctx, `SELECT entry, at, refused, terminal, body FROM message ORDER BY entry`)
+	if err != nil {
+		return nil, fmt.Errorf("read kept messages: %w", err)
+	}
+	defer func() { err = errors.Join(err, list.Close()) }()
+	for list.Next() {
+		var m MaskedMessage
+		if err := list.Scan(&m.Entry, &m.At, &m.Refused, &m.Terminal, &m.Body); err != nil {
+			return nil, fmt.Errorf("read kept messages: %w", err)
+		}
+		all = append(all, m)
+	}
+	return all, list.Err()
+}
+
 func maskedOf(ctx context.Context, db rows, entry uint64, at int64) (body []byte, err error) {
 	err = db.QueryRowContext(ctx, `SELECT body FROM message WHERE entry = ? AND at = ?`, int64(min(entry, maxSeq)), at).Scan(&body)
 	if errors.Is(err, sql.ErrNoRows) {
