@@ -108,6 +108,7 @@ func (l *Line) judge(x *Exchange) {
 			x.fail(reason.JournalUnavailable)
 			return
 		}
+		x.laps.Mark(proof.Gathered)
 		if err := l.prove(x); err != nil {
 			x.fail(reason.JournalUnavailable)
 			return
@@ -216,7 +217,7 @@ func (l *Line) decide(x *Exchange) error {
 		x.claims.FactorTail = x.stanDigits()
 	}
 	x.evidence = proof.Evidence{}
-	x.laps.Mark(proof.Gathered)
+	x.laps.Mark(proof.Asked)
 	x.mark(&x.traced.Asked)
 	l.Prover.Prove(&x.claims, &x.evidence)
 	x.mark(&x.traced.Proved)

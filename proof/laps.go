@@ -8,7 +8,8 @@ type Step uint8
 
 // The works beside the checks.
 const (
-	Gathered Step = 32 + iota // what is known of the terminal was looked up, and the module's question put together
+	Gathered Step = 32 + iota // what is known of the terminal was looked up
+	Asked                     // the question to the security module was put together
 	Hashed                    // the keyed hashes of the request and of its card were made
 	Issued                    // working keys were drawn
 	Waited                    // for the terminal's lock and the card's
@@ -18,7 +19,7 @@ const (
 	Steps                     // one more than the highest
 )
 
-var stepNames = [...]string{"gather", "hash", "issue keys", "wait", "money rules", "issuer", "entry"}
+var stepNames = [...]string{"gather", "ask", "hash", "issue keys", "wait", "money rules", "issuer", "entry"}
 
 // String is the step's stable name, a check's own.
 func (s Step) String() string {

@@ -101,6 +101,7 @@ func (t *keptTiming) of(step proof.Step) (nanos uint32, ok bool) {
 // workWords are the works beside the checks.
 var workWords = map[proof.Step]explain.Text{
 	proof.Gathered: {EN: "terminal looked up", ZH: "查找终端"},
+	proof.Asked:    {EN: "question to the module made", ZH: "组成对安全模块的请求"},
 	proof.Hashed:   {EN: "card and request hashed", ZH: "计算卡与请求的散列值"},
 	proof.Issued:   {EN: "working keys drawn", ZH: "生成工作密钥"},
 	proof.Waited:   {EN: "waited for the terminal's lock", ZH: "等待终端锁"},

@@ -77,7 +77,7 @@ type Timing struct {
 
 // TimingStep is a stretch of time.
 type TimingStep struct {
-	Step   string  `json:"step" doc:"a check as in verdict, with _ for a space, or gather, hash, issue_keys, wait, money_rules, issuer, entry" example:"MAC"`
+	Step   string  `json:"step" doc:"a check as in verdict, with _ for a space, or gather, ask, hash, issue_keys, wait, money_rules, issuer, entry" example:"MAC"`
 	Name   Text    `json:"name"`
 	Check  bool    `json:"check" doc:"it is one of the checks"`
 	Module bool    `json:"module,omitempty" doc:"work of the security module"`
