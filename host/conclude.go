@@ -56,6 +56,7 @@ func (x *Exchange) record(v View) {
 	if x.verdict.Set >= 0 {
 		e.KeySet = x.claims.Sets[x.verdict.Set].Number
 	}
+	x.laps.Mark(proof.Entered)
 	x.effect(v)
 	if e.Effect == journal.Settled && v.Terminal != nil {
 		e.NextBatch = v.Terminal.Batch.Next()

@@ -53,6 +53,9 @@ type Exchange struct {
 
 	sampled bool // every instant of it is read
 	traced  Traced
+
+	laps    *proof.Laps // nil: nobody measures
+	lapRoom proof.Laps
 }
 
 // NewExchange makes an Exchange of a line.
@@ -118,15 +121,18 @@ func (x *Exchange) CardOf(v View) pos.PANHash {
 // Conclude makes the journal entry. The ledger calls it once under its locks with what it lends.
 func (x *Exchange) Conclude(v View) *journal.Exchange {
 	r := &x.Request
+	x.laps.Mark(proof.Waited)
 	x.plan = transaction.Plan{}
 	asked, answer := false, reason.None
 	if r.Op != transaction.NoOp && v.Terminal == nil {
 		x.plan.Reason = reason.JournalUnavailable // nothing is approved without the terminal's money side
 	} else if !x.verdict.Refused() && !x.verdict.Repeat && r.Op != transaction.NoOp {
 		x.planned(v)
+		x.laps.Mark(proof.Ruled)
 		asked = x.plan.Ask && x.plan.Reason == reason.None
 		if asked {
 			answer = x.askIssuer(v)
+			x.laps.Mark(proof.Banked)
 		}
 	}
 	x.verdict = proof.Conclude(x.verdict, x.plan, asked, answer, &x.ask)

@@ -56,9 +56,13 @@ type Peer struct {
 func (l *Line) Begin(frame []byte, peer Peer, x *Exchange) {
 	x.reset(l.Clock(), peer)
 	x.size, x.sampled = len(frame), l.Trace != nil && l.Trace.Sample()
+	if l.Samples != nil && l.Samples.Pick(x.arrived) {
+		x.measure(x.arrived)
+	}
 	switch err := l.Dialect.Parse(&x.msg, frame); {
 	case err == nil:
 		x.claim()
+		x.laps.Mark(proof.Step(proof.Parse))
 		if x.shut { // not a request: the verdict stands
 			l.commit(x)
 			return
@@ -71,6 +75,7 @@ func (l *Line) Begin(frame []byte, peer Peer, x *Exchange) {
 		l.commit(x)
 	default:
 		x.salvage(frame, err)
+		x.laps.Mark(proof.Step(proof.Parse))
 		l.commit(x)
 	}
 }
@@ -90,7 +95,7 @@ func (x *Exchange) reset(now pos.Instant, peer Peer) {
 	x.entry, x.receipt, x.arrived = journal.Exchange{}, journal.Receipt{}, now
 	x.de62, x.shut, x.salvaged, x.failed, x.suppressed = nil, false, false, pos.ResponseCode{}, false
 	x.msg.Reset()
-	x.traced, x.sampled = Traced{}, false
+	x.traced, x.sampled, x.laps = Traced{}, false, nil
 }
 
 // judge proves, decides and commits; again when the terminal changed in between.
@@ -103,6 +108,7 @@ func (l *Line) judge(x *Exchange) {
 			x.fail(reason.JournalUnavailable)
 			return
 		}
+		x.laps.Mark(proof.Gathered)
 		if err := l.prove(x); err != nil {
 			x.fail(reason.JournalUnavailable)
 			return
@@ -204,13 +210,14 @@ func (l *Line) decide(x *Exchange) error {
 	if l.Versions != nil {
 		s.Released = l.Versions.Released()
 	}
-	x.claims.MAB, x.claims.PAN = x.msg.MAB(), x.pan
+	x.claims.MAB, x.claims.PAN, x.claims.Laps = x.msg.MAB(), x.pan, x.laps
 	x.claims.Track, x.claims.TrackDigits = x.msg.Raw(35), x.msg.Len(35)
 	proof.Prepare(l.Policy, r, s, x.arrived, &x.claims)
 	if r.Need == proof.TamperReport {
 		x.claims.FactorTail = x.stanDigits()
 	}
 	x.evidence = proof.Evidence{}
+	x.laps.Mark(proof.Asked)
 	x.mark(&x.traced.Asked)
 	l.Prover.Prove(&x.claims, &x.evidence)
 	x.mark(&x.traced.Proved)
@@ -218,11 +225,13 @@ func (l *Line) decide(x *Exchange) error {
 		if err := l.hash(x); err != nil {
 			x.evidence.MAC, x.evidence.Err = proof.Unavailable, err
 		}
+		x.laps.Mark(proof.Hashed)
 	}
 	if s.Money.Missing && x.evidence.MAC == proof.Passed {
 		if err := l.Ledger.Recall(r, s); err != nil {
 			return err
 		}
+		x.laps.Mark(proof.Gathered)
 	}
 	x.verdict = proof.Decide(l.Policy, r, s, &x.claims, &x.evidence, x.arrived)
 	return nil
@@ -283,6 +292,7 @@ func (l *Line) verifyPIN(x *Exchange) {
 		Block: x.pinBlock(), PAN: x.pan, Verifier: x.card.Verifier,
 	}
 	x.ask.PIN = l.Vault.VerifyPIN(&x.question)
+	x.laps.Mark(proof.Step(proof.PIN))
 }
 
 // issue draws working keys; they are in force for nobody before the entry is durable and a message
@@ -298,5 +308,6 @@ func (l *Line) issue(x *Exchange) error {
 		return err
 	}
 	x.wrapped, x.de62 = set, append(x.de62Room[:0], de62...)
+	x.laps.Mark(proof.Issued)
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"touchstone/host"
 	"touchstone/journal"
+	"touchstone/pos"
 	"touchstone/reason"
 )
 
@@ -14,11 +15,14 @@ type sampler struct {
 	entries []uint64
 	refused []bool
 	frames  [][]byte
+	pick    bool
 }
 
 func (s *sampler) Handed(m host.Sampled) {
 	s.entries, s.refused, s.frames = append(s.entries, m.Entry), append(s.refused, m.Refused), append(s.frames, bytes.Clone(m.Frame))
 }
+
+func (s *sampler) Pick(pos.Instant) bool { return s.pick }
 
 var _ host.Sampler = (*sampler)(nil)
 
@@ -74,7 +78,8 @@ func TestNotLent(t *testing.T) {
 
 type noSampler struct{}
 
-func (noSampler) Handed(host.Sampled) {}
+func (noSampler) Pick(pos.Instant) bool { return false }
+func (noSampler) Handed(host.Sampled)   {}
 
 // TestLendingCostsNoAllocation of a sale.
 func TestLendingCostsNoAllocation(t *testing.T) {

@@ -58,6 +58,8 @@ type Claims struct {
 	TrackDigits int
 	PAN         pos.PAN // of DE2 or a clear track; empty when only the sealed track has it
 	PANFromDE2  bool
+
+	Laps *Laps // nil: nobody measures
 }
 
 // Evidence is what the module proved. Nothing after the first failure is examined.

@@ -17,7 +17,7 @@ import (
 // first that fails. c and e are what the module was asked and what it said. A verdict that is not
 // refused still needs Conclude.
 func Decide(p *Policy, r *Request, s *Snapshot, c *Claims, e *Evidence, now pos.Instant) (v Verdict) {
-	v.Set = -1
+	v.Set, v.laps = -1, c.Laps
 	v.pass(Frame)
 	d := &decision{p, r, s, c, e, now, &v}
 	stages := [...]func() bool{d.form, d.identity, d.network, d.place, d.permit, d.session, d.mac, d.repeat, d.serial, d.track, d.cardholder, d.inPerson, d.effective}

@@ -70,9 +70,9 @@ func needsSerial(r *Request, d *registry.Device) bool {
 
 // Prepare fills c with what the module must prove for r. The views MAB and Track are the caller's.
 func Prepare(p *Policy, r *Request, s *Snapshot, now pos.Instant, c *Claims) {
-	mab, track, digits, pan := c.MAB, c.Track, c.TrackDigits, c.PAN
+	mab, track, digits, pan, laps := c.MAB, c.Track, c.TrackDigits, c.PAN, c.Laps
 	*c = Claims{Terminal: r.Terminal, MAB: mab, DE64: r.DE64, HasMAC: r.HasMAC, NeedMAC: needsMAC(r) || (r.Need == TamperReport && r.HasMAC),
-		TrackSealed: r.TrackSealed, Track: track, TrackDigits: digits, PAN: pan, PANFromDE2: r.HasPAN}
+		TrackSealed: r.TrackSealed, Track: track, TrackDigits: digits, PAN: pan, PANFromDE2: r.HasPAN, Laps: laps}
 	if s.Terminal == nil {
 		return
 	}

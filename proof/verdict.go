@@ -19,6 +19,7 @@ type Verdict struct {
 	Repeat      bool // answer from the record Prior
 	Outside     bool // outside its circle, only observed
 	decided     bool
+	laps        *Laps
 	details     details
 }
 
@@ -33,7 +34,10 @@ func (v *Verdict) Refused() bool { return !v.decided || v.Reason != reason.None 
 // Details is the evidence in the journal's form; a view of v.
 func (v *Verdict) Details() []byte { return v.details.buf[:v.details.n] }
 
-func (v *Verdict) pass(c Check) { v.Checks.Set(c, Passed) }
+func (v *Verdict) pass(c Check) {
+	v.Checks.Set(c, Passed)
+	v.laps.Mark(Step(c))
+}
 
 // fail ends the verdict with its one root reason.
 func (v *Verdict) fail(c Check, r reason.Reason) bool {
@@ -46,6 +50,7 @@ func (v *Verdict) fail(c Check, r reason.Reason) bool {
 		return true
 	}
 	v.Checks.Set(c, o)
+	v.laps.Mark(Step(c))
 	v.Reason, v.DE39, v.decided = r, r.DE39(), true
 	return false
 }

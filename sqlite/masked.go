@@ -132,10 +132,9 @@ func (m *Masked) Keep(ctx context.Context, messages []MaskedMessage) (err error)
 // used is the bytes of the pages that hold something.
 func used(ctx context.Context, db rows) (int64, error) {
 	var n [3]int64
-	for i, query := range [...]string{"PRAGMA page_count", "PRAGMA freelist_count", "PRAGMA page_size"} {
-		if err := db.QueryRowContext(ctx, query).Scan(&n[i]); err != nil {
-			return 0, fmt.Errorf("read size of %s: %w", maskedFile, err)
-		}
+	err := db.QueryRowContext(ctx, "SELECT page_count, freelist_count, page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size").Scan(&n[0], &n[1], &n[2])
+	if err != nil {
+		return 0, fmt.Errorf("read size of %s: %w", maskedFile, err)
 	}
 	return (n[0] - n[1]) * n[2], nil
 }
@@ -194,6 +193,28 @@ func ReadMasked(ctx context.Context, dir string, entry uint64, at int64) (body [
 		return nil, err
 	}
 	return maskedOf(ctx, db, entry, at)
+}
+
+// AllMasked is everything that is kept in a data directory, the oldest first.
+func AllMasked(ctx context.Context, dir string) (all []MaskedMessage, err error) {
+	db, err := settings{path: filepath.Join(dir, maskedFile), readOnly: true, conns: 1}.open()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	list, err := db.QueryContext(ctx, `SELECT entry, at, refused, terminal, body FROM message ORDER BY entry`)
+	if err != nil {
+		return nil, fmt.Errorf("read kept messages: %w", err)
+	}
+	defer func() { err = errors.Join(err, list.Close()) }()
+	for list.Next() {
+		var m MaskedMessage
+		if err := list.Scan(&m.Entry, &m.At, &m.Refused, &m.Terminal, &m.Body); err != nil {
+			return nil, fmt.Errorf("read kept messages: %w", err)
+		}
+		all = append(all, m)
+	}
+	return all, list.Err()
 }
 
 func maskedOf(ctx context.Context, db rows, entry uint64, at int64) (body []byte, err error) {

@@ -190,7 +190,7 @@ func (d *desk) forStaff(ctx context.Context, t *api.TransactionDetail, s *speake
 	t.Verdict = verdictOf(s, p)
 	t.Explained = explainedOf(s, p)
 	if kept := d.samples.of(ctx, m.Seq, m.At); kept != nil {
-		t.Message = anatomyOf(&kept.Anatomy)
+		t.Message, t.Timing = anatomyOf(&kept.Anatomy), timingOf(s, kept.Timing, t.Verdict)
 	}
 	if p.Certainty == notRefused {
 		return

@@ -1,10 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"touchstone/explain/anatomy"
+	"touchstone/proof"
 	"touchstone/sqlite"
 )
 
@@ -38,9 +43,41 @@ func (x *explainCall) drawBytes(d *drawing, p *panel) error {
 	if err != nil {
 		return fmt.Errorf("entry %d: %w", p.Message.Seq, err)
 	}
+	p.drawTimes(d)
 	d.line("")
 	if d.err != nil {
 		return d.err
 	}
 	return a.Draw(x.a.stdout, anatomy.Style{Language: x.l.lang, Colour: d.colour})
+}
+
+// drawTimes tells where the message's time went, the longest first.
+func (p *panel) drawTimes(d *drawing) {
+	t := p.Timing
+	if t == nil || len(t.stretches()) == 0 {
+		return
+	}
+	spent := map[proof.Step]uint32{}
+	for _, s := range t.stretches() {
+		spent[s.step] += s.to - s.from
+	}
+	steps := slices.SortedFunc(maps.Keys(spent), func(a, b proof.Step) int {
+		return cmp.Or(cmp.Compare(spent[b], spent[a]), cmp.Compare(a, b))
+	})
+	cells := []string{fmt.Sprintf(d.two("%.1f µs while it was judged:", "判定时共 %.1f 微秒:"), microsOf(t.total()))}
+	if t.Again {
+		cells[0] = fmt.Sprintf(d.two("%.1f µs, measured again after the answer:", "应答后重新测得共 %.1f 微秒:"), microsOf(t.total()))
+	}
+	for i, step := range steps {
+		cell := fmt.Sprintf("%s %.2f", stepName(d.l.catalogue, step).In(d.l.lang), microsOf(spent[step]))
+		if i+1 < len(steps) {
+			cell += ","
+		}
+		cells = append(cells, cell)
+	}
+	lead := pad(d.two("TIMES", "用时"), panelLabel)
+	for _, l := range packed(cells, panelWidth-panelLabel) {
+		d.line(lead + l)
+		lead = strings.Repeat(" ", panelLabel)
+	}
 }

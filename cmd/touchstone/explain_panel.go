@@ -47,7 +47,8 @@ type panel struct {
 	SignIn    explain.Text   `json:"sign_in"`
 	Courier   explain.Text   `json:"courier"`
 	Screen    shownScreen    `json:"screen"`
-	Bytes     *anatomy.Shown `json:"bytes,omitempty"` // the message taken apart and masked, where it is kept
+	Bytes     *anatomy.Shown `json:"bytes,omitempty"`  // the message taken apart and masked, where it is kept
+	Timing    *keptTiming    `json:"timing,omitempty"` // where its time went, likewise
 
 	x     journal.Exchange
 	guide explain.Guide
@@ -81,7 +82,7 @@ func (f *finder) panel(ctx context.Context, found foundMessage) (*panel, error) 
 	}
 	p.fill(f.x.l.catalogue)
 	if kept := f.keptOf(ctx, p); kept != nil {
-		p.Bytes = &kept.Anatomy
+		p.Bytes, p.Timing = &kept.Anatomy, kept.Timing
 	}
 	return p, nil
 }

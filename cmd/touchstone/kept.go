@@ -54,6 +54,7 @@ type keptOptions struct {
 // keptMessage is what is kept of a message: nothing that may not be shown.
 type keptMessage struct {
 	Anatomy anatomy.Shown `json:"anatomy"`
+	Timing  *keptTiming   `json:"timing,omitempty"`
 }
 
 // terminal is DE41 as the message claims, "" where it could not be read.

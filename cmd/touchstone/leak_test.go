@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"compress/flate"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,6 +22,7 @@ import (
 	"time"
 
 	"touchstone/iso8583"
+	"touchstone/sqlite"
 )
 
 // The size of the leak scan. In full, as scripts/leak-scan.sh asks for it, it takes minutes.
@@ -63,6 +65,7 @@ func TestLeakScan(t *testing.T) {
 	hangUp()
 	host.stop(t)
 	r.afterwards()
+	r.unpackKept()
 	if answered+more < 2*leakTerminals*scale*5 {
 		t.Errorf("only %d messages were answered: the scenario did not happen", answered+more)
 	}
@@ -317,6 +320,29 @@ func (r *leakRun) afterwards() {
 	r.run("verify at rest", "journal", "verify", "--data", r.data)
 	r.run("wrong passphrase", "serve", "--data", r.data, "--passphrase-file", r.cards[0].panFile)
 	r.run("init again", "init", "--data", r.data, "--passphrase-file", filepath.Join(r.given, "pass"))
+}
+
+// unpackKept puts the masked messages of the data directory among what is scanned: there they are deflated.
+func (r *leakRun) unpackKept() {
+	r.t.Helper()
+	messages, err := sqlite.AllMasked(r.t.Context(), r.data)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	refused := 0
+	for _, m := range messages {
+		text, err := io.ReadAll(flate.NewReader(bytes.NewReader(m.Body)))
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		if m.Refused {
+			refused++
+		}
+		r.keep(fmt.Sprintf("kept message %d", m.Entry), text)
+	}
+	if refused < 3 || refused == len(messages) {
+		r.t.Errorf("%d messages are kept, %d of them refused: nothing was shown", len(messages), refused)
+	}
 }
 
 // scanFiles looks into every file the run made.

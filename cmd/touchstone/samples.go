@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"touchstone/explain"
@@ -16,6 +17,7 @@ import (
 	"touchstone/host"
 	"touchstone/iso8583"
 	"touchstone/pos"
+	"touchstone/proof"
 	"touchstone/secret"
 	"touchstone/sqlite"
 )
@@ -38,25 +40,30 @@ type samples struct {
 	log       *slog.Logger
 	begun     pos.Instant
 	lent      chan *lentFrame
-	packer    *flate.Writer // run's own
-	keeper    *keeper       // nil: memory alone
+	packer    *flate.Writer  // run's own
+	keeper    *keeper        // nil: memory alone
+	line      *host.Line     // judges refused messages again, to take times
+	again     *host.Exchange // of run
+	due       atomic.Int64   // the instant from which on the next message is picked
 
-	mu      sync.Mutex // guards the fields below; held for microseconds
-	free    []*lentFrame
-	budget  bucket
-	sampled pos.Instant // when an approval was taken last
-	rings   [2]ring     // refusals, approvals
-	most    [2]int      // of each
-	packed  map[uint64][]byte
+	mu     sync.Mutex // guards the fields below; held for microseconds
+	free   []*lentFrame
+	budget bucket
+	rings  [2]ring // refusals, approvals
+	most   [2]int  // of each
+	packed map[uint64][]byte
 }
 
 // lentFrame is a copy of one message: secret.
 type lentFrame struct {
-	entry   uint64
-	arrived pos.Instant
-	refused bool
-	n       int
-	frame   [iso8583.MaxFrame]byte
+	entry    uint64
+	refused  bool
+	judged   host.Judged
+	snapshot proof.Snapshot // of judged
+	laps     proof.Laps
+	picked   bool // laps were taken while it was judged
+	n        int
+	frame    [iso8583.MaxFrame]byte
 }
 
 // Format prints secret.Redacted for every verb.
@@ -90,6 +97,12 @@ func newSamples(c *explain.Catalogue, clock func() pos.Instant, log *slog.Logger
 	return s
 }
 
+// Pick implements host.Sampler: one message in approvalEvery, whichever comes first.
+func (s *samples) Pick(arrived pos.Instant) bool {
+	due := s.due.Load()
+	return int64(arrived) >= due && s.due.CompareAndSwap(due, int64(arrived)+int64(approvalEvery))
+}
+
 // Handed implements host.Sampler: it copies the message where the pace and the room allow.
 func (s *samples) Handed(m host.Sampled) {
 	now := s.clock()
@@ -98,19 +111,18 @@ func (s *samples) Handed(m host.Sampled) {
 	if len(s.free) == 0 || len(m.Frame) > iso8583.MaxFrame {
 		return
 	}
-	if m.Refused {
-		if !s.budget.take(now.Sub(s.begun), refusalRate, refusalBurst) {
-			return
-		}
-	} else {
-		if now.Sub(s.sampled) < approvalEvery {
-			return
-		}
-		s.sampled = now
+	if m.Refused && !s.budget.take(now.Sub(s.begun), refusalRate, refusalBurst) || !m.Refused && m.Laps == nil {
+		return
 	}
 	f := s.free[len(s.free)-1]
 	s.free = s.free[:len(s.free)-1]
-	f.entry, f.arrived, f.refused, f.n = m.Entry, m.Arrived, m.Refused, copy(f.frame[:], m.Frame)
+	f.entry, f.refused, f.judged, f.picked, f.n = m.Entry, m.Refused, m.Judged, m.Laps != nil, copy(f.frame[:], m.Frame)
+	if f.picked {
+		f.laps = *m.Laps
+	} else {
+		f.snapshot = *m.Snapshot
+	}
+	f.judged.Snapshot = &f.snapshot
 	s.lent <- f // there is room: no more are lent than it has
 }
 
@@ -135,11 +147,13 @@ func (s *samples) run(ctx context.Context) {
 }
 
 func (s *samples) mask(f *lentFrame) {
-	kept := keptMessage{Anatomy: anatomy.Masked(f.frame[:f.n], s.catalogue)}
+	arrived := f.judged.Arrived
+	kept := keptMessage{Anatomy: anatomy.Masked(f.frame[:f.n], s.catalogue), Timing: s.timing(f)}
 	clear(f.frame[:f.n])
+	f.judged, f.snapshot = host.Judged{}, proof.Snapshot{} // what it points to may go
 	packed, err := s.pack(&kept)
 	if err == nil {
-		s.keeper.keep(sqlite.MaskedMessage{Entry: f.entry, At: int64(f.arrived), Refused: f.refused, Terminal: kept.terminal(), Body: packed})
+		s.keeper.keep(sqlite.MaskedMessage{Entry: f.entry, At: int64(arrived), Refused: f.refused, Terminal: kept.terminal(), Body: packed})
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -203,6 +217,7 @@ func (e *engine) startSamples(ctx context.Context, o keptOptions) {
 	if e.samples.keeper = e.openKeeper(ctx, o); e.samples.keeper != nil {
 		e.wait.Go(e.samples.keeper.run)
 	}
+	e.samples.line, e.samples.again = e.line, e.line.NewExchange(nil)
 	e.line.Samples = e.samples
 	e.wait.Go(func() { e.samples.run(ctx) })
 }

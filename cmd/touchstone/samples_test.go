@@ -12,6 +12,7 @@ import (
 	"touchstone/explain/anatomy"
 	"touchstone/host"
 	"touchstone/pos"
+	"touchstone/proof"
 )
 
 // sampleFrame is a sale of the demonstration's form with a card in clear, TPDU and header first.
@@ -48,7 +49,12 @@ func TestSamplesAreMaskedAndBounded(t *testing.T) {
 		frame := sampleFrame(t)
 		lend := func(entry uint64, refused bool) {
 			lent := bytes.Clone(frame)
-			s.Handed(host.Sampled{Entry: entry, Arrived: pos.Instant(entry), Refused: refused, Frame: lent})
+			m := host.Sampled{Entry: entry, Refused: refused, Frame: lent, Judged: host.Judged{Arrived: pos.Instant(entry), Snapshot: new(proof.Snapshot)}}
+			if s.Pick(s.clock()) {
+				m.Laps = &proof.Laps{Clock: s.clock, Begun: s.clock()}
+				m.Laps.Mark(proof.Step(proof.Parse))
+			}
+			s.Handed(m)
 			clear(lent) // another message's when the call returned
 			synctest.Wait()
 		}
@@ -60,6 +66,7 @@ func TestSamplesAreMaskedAndBounded(t *testing.T) {
 		if got == nil || !bytes.Equal(a, b) || bytes.Contains(b, []byte("6222600000001234")) || !bytes.Contains(b, []byte("622260******1234")) {
 			t.Errorf("kept %s, want %s", b, a)
 		}
+		time.Sleep(approvalEvery)
 		for n := range uint64(3) {
 			lend(10+n, false) // at once: only the first is a sample
 		}

@@ -35,13 +35,16 @@ func (m *Module) Prove(c *proof.Claims, e *proof.Evidence) {
 	var set *entry
 	if c.NeedMAC {
 		set = s.proveMAC(c, e)
+		c.Laps.Mark(proof.Step(proof.MAC))
 		defer set.release()
 		if e.MAC != proof.Passed {
 			return
 		}
 	}
 	if c.CheckSerial {
-		if e.Serial = s.proveSerial(c, e); e.Serial != proof.Passed {
+		e.Serial = s.proveSerial(c, e)
+		c.Laps.Mark(proof.Step(proof.Serial))
+		if e.Serial != proof.Passed {
 			return
 		}
 	}
@@ -51,8 +54,12 @@ func (m *Module) Prove(c *proof.Claims, e *proof.Evidence) {
 			return
 		}
 	}
-	if c.TrackSealed && !proveTrack(c, e, set) {
-		return
+	if c.TrackSealed {
+		right := proveTrack(c, e, set)
+		c.Laps.Mark(proof.Step(proof.Track))
+		if !right {
+			return
+		}
 	}
 	if late {
 		e.Factor = proveFactor(c)

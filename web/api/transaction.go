@@ -63,6 +63,26 @@ type TransactionCheck struct {
 	Presented Text   `json:"presented"`
 	Expected  Text   `json:"expected"`
 	Evidence  Text   `json:"evidence" doc:"what the result rests on besides, such as the grade of the MAC"`
+
+	Micros *float64 `json:"micros,omitempty" doc:"microseconds that it took, where that was measured; see timing" example:"8.4"`
+}
+
+// Timing is where the time of one message went.
+type Timing struct {
+	How     string       `json:"how" doc:"live: taken while the message was judged; again: the message was judged again after its answer, on the same data, to take them"`
+	TotalUS float64      `json:"total_us" doc:"microseconds from the first step to the end of the last"`
+	ClockUS float64      `json:"clock_us" doc:"microseconds that one reading of the clock takes; every step has one in it"`
+	Steps   []TimingStep `json:"steps" nullable:"false" doc:"in the order in which they ended, without a gap"`
+}
+
+// TimingStep is a stretch of time.
+type TimingStep struct {
+	Step   string  `json:"step" doc:"a check as in verdict, with _ for a space, or gather, ask, hash, issue_keys, wait, money_rules, issuer, entry" example:"MAC"`
+	Name   Text    `json:"name"`
+	Check  bool    `json:"check" doc:"it is one of the checks"`
+	Module bool    `json:"module,omitempty" doc:"work of the security module"`
+	FromUS float64 `json:"from_us"`
+	ToUS   float64 `json:"to_us"`
 }
 
 // Remedy is what each person does, and what makes it worse.
@@ -130,7 +150,8 @@ type TransactionDetail struct {
 	Explained Explanation          `json:"explanation"`
 	Remedy    *Remedy              `json:"remedy,omitempty" doc:"of a refusal"`
 	Recorded  []Recorded           `json:"recorded" nullable:"false" doc:"what the journal keeps of the message"`
-	Message   *Anatomy             `json:"message,omitempty" doc:"the bytes, masked; only of recent messages, and forgotten at a restart; for staff"`
+	Message   *Anatomy             `json:"message,omitempty" doc:"the bytes, masked; of refusals and of some approvals, for as long as the host is told to keep them; for staff"`
+	Timing    *Timing              `json:"timing,omitempty" doc:"where its time went, of the same messages; for staff"`
 	Incidents []string             `json:"incidents,omitempty" doc:"that name it as evidence, or open ones that its terminal is in; for staff"`
 	SameSale  []RelatedTransaction `json:"same_sale,omitempty" doc:"reversal, void, refund or repeat of the same sale, and what this one undoes"`
 	Later     []Transaction        `json:"later,omitempty" doc:"what the terminal sent next, oldest first"`

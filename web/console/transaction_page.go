@@ -15,6 +15,9 @@ type transactionPage struct {
 	Bad     bool   // refused
 	Checks  []checkRow
 	Skipped []api.Text // checks that this message did not call for
+	Timed   bool       // the waterfall is to the scale of time; else it shows the order alone
+	Ticks   []tick     // of its axis
+	Works   []workRow  // what took time beside the checks
 	Fields  []fieldRow
 	Hex     []hexRow
 	Kinds   []api.Option
@@ -28,6 +31,8 @@ type checkRow struct {
 	Of    int    // how many steps the waterfall has
 	Class string // passed, failed, unavailable, reached: not reached
 	Cause bool   // the one that decided
+	Took  string // microseconds, "" where it was not timed
+	Bars  []timeBar
 }
 
 // fieldRow is a part of the message.
@@ -82,6 +87,7 @@ func newTransactionPage(t *api.TransactionDetail, lang string) *transactionPage 
 	p.Title = api.Text{EN: what("en") + end[0], ZH: what("zh") + " " + end[1]}
 	p.Suggest = t.Terminal + ": " + t.Explained.Short.In(lang)
 	p.waterfall()
+	p.times()
 	if t.Message != nil {
 		p.anatomy(t.Message)
 	}

@@ -277,7 +277,7 @@ func TestPageOfARefusal(t *testing.T) {
 		}
 	}
 	m.detail.Message, who = nil, officer("en")
-	if page := messageGet(t, h, "/transactions/txn_9001").Body.String(); !strings.Contains(page, "not after a restart") {
+	if page := messageGet(t, h, "/transactions/txn_9001").Body.String(); !strings.Contains(page, "The bytes of this message are not kept") {
 		t.Error("nothing is said of bytes that are not kept")
 	}
 	for _, path := range []string{"/transactions/txn_1", "/clones/nothing"} {
@@ -288,6 +288,43 @@ func TestPageOfARefusal(t *testing.T) {
 	who = shopkeeper()
 	if w := messageGet(t, h, "/clones"); w.Code != http.StatusForbidden {
 		t.Errorf("a shop's account sees clones: %d", w.Code)
+	}
+}
+
+// TestWaterfallIsToScale: each bar begins and ends where its step did; what is no check stands beside; how it was measured is
+// said; and without times only the order is shown, and that is said too.
+func TestWaterfallIsToScale(t *testing.T) {
+	m, who := refusedSale(), officer("en")
+	h := serve(t, m, &who)
+	x := func(s string) api.Text { return api.Text{EN: s, ZH: s} }
+	m.detail.Timing = &api.Timing{How: "again", TotalUS: 20, ClockUS: 0.05, Steps: []api.TimingStep{{Step: "ask", Name: x("question made"), FromUS: 0, ToUS: 5}, {Step: "MAC", Name: x("MAC"), Check: true, Module: true, FromUS: 5, ToUS: 17.5},
+		{Step: "frame", Name: x("frame"), Check: true, FromUS: 17.5, ToUS: 17.52}, {Step: "MAC", Name: x("MAC"), Check: true, FromUS: 17.52, ToUS: 20}}}
+	rect := func(from, wide, class string) string {
+		return fmt.Sprintf(`<rect x="%s" y="3" width="%s" height="12" rx="1.5"%s></rect>`, from, wide, class)
+	}
+	for lang, words := range map[string][]string{"en": {"measured again after the answer", "20.0 µs", "Work beside the checks", "question made"}, "zh": {"应答之后用相同数据重新测得", "检查之外的工作"}} {
+		who = officer(lang)
+		page := messageGet(t, h, "/transactions/txn_9001").Body.String()
+		for _, want := range append(words, rect("0.00%", "25.00%", ""), rect("25.00%", "62.50%", ` class="module"`)+rect("87.60%", "12.40%", ""), rect("87.50%", "0.50%", ""), ">15.0<", ">0.02<", ">5.00<", `x="50.00%" y="11">10</text>`) {
+			if !strings.Contains(page, want) {
+				t.Errorf("%s: the page has no %s", lang, want)
+			}
+		}
+	}
+	m.detail.Timing.How, who = "live", officer("en")
+	if page := messageGet(t, h, "/transactions/txn_9001").Body.String(); !strings.Contains(page, "Timed while the message was judged") || strings.Contains(page, "measured again") {
+		t.Error("a message that was timed while it was judged")
+	}
+	m.detail.Timing = nil
+	if page := messageGet(t, h, "/transactions/txn_9001").Body.String(); !strings.Contains(page, "the bars show the order alone") || strings.Contains(page, `class="axis"`) {
+		t.Error("a message that was not timed")
+	}
+	for _, total := range []float64{0.003, 0.9, 7, 20, 127, 4999, 1e7} {
+		m.detail.Timing = &api.Timing{How: "live", TotalUS: total}
+		page := messageGet(t, h, "/transactions/txn_9001").Body.String()
+		if n := strings.Count(page, "</text>") / 2; n < 1 || n > 6 {
+			t.Errorf("%g µs have %d ticks", total, n)
+		}
 	}
 }
 
