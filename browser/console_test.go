@@ -46,6 +46,7 @@ func TestConsole(t *testing.T) {
 	on("another site", otherSite)
 	on("names that are scripts", scripts)
 	on("every page, on a phone too", everyPage)
+	on("every page in its language", oneLanguage)
 }
 
 // shop is a visitor's terminal.
