@@ -341,12 +341,14 @@ func (w *window) shot(path string) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	w.do(chromedp.EmulateViewport(int64(wide), int64(max(900, min(tall, mostTall))))) // the side bar is as high as the window
 	quality, beyond := int64(70), true
 	picture, err := chromedp.Call(w.ctx, page.CaptureScreenshot, page.CaptureScreenshotParams{Format: page.CaptureScreenshotFormatWebp, Quality: &quality, CaptureBeyondViewport: &beyond,
 		Clip: &page.Viewport{Width: wide, Height: min(tall, mostTall), Scale: 1}})
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	w.do(chromedp.EmulateViewport(int64(wide), 900))
 	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, picture.Data, 0o644)); err != nil {
 		w.t.Fatal(err)
 	}

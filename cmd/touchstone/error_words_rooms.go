@@ -67,6 +67,12 @@ var roomErrorChinese = map[string]string{
 	"this report names no contact":            "此举报未留联系方式",
 	"this identity does not open the contact": "此身份文件不能打开联系方式",
 
+	// What the program itself writes into a record.
+	"low risk": "低风险", "normal risk": "一般风险", "high risk": "高风险",
+	"line %d (private key)": "第 %s 行 (私钥)", "line %d (password)": "第 %s 行 (口令)", "line %d (key constant)": "第 %s 行 (密钥常量)", "line %d (token)": "第 %s 行 (令牌)", "line %d (cloud key)": "第 %s 行 (云服务密钥)", "key store": "密钥库",
+	"retested in %s": "已在 %s 中复测", "the retest in %s found %s": "%s 复测结果为 %s", "no terminal is left": "已无剩余终端", "opened from %s": "由 %s 立案",
+	"%d secrets left in the package: %s": "包内遗留 %s 处密钥或口令: %s",
+
 	// The laboratory.
 	"another scope was signed meanwhile: try again":                                        "其间已签署另一检测范围: 请重试",
 	"a scope names 1 to %d targets":                                                        "检测范围须有 1 至 %s 个目标",

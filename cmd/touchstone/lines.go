@@ -94,6 +94,9 @@ func (l *lines) entry(e journal.Entry) error {
 		return l.permits(e)
 	}
 	if e.Kind != journal.KindExchange {
+		if l.brief {
+			return nil // the register grew: the act that did it has a line
+		}
 		_, err := fmt.Fprintf(l.w, " %s  %s\n", e.At.Time().In(l.zone).Format("15:04:05"), l.two("registered: ", "登记: ")+l.recorded(e.Kind))
 		return err
 	}

@@ -28,6 +28,12 @@ var rules = []rule{
 // keyStores are files that hold private keys by their nature.
 var keyStores = []string{".p12", ".pfx", ".jks", ".bks", ".keystore"}
 
+// foundChinese says in Chinese what was found, and lineChinese on which line.
+var (
+	foundChinese = strings.NewReplacer("(private key)", "(私钥)", "(password)", "(口令)", "(key constant)", "(密钥常量)", "(token)", "(令牌)", "(cloud key)", "(云服务密钥)", "(key store)", "(密钥库)")
+	lineChinese  = regexp.MustCompile(`\bline ([0-9]+)`)
+)
+
 // maxHits is how many are told.
 const maxHits = 20
 
@@ -40,7 +46,7 @@ func (p *Package) Secrets() lab.Result {
 	}
 	if len(hits) > 0 {
 		shown := strings.Join(hits[:min(len(hits), maxHits)], "; ")
-		return fail(fmt.Sprintf("%d secrets left in the package: %.600s", len(hits), shown), fmt.Sprintf("包内遗留 %d 处密钥或口令: %.600s", len(hits), shown))
+		return fail(fmt.Sprintf("%d secrets left in the package: %.600s", len(hits), shown), fmt.Sprintf("包内遗留 %d 处密钥或口令: %.600s", len(hits), foundChinese.Replace(lineChinese.ReplaceAllString(shown, "第 $1 行"))))
 	}
 	return pass(fmt.Sprintf("%d files looked through, no secret found", looked), fmt.Sprintf("检查 %d 个文件, 未发现密钥或口令", looked))
 }

@@ -21,7 +21,7 @@ var caseWords = map[string]api.Text{
 	"V": {EN: "checked in its text", ZH: "已核对原文"}, "S": {EN: "from a secondary source", ZH: "二手来源"}, "R": {EN: "recalled", ZH: "凭记忆"}, "unverified": {EN: "not checked", ZH: "未核实"},
 	"model_version": {EN: "model and version", ZH: "型号与版本"}, "model": {EN: "model", ZH: "型号"}, "version": {EN: "version", ZH: "版本"}, "network": {EN: "network", ZH: "网络"},
 	// Rules that open incidents, and duties with a deadline, by their ids.
-	"refusals-of-one-model": {EN: "refusals of one model", ZH: "同一型号的拒绝"}, "attached-device": {EN: "a device is attached", ZH: "发现附加装置"}, "two-devices": {EN: "two devices", ZH: "一个身份两台设备"},
+	"refusals-of-one-model": {EN: "refusals of one model", ZH: "同一型号的拒绝"}, "attached-device": {EN: "a device is attached", ZH: "发现附加装置"}, "two-devices": {EN: "two devices", ZH: "一个身份两台设备"}, "campaign": {EN: "campaign", ZH: "整改"}, "presented": {EN: "as presented", ZH: "终端上报"}, "health": {EN: "health report", ZH: "健康上报"},
 	"contain": {EN: "contain", ZH: "遏制"}, "pipl-57": {EN: "personal information", ZH: "个人信息补救与通知"}, "cii-report": {EN: "critical infrastructure report", ZH: "关键设施报告"},
 	"cac-report": {EN: "cyberspace administration", ZH: "网信部门报告"}, "cac-final": {EN: "final report", ZH: "网信部门总结"}, "pboc-2025-4": {EN: "People's Bank report", ZH: "人民银行报告"},
 	"pboc-2020-5-danger": {EN: "People's Bank, danger", ZH: "人民银行报告（危险）"}, "pboc-2020-5-harm": {EN: "People's Bank, harm", ZH: "人民银行报告（损害）"}, "mastercard-adc": {EN: "Mastercard report", ZH: "万事达卡报告"},

@@ -62,6 +62,12 @@ func New(r *web.Router, o Options) (*Console, error) {
 		} {
 			set.Funcs(more(lang, o.Zone))
 		}
+		set.Funcs(template.FuncMap{"ruled": func(text string) string { // what the program itself wrote into a record, in English
+			if lang == "zh" && o.Chinese != nil {
+				return o.Chinese(text)
+			}
+			return text
+		}})
 		set, err := set.ParseFS(templates, "templates/*.html")
 		if err != nil {
 			return nil, err

@@ -49,5 +49,5 @@ func (c *Console) key(w http.ResponseWriter, r *http.Request) {
 		c.fleetFail(w, r, err)
 		return
 	}
-	c.show(w, r, "key", view{Title: k.Owner, Active: "keys", Sheets: fleetSheets, Data: k})
+	c.show(w, r, "key", view{Title: holderWord(langOf(r), k.Owner), Active: "keys", Sheets: fleetSheets, Data: k})
 }

@@ -27,6 +27,10 @@ var stableWords = map[string][2]string{
 	// Facets of a list of refusals.
 	"reason": {"reason", "原因"}, "cause": {"cause", "成因"}, "model": {"model", "型号"}, "version": {"version", "版本"}, "merchant": {"shop", "商户"}, "terminal": {"terminal", "终端"},
 	"other": {"other", "其他"}, "right": {"right", "应拒"}, "wrong": {"wrong", "误拒"}, "unknown": {"unknown", "未知"},
+	// What a fact permits.
+	"full": {"everything", "全部业务"}, "no_refund": {"no refunds", "不得退货"}, "online_only": {"only what is proven online", "仅限联机验证"}, "sign_in_only": {"sign-in and settlement only", "仅签到与结算"}, "blocked": {"nothing", "全部停用"},
+	// Who somebody came with, where the program does not know it.
+	"a browser": {"a browser", "浏览器"},
 	// Answers to the questions of an inspection.
 	"yes": {"yes", "是"}, "no": {"no", "否"}, "true": {"yes", "是"}, "false": {"no", "否"}, "clean": {"clean", "无异常"},
 }
@@ -115,7 +119,7 @@ func fieldName(lang, path string) string {
 // fieldValue is the value of a member: a word that has one is said, all else stands as it was given.
 func fieldValue(lang, value string) string {
 	switch {
-	case value == "true" || value == "false":
+	case value == "true" || value == "false" || value == "yes" || value == "no":
 		return stableWord(lang, value)
 	case caseWords[value].ZH != "":
 		return wordIn(value, lang)
@@ -134,4 +138,24 @@ func numbered(lang string, n int, one, many, zh string) string {
 		return fmt.Sprintf(one, n)
 	}
 	return fmt.Sprintf(many, n)
+}
+
+// permitWord is what a fact permits, for a person: several words with commas.
+func permitWord(lang, words string) string {
+	list := strings.Split(words, ",")
+	for i, w := range list {
+		amount, limited := strings.CutPrefix(w, "limit:")
+		switch {
+		case limited && lang == "zh":
+			list[i] = "限额 " + amount
+		case limited:
+			list[i] = "up to " + amount
+		default:
+			list[i] = stableWord(lang, w)
+		}
+	}
+	if lang == "zh" {
+		return strings.Join(list, "、")
+	}
+	return strings.Join(list, ", ")
 }

@@ -93,7 +93,7 @@ func draw(w pageWords, t api.Timeline, sell string, since *time.Time) drawnTimel
 			d.Marks = append(d.Marks, mark)
 		}
 		if o.key == "permit" && len(states) == 0 && since != nil {
-			states = []api.Mark{{Lane: o.key, At: *since, State: sell, What: api.Text{EN: sell, ZH: sell}}}
+			states = []api.Mark{{Lane: o.key, At: *since, State: sell, What: api.Text{EN: stableWord("en", sell), ZH: stableWord("zh", sell)}}}
 		}
 		lane.Bars = bars(w, states, place)
 		if len(lane.Marks)+len(lane.Bars) > 0 || o.key == "failure" || o.key == "sign_in" {

@@ -74,7 +74,7 @@ func (c *Console) transactions(w http.ResponseWriter, r *http.Request) {
 		_, d.Reasons = c.Desk.Transactions.Choices(r.Context())
 	}
 	if bad != "" {
-		v.Failed = fmt.Sprintf(two(r, "%s: write a day and a time such as 2026-11-28T10:41", "%s: 请按 2026-11-28T10:41 的格式填写日期和时间"), bad)
+		v.Failed = fmt.Sprintf(two(r, "%s: write a day and a time such as 2026-11-28T10:41", "%s: 请按 2026-11-28T10:41 的格式填写日期和时间"), fieldName(langOf(r), bad))
 		c.showAs(w, r, http.StatusBadRequest, "transactions", v)
 		return
 	}

@@ -34,6 +34,7 @@ func funcs(lang string, zone *time.Location) template.FuncMap {
 		"source":     func(text string) string { return sourceWord(lang, text) },
 		"fieldname":  func(path string) string { return fieldName(lang, path) },
 		"fieldvalue": func(value string) string { return fieldValue(lang, value) },
+		"permits":    func(words string) string { return permitWord(lang, words) },
 		"kindword":   func(kind string) string { return kindWord(lang, kind) },
 		"query":      url.QueryEscape,
 		"dict":       web.Dict,
