@@ -269,19 +269,8 @@ func (l *listing) several(ctx context.Context, seqs []uint64) (n int, err error)
 
 // refusals looks at the rows of refused messages.
 func (l *listing) refusals(ctx context.Context, view *sql.DB, low, high uint64) error {
-	q, args := l.q, []any{int64(low), int64(high)}
-	query := "SELECT seq, stan, de39, merchant FROM refusal WHERE seq >= ? AND seq <= ?"
-	for _, by := range []struct {
-		on     bool
-		column string
-		value  any
-	}{{len(q.Terminals) == 1, "terminal", first(q.Terminals)}, {q.Reason != reason.None, "reason", q.Reason.String()},
-		{q.Merchant != pos.MerchantID{} && len(q.Terminals) != 1, "merchant", q.Merchant.String()}} {
-		if by.on {
-			query, args = query+" AND "+by.column+" = ?", append(args, by.value)
-		}
-	}
-	seqs, bottom, err := l.refused(ctx, view, query+" ORDER BY seq DESC LIMIT ?", append(args, mostRefusals))
+	query, args := l.q.refusalRows(low, high)
+	seqs, bottom, err := l.refused(ctx, view, query, args)
 	if err != nil {
 		return err
 	}
@@ -297,6 +286,31 @@ func (l *listing) refusals(ctx context.Context, view *sql.DB, low, high uint64) 
 		l.out.From = bottom
 	}
 	return nil
+}
+
+// refusalRows asks for the rows of refusals that may fit, by the index of what narrows most: a terminal has fewer than a merchant,
+// and a merchant fewer than a reason. What is asked besides is only looked at ("+" keeps an index from being used for it).
+func (q *MessageQuery) refusalRows(low, high uint64) (query string, args []any) {
+	query, args = "SELECT seq, stan, de39, merchant FROM refusal WHERE seq >= ? AND seq <= ?", []any{int64(low), int64(high)}
+	narrowed := false
+	for _, by := range []struct {
+		on          bool
+		index, look string
+		value       any
+	}{{len(q.Terminals) == 1, " AND terminal = ?", "", first(q.Terminals)},
+		{q.Merchant != pos.MerchantID{} && len(q.Terminals) != 1, " AND merchant = ?", "", q.Merchant.String()},
+		{q.Reason != reason.None, " AND reason = ?", " AND +reason = ?", q.Reason.String()}} {
+		switch {
+		case !by.on:
+			continue
+		case narrowed:
+			query += by.look
+		default:
+			query += by.index
+		}
+		narrowed, args = true, append(args, by.value)
+	}
+	return query + " ORDER BY seq DESC LIMIT ?", append(args, mostRefusals)
 }
 
 // refused are the rows that may be wanted; bottom is the last one looked at where there are more, else 0.
