@@ -22,6 +22,7 @@ var walked = map[string]string{
 	"SELECT terminal, sum(sales), sum(sold) FROM posting WHERE first >= ? AND last <= ? AND sales > 0 GROUP BY terminal":       "every terminal's sales, counted in the background for pages",
 	"SELECT seq, at, record FROM cause WHERE certainty = ? ORDER BY verdict DESC LIMIT ?":                                      "once, when the host starts to seek causes",
 	"SELECT terminal, body FROM exposed WHERE last_ms >= ? AND first_ms < ?":                                                   "the exposed set of every terminal, a command's",
+	"DELETE FROM message WHERE entry IN (SELECT entry FROM message ORDER BY entry LIMIT ?)":                                    "the first rows, in the order of the table",
 	"SELECT first, n, prev, head, body FROM block":                                                                             "a beginning: what follows is a search by number",
 	"SELECT (SELECT count(*) FROM request), (SELECT count(*) FROM request WHERE caller = ?)":                                   "an index of at most MostRequests rows",
 	"SELECT coalesce(min(first), 1), coalesce(max(first + n - 1), 0) FROM (SELECT first, n FROM block ORDER BY first LIMIT 1)": "one row, the first",
@@ -136,6 +137,25 @@ func TestNoStatementLooksAtAWholeTable(t *testing.T) {
 	}
 }
 
+// TestRefusalsAreFoundByWhatNarrowsMost: of a terminal, or else of a merchant, not every refusal for the same reason is looked at.
+func TestRefusalsAreFoundByWhatNarrowsMost(t *testing.T) {
+	files := filesToAsk(t)
+	one, shop := []pos.TerminalID{{1}}, pos.MerchantID{1}
+	for index, list := range map[string][]MessageQuery{
+		"refusal_terminal": {{Terminals: one}, {Terminals: one, Reason: reason.MACFailed}, {Terminals: one, Merchant: shop, Reason: reason.MACFailed}},
+		"refusal_merchant": {{Merchant: shop}, {Merchant: shop, Reason: reason.MACFailed}},
+		"refusal_reason":   {{Reason: reason.MACFailed}},
+	} {
+		for _, q := range list {
+			statement, _ := q.refusalRows(1, 9)
+			plan, err := planOf(files, statement)
+			if err != nil || len(plan) != 1 || !strings.Contains(plan[0], "INDEX "+index+" (") {
+				t.Errorf("%s\n%v, want %s: %v", statement, plan, index, err)
+			}
+		}
+	}
+}
+
 // filesToAsk are the files of a data directory.
 func filesToAsk(t *testing.T) (all []*sql.DB) {
 	t.Helper()
@@ -160,7 +180,12 @@ func filesToAsk(t *testing.T) (all []*sql.DB) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { webhooks.Close() })
-	for _, name := range []string{journalFile, stateFile, viewFile, requestsFile, webhooksFile} {
+	masked, err := OpenMasked(t.Context(), dir, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { masked.Close() })
+	for _, name := range []string{journalFile, stateFile, viewFile, requestsFile, webhooksFile, maskedFile} {
 		db, err := settings{path: filepath.Join(dir, name), readOnly: true, conns: 1}.open()
 		if err != nil {
 			t.Fatal(err)
