@@ -196,37 +196,52 @@ func (l *listing) take(e journal.Entry) {
 	l.out.List = append(l.out.List, x)
 }
 
-// walk looks at the blocks from entry high down to low, as many as are left.
+// leastOfBlock is how many entries a block counts as at the least: an idle host has blocks of one, and reading one has its price.
+const leastOfBlock = 12
+
+// walk looks at the blocks from entry high down to low, as many as are left. It reads few at first, since mostly the newest have
+// what is wanted, and then more at once.
 func (l *listing) walk(ctx context.Context, low, high uint64) error {
-	for next := high; next >= low && next > 0 && !l.full(); {
-		if l.left <= 0 {
-			return nil
-		}
-		b, err := l.r.blockOf(ctx, next)
+	next := high
+	for few := 1; next >= low && next > 0 && !l.full() && l.left > 0; few = min(2*few, batchBlocks) {
+		batch, err := l.r.blocksBefore(ctx, next+1, few)
 		if err != nil {
 			return err
 		}
-		var entries []journal.Entry
-		err = b.Each(func(e journal.Entry) error {
-			if e.Seq >= low && e.Seq <= next && e.Kind == journal.KindExchange {
-				entries = append(entries, e)
+		if len(batch) == 0 || batch[0].Last() < next {
+			return fmt.Errorf("read journal entry %d: %w", next, ErrNoEntry)
+		}
+		for _, b := range batch {
+			if l.left <= 0 || l.full() {
+				return nil
 			}
-			return nil
-		})
-		if err != nil {
-			return err
+			if err := l.block(b, low, next); err != nil {
+				return err
+			}
+			if b.First <= low || b.First <= 1 {
+				return nil
+			}
+			next = b.First - 1
 		}
-		for i := len(entries) - 1; i >= 0 && !l.full(); i-- {
-			l.take(entries[i])
-		}
-		l.left -= b.N
-		l.out.From = max(b.First, low)
-		if b.First <= low || b.First <= 1 {
-			return nil
-		}
-		next = b.First - 1
 	}
 	return nil
+}
+
+// block lists what is wanted of a block, newest first.
+func (l *listing) block(b journal.Block, low, high uint64) error {
+	var entries []journal.Entry
+	err := b.Each(func(e journal.Entry) error {
+		if e.Seq >= low && e.Seq <= high && e.Kind == journal.KindExchange {
+			entries = append(entries, e)
+		}
+		return nil
+	})
+	for i := len(entries) - 1; err == nil && i >= 0 && !l.full(); i-- {
+		l.take(entries[i])
+	}
+	l.left -= max(b.N, leastOfBlock)
+	l.out.From = max(b.First, low)
+	return err
 }
 
 // entry reads one entry; those that stand in one block cost one reading.

@@ -176,7 +176,7 @@ func (c *client) subjects(ctx context.Context) (list []subject, err error) {
 		}
 	}
 	if len(list) == 0 {
-		return nil, errors.New("no refusal is listed")
+		return nil, errors.New("no refusal is listed: nothing was sold with a wrong MAC")
 	}
 	return list, nil
 }
@@ -184,13 +184,16 @@ func (c *client) subjects(ctx context.Context) (list []subject, err error) {
 // subject is what a page may be about.
 type subject struct{ message, terminal, trace string }
 
+// hostZone is the zone that a host has unless it is told another.
+var hostZone = time.FixedZone("UTC+8", 8*60*60)
+
 // paths are the addresses of a page, one of each subject where it is about one.
 func paths(page string, list []subject) (all []string) {
 	if !strings.Contains(page, "{") {
 		return []string{page}
 	}
 	for _, s := range list {
-		all = append(all, strings.NewReplacer("{terminal}", s.terminal, "{message}", s.message, "{trace}", s.trace, "{part}", s.terminal[1:7], "{clock}", time.Now().Format("15:04"),
+		all = append(all, strings.NewReplacer("{terminal}", s.terminal, "{message}", s.message, "{trace}", s.trace, "{part}", s.terminal[1:7], "{clock}", time.Now().In(hostZone).Format("15:04"),
 			"{digits}", strings.TrimPrefix(s.message, "txn_")).Replace(page))
 	}
 	return all
