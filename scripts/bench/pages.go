@@ -115,12 +115,12 @@ func (c *client) get(ctx context.Context, path string) (body []byte, took time.D
 
 // sellUntil sells, one in a hundred with a wrong MAC, until the journal holds so many messages more.
 func (h *host) sellUntil(ctx context.Context, c *client, sales int) (sold uint64, err error) {
-	terminals := "10000"
+	terminals, wrong := "10000", "1"
 	if h.bench.quick {
-		terminals = "100" // each sells one with a wrong MAC after a hundred
+		terminals, wrong = "300", "10" // a terminal's first wrong MAC comes after ten sales, where a hundred are never reached
 	}
 	for length := h.bench.length(2*time.Minute, 3*time.Second); sold < uint64(sales); {
-		m, err := h.loadAlone(ctx, "--mix", "ecb=4,sm4=1", "--terminals", terminals, "--connections", "256", "--warmup", h.bench.warmup(), "--duration", length.String(), "--wrong-mac", "1")
+		m, err := h.loadAlone(ctx, "--mix", "ecb=4,sm4=1", "--terminals", terminals, "--connections", "256", "--warmup", h.bench.warmup(), "--duration", length.String(), "--wrong-mac", wrong)
 		if err != nil && !m.kept() {
 			return sold, err
 		}
