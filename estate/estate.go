@@ -120,7 +120,7 @@ type Estate struct {
 	ids       names
 	shop      []uint32 // by terminal: its merchant's slot
 	unit      []uint32 // its device's slot
-	values    [Facets][]uint16
+	values    [Facets]column
 	due       []uint32   // seconds since 1970
 	place     [][2]int32 // latitude and longitude; noPlace
 	at        []uint32   // where it is installed: the slot of an address
@@ -136,8 +136,8 @@ type Estate struct {
 	shopCount []int32
 
 	units      names
-	unitState  []uint16
-	unitModel  []uint16
+	unitState  column
+	unitModel  column
 	unitWords  dictionary
 	unitModels dictionary
 }

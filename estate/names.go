@@ -11,22 +11,44 @@ import (
 // A name stays for ever.
 type names struct {
 	body  []byte
-	start []uint32 // by slot: where its text begins in body; the next one's beginning is its end
+	width int      // of every text, while they are all as long
+	start []uint32 // by slot, once they are not: where its text begins in body; the next one's beginning is its end
 	sign  []uint32 // by slot: its signature, halved
 	order []uint32 // slots by text, without those of fresh
 	fresh map[string]uint32
+	pairs pairs
 }
 
 func newNames() names { return names{fresh: map[string]uint32{}} }
 
-func (n *names) len() int { return len(n.start) }
+func (n *names) len() int { return len(n.sign) }
 
 func (n *names) text(slot uint32) []byte {
+	if n.start == nil {
+		at := int(slot) * n.width
+		return n.body[at : at+n.width]
+	}
 	end := len(n.body)
 	if int(slot)+1 < len(n.start) {
 		end = int(n.start[slot+1])
 	}
 	return n.body[n.start[slot]:end]
+}
+
+// begin notes where the next text begins.
+func (n *names) begin(width int) {
+	switch {
+	case n.len() == 0:
+		n.width = width
+	case n.start == nil && width != n.width:
+		n.start = make([]uint32, n.len(), n.len()+64)
+		for slot := range n.start {
+			n.start[slot] = uint32(slot * n.width)
+		}
+	}
+	if n.start != nil {
+		n.start = push(n.start, uint32(len(n.body)))
+	}
 }
 
 // slot finds a text.
@@ -60,12 +82,12 @@ func (n *names) add(text string) (slot uint32, isNew bool) {
 	if s, ok := n.slot(text); ok {
 		return s, false
 	}
-	slot = uint32(len(n.start))
-	n.start = append(n.start, uint32(len(n.body)))
-	n.body = append(n.body, text...)
-	n.sign = append(n.sign, half(signature(text)))
+	slot = uint32(n.len())
+	n.begin(len(text))
+	n.body, n.sign = pushText(n.body, text), push(n.sign, half(signature(text)))
+	n.pairs.put(text)
 	if len(n.fresh) == 0 && (len(n.order) == 0 || compare(n.text(n.order[len(n.order)-1]), text) < 0) {
-		n.order = append(n.order, slot) // it comes in order
+		n.order = push(n.order, slot) // it comes in order
 		return slot, true
 	}
 	n.fresh[strings.Clone(text)] = slot
@@ -111,6 +133,8 @@ type texts struct {
 	at   []span // by slot
 	sign []uint64
 	dead int // bytes of body that are nobody's any more
+
+	pairs pairs
 }
 
 // span is where a text is; n 0 none.
@@ -137,11 +161,12 @@ func (t *texts) set(slot uint32, text string) {
 		return
 	}
 	for int(slot) >= len(t.at) {
-		t.at, t.sign = append(t.at, span{}), append(t.sign, 0)
+		t.at, t.sign = push(t.at, span{}), push(t.sign, 0)
 	}
 	t.dead += int(t.at[slot].n)
 	t.at[slot], t.sign[slot] = span{uint32(len(t.body)), uint16(len(text))}, signature([]byte(text))
-	t.body = append(t.body, text...)
+	t.body = pushText(t.body, text)
+	t.pairs.put(text)
 	if t.dead > 1<<16 && t.dead > len(t.body)/2 {
 		t.compact()
 	}
@@ -199,9 +224,16 @@ func (n *names) match(sought string, hit func(slot uint32)) {
 		n.beginning(sought, hit)
 		return
 	}
+	if !n.pairs.mayHave(sought) {
+		return
+	}
+	has := contains
+	if plain := []byte(sought); !strings.ContainsFunc(sought, func(r rune) bool { return r >= 'a' && r <= 'z' }) { // small and large are one
+		has = func(text []byte, _ string) bool { return bytes.Contains(text, plain) }
+	}
 	want := half(signature(sought))
 	for slot, sign := range n.sign {
-		if sign&want == want && contains(n.text(uint32(slot)), sought) {
+		if sign&want == want && has(n.text(uint32(slot)), sought) {
 			hit(uint32(slot))
 		}
 	}
@@ -225,10 +257,13 @@ func (n *names) beginning(sought string, hit func(slot uint32)) {
 	}
 	for _, form := range forms {
 		from, _ := slices.BinarySearchFunc(n.order, form, func(s uint32, t string) int { return compare(n.text(s), t) })
-		for _, slot := range n.order[from:] {
-			if !bytes.HasPrefix(n.text(slot), []byte(form)) {
-				break
+		to, _ := slices.BinarySearchFunc(n.order[from:], form, func(s uint32, t string) int {
+			if text := n.text(s); bytes.HasPrefix(text, []byte(t)) {
+				return -1 // it stands before the end
 			}
+			return 1
+		})
+		for _, slot := range n.order[from : from+to] {
 			hit(slot)
 		}
 	}
@@ -236,6 +271,9 @@ func (n *names) beginning(sought string, hit func(slot uint32)) {
 
 // match likewise, but anywhere whatever its length.
 func (t *texts) match(sought string, hit func(slot uint32)) {
+	if !t.pairs.mayHave(sought) {
+		return
+	}
 	want := signature(sought)
 	for slot, sign := range t.sign {
 		if sign&want == want && bytes.Contains(t.of(uint32(slot)), []byte(sought)) {

@@ -56,7 +56,9 @@ func (e *Estate) Search(q Query) (r Result) {
 		whole := s.all(e.ids.len(), Facets)
 		r.Total = e.ids.len()
 		if whole != nil {
-			r.Total = whole.size()
+			if r.Total = whole.size(); r.Total == e.ids.len() {
+				whole = nil
+			}
 		}
 		r.IDs, r.More = e.page(whole, &q)
 		if len(q.Count) > 0 {
@@ -160,12 +162,17 @@ func (e *Estate) matching(text string) set {
 	e.units.match(text, units.put)
 	e.shops.match(text, shops.put)
 	e.shopNames.match(text, shops.put)
-	if units.size()+shops.size()+places.size() == 0 {
-		return found
-	}
-	for slot := range uint32(n) {
-		if units.has(e.unit[slot]) || shops.has(e.shop[slot]) || places.has(e.at[slot]) {
-			found.put(slot)
+	for _, other := range []struct {
+		found set
+		by    []uint32 // by terminal
+	}{{units, e.unit}, {shops, e.shop}, {places, e.at}} {
+		if other.found.size() == 0 {
+			continue
+		}
+		for slot, of := range other.by {
+			if other.found.has(of) {
+				found.put(uint32(slot))
+			}
 		}
 	}
 	return found
@@ -182,11 +189,7 @@ func (e *Estate) having(f Facet, want []string) set {
 	}
 	fits[unset] = slices.Contains(want, Unknown) || slices.Contains(want, "")
 	found := newSet(e.ids.len())
-	for slot, code := range e.values[f] {
-		if fits[code] {
-			found.put(uint32(slot))
-		}
-	}
+	e.values[f].where(fits, found)
 	return found
 }
 
@@ -198,9 +201,7 @@ func (e *Estate) count(f Facet, of set) []Count {
 	words := &e.words[f]
 	number := words.count
 	if of != nil {
-		number = make([]int32, len(words.words))
-		column := e.values[f]
-		of.each(func(slot uint32) { number[column[slot]]++ })
+		number = words.among(&e.values[f], of)
 	}
 	sums := map[string]int{}
 	for code, n := range number {
@@ -226,6 +227,34 @@ func (e *Estate) count(f Facet, of set) []Count {
 		return strings.Compare(a.Value, b.Value)
 	})
 	return list
+}
+
+// among counts the words of the slots of a set: where most are in it, of those that are not.
+func (d *dictionary) among(c *column, of set) []int32 {
+	number := make([]int32, len(d.words))
+	size, used, last := of.size(), 0, 0
+	for code, n := range d.count {
+		if n > 0 {
+			used, last = used+1, code
+		}
+	}
+	switch {
+	case used == 1: // all have the same
+		number[last] = int32(size)
+	case size > c.len()/2:
+		others := newSet(c.len())
+		others.fill(c.len())
+		for i := range others {
+			others[i] &^= of[i]
+		}
+		c.count(others, number)
+		for code, n := range d.count {
+			number[code] = n - number[code]
+		}
+	default:
+		c.count(of, number)
+	}
+	return number
 }
 
 // page is the rows after the last page's.
@@ -293,7 +322,7 @@ func (e *Estate) DevicesLike(q DeviceQuery) (serials []pos.Serial, more bool, to
 			found.fill(e.units.len())
 		}
 		number := make([]int32, len(e.unitWords.words))
-		found.each(func(slot uint32) { number[e.unitState[slot]]++ })
+		e.unitState.count(found, number)
 		for code, n := range number {
 			if n > 0 {
 				states = append(states, Count{e.unitWords.words[code], int(n)})
@@ -302,7 +331,7 @@ func (e *Estate) DevicesLike(q DeviceQuery) (serials []pos.Serial, more bool, to
 		if q.State != "" {
 			kept := newSet(e.units.len())
 			found.each(func(slot uint32) {
-				if known && e.unitState[slot] == state {
+				if known && e.unitState.of(slot) == state {
 					kept.put(slot)
 				}
 			})
@@ -334,9 +363,5 @@ func (e *Estate) modelled(text string, to set) {
 	if !some {
 		return
 	}
-	for slot, code := range e.unitModel {
-		if fits[code] {
-			to.put(uint32(slot))
-		}
-	}
+	e.unitModel.where(fits, to)
 }

@@ -24,11 +24,11 @@ func (e *Estate) tell(t *Terminal) {
 	slot, isNew := e.ids.add(string(t.ID[:]))
 	shop, unit := e.shopSlot(string(t.Merchant[:])), e.unitSlot(string(t.Serial))
 	if isNew {
-		e.shop, e.unit = append(e.shop, shop), append(e.unit, unit)
-		e.due, e.place, e.at = append(e.due, 0), append(e.place, noPlace), append(e.at, 0)
+		e.shop, e.unit = push(e.shop, shop), push(e.unit, unit)
+		e.due, e.place, e.at = push(e.due, 0), push(e.place, noPlace), push(e.at, 0)
 		e.uses[0]++
 		for f := range e.values {
-			e.values[f] = append(e.values[f], unset)
+			e.values[f].push(unset)
 			e.words[f].count[unset]++
 		}
 	} else {
@@ -45,9 +45,9 @@ func (e *Estate) tell(t *Terminal) {
 	for f := range e.values {
 		words := &e.words[f]
 		code := words.code(joined(t.Values[f]))
-		words.count[e.values[f][slot]]--
+		words.count[e.values[f].of(slot)]--
 		words.count[code]++
-		e.values[f][slot] = code
+		e.values[f].set(slot, code)
 	}
 }
 
@@ -82,7 +82,7 @@ func (e *Estate) address(text string, likely uint32) uint32 {
 	if n := len(e.free); n > 0 {
 		slot, e.free = e.free[n-1], e.free[:n-1]
 	} else {
-		e.uses = append(e.uses, 0)
+		e.uses = push(e.uses, 0)
 	}
 	e.addresses.set(slot, text)
 	return slot
@@ -111,7 +111,7 @@ func secondsOf(at pos.Instant) uint32 {
 func (e *Estate) shopSlot(id string) uint32 {
 	slot, isNew := e.shops.add(id)
 	if isNew {
-		e.shopCount, e.shopPlace = append(e.shopCount, 0), append(e.shopPlace, 0)
+		e.shopCount, e.shopPlace = push(e.shopCount, 0), push(e.shopPlace, 0)
 	}
 	return slot
 }
@@ -119,7 +119,8 @@ func (e *Estate) shopSlot(id string) uint32 {
 func (e *Estate) unitSlot(serial string) uint32 {
 	slot, isNew := e.units.add(serial)
 	if isNew {
-		e.unitState, e.unitModel = append(e.unitState, unset), append(e.unitModel, unset)
+		e.unitState.push(unset)
+		e.unitModel.push(unset)
 		e.unitWords.count[unset]++
 		e.unitModels.count[unset]++
 	}
@@ -144,11 +145,12 @@ func (e *Estate) TellDevices(list ...DeviceRow) {
 	for _, d := range list {
 		slot := e.unitSlot(string(d.Serial))
 		state, model := e.unitWords.code(d.State), e.unitModels.code(d.Model)
-		e.unitWords.count[e.unitState[slot]]--
+		e.unitWords.count[e.unitState.of(slot)]--
 		e.unitWords.count[state]++
-		e.unitModels.count[e.unitModel[slot]]--
+		e.unitModels.count[e.unitModel.of(slot)]--
 		e.unitModels.count[model]++
-		e.unitState[slot], e.unitModel[slot] = state, model
+		e.unitState.set(slot, state)
+		e.unitModel.set(slot, model)
 	}
 }
 

@@ -29,7 +29,8 @@ type Bounds struct {
 	Attempts int // purchases that wait for a second try
 }
 
-// LiveBounds are a running host's: two days, about 60 MB when all are reached.
+// LiveBounds are a running host's: two days, about 120 MB when all are reached and somebody looked at them
+// (BenchmarkReportOfTwoDays).
 func LiveBounds() Bounds {
 	return Bounds{Hours: 48, Cells: 4096, Causes: 1 << 16, Attempts: 1 << 16}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 	"time"
 
@@ -322,6 +323,9 @@ func TestATableOfManyKeepsTheMost(t *testing.T) {
 // BenchmarkReportOfTwoDays is the page of failures when every bound is reached: 48 hours of 4,096 combinations, of which the
 // newest hour just changed.
 func BenchmarkReportOfTwoDays(b *testing.B) {
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
 	bounds := failure.LiveBounds()
 	table := failure.New(func(id pos.TerminalID) (failure.Facts, bool) {
 		return failure.Facts{Model: "P-1" + string(id[7:]), Version: "1.4"}, true
@@ -339,11 +343,14 @@ func BenchmarkReportOfTwoDays(b *testing.B) {
 		}
 	}
 	table.Report(effectiveness.Range{})
+	runtime.GC()
+	runtime.ReadMemStats(&after)
 	for b.Loop() {
 		put(time.Duration(bounds.Hours)*time.Hour-time.Second, 7)
 		table.Report(effectiveness.Range{})
 		table.View(effectiveness.Range{}, failure.Filter{})
 	}
+	b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/(1<<20), "MB")
 }
 
 // TestAReportIsTheSameHoweverItWasAddedUp: after every message, cause and hour that goes, of any range and filter, the figures

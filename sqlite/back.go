@@ -16,7 +16,7 @@ const maxBackBlocks = 8192
 func (r *Reader) Back(ctx context.Context, before uint64, most int, f func(journal.Entry) bool) (from uint64, err error) {
 	from = before
 	for looked, blocks := 0, 0; from > 1 && looked < most && blocks < maxBackBlocks; {
-		batch, err := r.blocksBefore(ctx, from)
+		batch, err := r.blocksBefore(ctx, from, batchBlocks)
 		if err != nil || len(batch) == 0 {
 			return from, err
 		}
@@ -46,9 +46,9 @@ func (r *Reader) Back(ctx context.Context, before uint64, most int, f func(journ
 	return from, nil
 }
 
-// blocksBefore are some blocks that begin before an entry, newest first.
-func (r *Reader) blocksBefore(ctx context.Context, seq uint64) ([]journal.Block, error) {
-	list, err := r.db.QueryContext(ctx, selectBlock+"WHERE first < ? ORDER BY first DESC LIMIT ?", int64(min(seq, maxSeq)), batchBlocks)
+// blocksBefore are some blocks that begin before an entry, newest first, at most most.
+func (r *Reader) blocksBefore(ctx context.Context, seq uint64, most int) ([]journal.Block, error) {
+	list, err := r.db.QueryContext(ctx, selectBlock+"WHERE first < ? ORDER BY first DESC LIMIT ?", int64(min(seq, maxSeq)), most)
 	if err != nil {
 		return nil, fmt.Errorf("read blocks before entry %d: %w", seq, err)
 	}

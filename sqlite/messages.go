@@ -196,37 +196,52 @@ func (l *listing) take(e journal.Entry) {
 	l.out.List = append(l.out.List, x)
 }
 
-// walk looks at the blocks from entry high down to low, as many as are left.
+// leastOfBlock is how many entries a block counts as at the least: an idle host has blocks of one, and reading one has its price.
+const leastOfBlock = 12
+
+// walk looks at the blocks from entry high down to low, as many as are left. It reads few at first, since mostly the newest have
+// what is wanted, and then more at once.
 func (l *listing) walk(ctx context.Context, low, high uint64) error {
-	for next := high; next >= low && next > 0 && !l.full(); {
-		if l.left <= 0 {
-			return nil
-		}
-		b, err := l.r.blockOf(ctx, next)
+	next := high
+	for few := 1; next >= low && next > 0 && !l.full() && l.left > 0; few = min(2*few, batchBlocks) {
+		batch, err := l.r.blocksBefore(ctx, next+1, few)
 		if err != nil {
 			return err
 		}
-		var entries []journal.Entry
-		err = b.Each(func(e journal.Entry) error {
-			if e.Seq >= low && e.Seq <= next && e.Kind == journal.KindExchange {
-				entries = append(entries, e)
+		if len(batch) == 0 || batch[0].Last() < next {
+			return fmt.Errorf("read journal entry %d: %w", next, ErrNoEntry)
+		}
+		for _, b := range batch {
+			if l.left <= 0 || l.full() {
+				return nil
 			}
-			return nil
-		})
-		if err != nil {
-			return err
+			if err := l.block(b, low, next); err != nil {
+				return err
+			}
+			if b.First <= low || b.First <= 1 {
+				return nil
+			}
+			next = b.First - 1
 		}
-		for i := len(entries) - 1; i >= 0 && !l.full(); i-- {
-			l.take(entries[i])
-		}
-		l.left -= b.N
-		l.out.From = max(b.First, low)
-		if b.First <= low || b.First <= 1 {
-			return nil
-		}
-		next = b.First - 1
 	}
 	return nil
+}
+
+// block lists what is wanted of a block, newest first.
+func (l *listing) block(b journal.Block, low, high uint64) error {
+	var entries []journal.Entry
+	err := b.Each(func(e journal.Entry) error {
+		if e.Seq >= low && e.Seq <= high && e.Kind == journal.KindExchange {
+			entries = append(entries, e)
+		}
+		return nil
+	})
+	for i := len(entries) - 1; err == nil && i >= 0 && !l.full(); i-- {
+		l.take(entries[i])
+	}
+	l.left -= max(b.N, leastOfBlock)
+	l.out.From = max(b.First, low)
+	return err
 }
 
 // entry reads one entry; those that stand in one block cost one reading.
@@ -269,19 +284,8 @@ func (l *listing) several(ctx context.Context, seqs []uint64) (n int, err error)
 
 // refusals looks at the rows of refused messages.
 func (l *listing) refusals(ctx context.Context, view *sql.DB, low, high uint64) error {
-	q, args := l.q, []any{int64(low), int64(high)}
-	query := "SELECT seq, stan, de39, merchant FROM refusal WHERE seq >= ? AND seq <= ?"
-	for _, by := range []struct {
-		on     bool
-		column string
-		value  any
-	}{{len(q.Terminals) == 1, "terminal", first(q.Terminals)}, {q.Reason != reason.None, "reason", q.Reason.String()},
-		{q.Merchant != pos.MerchantID{} && len(q.Terminals) != 1, "merchant", q.Merchant.String()}} {
-		if by.on {
-			query, args = query+" AND "+by.column+" = ?", append(args, by.value)
-		}
-	}
-	seqs, bottom, err := l.refused(ctx, view, query+" ORDER BY seq DESC LIMIT ?", append(args, mostRefusals))
+	query, args := l.q.refusalRows(low, high)
+	seqs, bottom, err := l.refused(ctx, view, query, args)
 	if err != nil {
 		return err
 	}
@@ -297,6 +301,31 @@ func (l *listing) refusals(ctx context.Context, view *sql.DB, low, high uint64) 
 		l.out.From = bottom
 	}
 	return nil
+}
+
+// refusalRows asks for the rows of refusals that may fit, by the index of what narrows most: a terminal has fewer than a merchant,
+// and a merchant fewer than a reason. What is asked besides is only looked at ("+" keeps an index from being used for it).
+func (q *MessageQuery) refusalRows(low, high uint64) (query string, args []any) {
+	query, args = "SELECT seq, stan, de39, merchant FROM refusal WHERE seq >= ? AND seq <= ?", []any{int64(low), int64(high)}
+	narrowed := false
+	for _, by := range []struct {
+		on          bool
+		index, look string
+		value       any
+	}{{len(q.Terminals) == 1, " AND terminal = ?", "", first(q.Terminals)},
+		{q.Merchant != pos.MerchantID{} && len(q.Terminals) != 1, " AND merchant = ?", "", q.Merchant.String()},
+		{q.Reason != reason.None, " AND reason = ?", " AND +reason = ?", q.Reason.String()}} {
+		switch {
+		case !by.on:
+			continue
+		case narrowed:
+			query += by.look
+		default:
+			query += by.index
+		}
+		narrowed, args = true, append(args, by.value)
+	}
+	return query + " ORDER BY seq DESC LIMIT ?", append(args, mostRefusals)
 }
 
 // refused are the rows that may be wanted; bottom is the last one looked at where there are more, else 0.

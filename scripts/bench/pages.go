@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -114,9 +115,12 @@ func (c *client) get(ctx context.Context, path string) (body []byte, took time.D
 
 // sellUntil sells, one in a hundred with a wrong MAC, until the journal holds so many messages more.
 func (h *host) sellUntil(ctx context.Context, c *client, sales int) (sold uint64, err error) {
-	for sold < uint64(sales) {
-		length := h.bench.length(2*time.Minute, 3*time.Second)
-		m, err := h.loadAlone(ctx, "--mix", "ecb=4,sm4=1", "--terminals", "10000", "--connections", "256", "--warmup", h.bench.warmup(), "--duration", length.String(), "--wrong-mac", "1")
+	terminals, wrong := "10000", "1"
+	if h.bench.quick {
+		terminals, wrong = "300", "10" // a terminal's first wrong MAC comes after ten sales, where a hundred are never reached
+	}
+	for length := h.bench.length(2*time.Minute, 3*time.Second); sold < uint64(sales); {
+		m, err := h.loadAlone(ctx, "--mix", "ecb=4,sm4=1", "--terminals", terminals, "--connections", "256", "--warmup", h.bench.warmup(), "--duration", length.String(), "--wrong-mac", wrong)
 		if err != nil && !m.kept() {
 			return sold, err
 		}
@@ -124,6 +128,10 @@ func (h *host) sellUntil(ctx context.Context, c *client, sales int) (sold uint64
 			return sold, errors.New("nothing was sold")
 		}
 		sold += uint64(m.PerSecond*m.Seconds) + m.Prepared
+		if sold < uint64(sales) { // no longer than what is left takes
+			rest := time.Duration(float64(uint64(sales)-sold) / m.PerSecond * float64(time.Second))
+			length = min(length, rest.Truncate(time.Second)+2*time.Second)
+		}
 	}
 	for end := time.Now().Add(10 * time.Minute); time.Now().Before(end); time.Sleep(time.Second) { // until the projection has caught up
 		body, _, err := c.get(ctx, "/api/v1/transactions?limit=1")
@@ -139,29 +147,71 @@ func (h *host) sellUntil(ctx context.Context, c *client, sales int) (sold uint64
 
 // consolePages are asked for by everyPage; {terminal} and {message} are ones that exist.
 var consolePages = []string{"/", "/failures", "/transactions", "/transactions?reason=mac_failed", "/transactions?outcome=approved", "/transactions?terminal={terminal}", "/transactions/{message}", "/clones",
-	"/find?q={terminal}", "/fleet", "/fleet?q=123", "/fleet/map", "/fleet/grades", "/fleet/permits", "/fleet/inspections", "/fleet/training", "/fleet/releases", "/fleet/advisories", "/fleet/campaigns", "/fleet/policy",
-	"/terminals/{terminal}", "/keys", "/keys/{terminal}", "/incidents", "/claims", "/reports", "/notices", "/laboratory", "/staff", "/staff/proposals", "/journal", "/acts", "/me"}
+	"/find?q={terminal}", "/find?q={terminal}+{trace}", "/find?q={part}", "/find?q=9999", "/find?q=zzzz", "/find?q=Load", "/find?q=1111+{clock}", "/find?q={digits}", "/fleet", "/fleet?q=123", "/fleet?q=1", "/fleet?q=zzzz", "/fleet/map", "/fleet/grades", "/fleet/permits", "/fleet/inspections", "/fleet/training", "/fleet/releases", "/fleet/advisories", "/fleet/campaigns", "/fleet/policy",
+	"/terminals/{terminal}", "/terminals/{terminal}/repair", "/api/v1/terminals/{terminal}", "/api/v1/terminals/{terminal}/timeline", "/keys", "/keys/{terminal}", "/incidents", "/claims", "/reports", "/notices", "/laboratory", "/staff", "/staff/proposals", "/journal", "/acts", "/me"}
 
-var (
-	messageLink  = regexp.MustCompile(`/transactions/(txn_\d+)`)
-	terminalLink = regexp.MustCompile(`/terminals/(\d{8})`)
-	assetLink    = regexp.MustCompile(`(?:href|src)="(/assets/[^"]+)"`)
-)
+var assetLink = regexp.MustCompile(`(?:href|src)="(/assets/[^"]+)"`)
+
+// shown is how many different terminals and messages a page is asked for in turn: one alone would be in every cache.
+const shown = 50
+
+// subjects are refused messages with their terminals, spread over the newest thousand.
+func (c *client) subjects(ctx context.Context) (list []subject, err error) {
+	var page struct {
+		Data []struct{ ID, Terminal, Trace string } `json:"data"`
+		Next string                                 `json:"next_cursor"`
+	}
+	for cursor := ""; len(list) < shown; cursor = page.Next {
+		body, _, err := c.get(ctx, "/api/v1/transactions?reason=mac_failed&limit=200&cursor="+cursor)
+		if err != nil {
+			return nil, err
+		}
+		page.Data, page.Next = nil, ""
+		if err := json.Unmarshal(body, &page); err != nil {
+			return nil, err
+		}
+		for i, x := range page.Data {
+			if i%20 == 0 && len(list) < shown {
+				list = append(list, subject{message: x.ID, terminal: x.Terminal, trace: x.Trace})
+			}
+		}
+		if page.Next == "" {
+			break
+		}
+	}
+	if len(list) == 0 {
+		return nil, errors.New("no refusal is listed: nothing was sold with a wrong MAC")
+	}
+	return list, nil
+}
+
+// subject is what a page may be about.
+type subject struct{ message, terminal, trace string }
+
+// hostZone is the zone that a host has unless it is told another.
+var hostZone = time.FixedZone("UTC+8", 8*60*60)
+
+// paths are the addresses of a page, one of each subject where it is about one.
+func paths(page string, list []subject) (all []string) {
+	if !strings.Contains(page, "{") {
+		return []string{page}
+	}
+	for _, s := range list {
+		all = append(all, strings.NewReplacer("{terminal}", s.terminal, "{message}", s.message, "{trace}", s.trace, "{part}", s.terminal[1:7], "{clock}", time.Now().In(hostZone).Format("15:04"),
+			"{digits}", strings.TrimPrefix(s.message, "txn_")).Replace(page))
+	}
+	return all
+}
 
 func (b *bench) everyPage(ctx context.Context, c *client, asks int, over string) error {
-	list, _, err := c.get(ctx, "/transactions?reason=mac_failed")
+	list, err := c.subjects(ctx)
 	if err != nil {
 		return err
-	}
-	message, terminal := messageLink.FindSubmatch(list), terminalLink.FindSubmatch(list)
-	if message == nil || terminal == nil {
-		return errors.New("no refusal is listed")
 	}
 	worst, largest := time.Duration(0), 0
 	var slow, big string
 	for _, page := range consolePages {
-		path := strings.NewReplacer("{terminal}", string(terminal[1]), "{message}", string(message[1])).Replace(page)
-		p50, p99, view, err := c.measure(ctx, path, asks)
+		p50, p99, view, err := c.measure(ctx, paths(page, list), asks)
 		if err != nil {
 			b.table.add(row{what: "- " + page, figure: err.Error()})
 			continue
@@ -179,8 +229,10 @@ func (b *bench) everyPage(ctx context.Context, c *client, asks int, over string)
 	return nil
 }
 
-// measure asks for a page again and again, two at a time. A page whose figures are being counted is waited for.
-func (c *client) measure(ctx context.Context, path string, asks int) (p50, p99 time.Duration, view int, err error) {
+// measure asks for a page again and again, two at a time, for each of its addresses in turn. A page whose figures are being
+// counted is waited for. A search that leads on to its one exact hit is timed as that.
+func (c *client) measure(ctx context.Context, paths []string, asks int) (p50, p99 time.Duration, view int, err error) {
+	path := paths[0]
 	body, _, err := c.get(ctx, path)
 	for end := time.Now().Add(2 * time.Minute); err != nil && strings.Contains(err.Error(), "503") && time.Now().Before(end); time.Sleep(time.Second) {
 		body, _, err = c.get(ctx, path)
@@ -199,10 +251,10 @@ func (c *client) measure(ctx context.Context, path string, asks int) (p50, p99 t
 	var mu sync.Mutex
 	var all []time.Duration
 	var two sync.WaitGroup
-	for range 2 {
+	for half := range 2 {
 		two.Go(func() {
-			for range asks / 2 {
-				_, took, more := c.get(ctx, path)
+			for i := range asks / 2 {
+				_, took, more := c.get(ctx, paths[(2*i+half)%len(paths)])
 				mu.Lock()
 				all, err = append(all, took), errors.Join(err, more)
 				mu.Unlock()

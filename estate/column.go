@@ -1,0 +1,110 @@
+package estate
+
+// column is a number of each slot. While all are below 256, which the words of most facets are, it takes a byte of each.
+type column struct {
+	narrow []uint8
+	wide   []uint16 // in place of narrow once a number needs it
+}
+
+func (c *column) len() int { return len(c.narrow) + len(c.wide) }
+
+func (c *column) of(slot uint32) uint16 {
+	if c.wide != nil {
+		return c.wide[slot]
+	}
+	return uint16(c.narrow[slot])
+}
+
+func (c *column) push(code uint16) {
+	c.widen(code)
+	if c.wide != nil {
+		c.wide = push(c.wide, code)
+		return
+	}
+	c.narrow = push(c.narrow, uint8(code))
+}
+
+func (c *column) set(slot uint32, code uint16) {
+	c.widen(code)
+	if c.wide != nil {
+		c.wide[slot] = code
+		return
+	}
+	c.narrow[slot] = uint8(code)
+}
+
+func (c *column) widen(code uint16) {
+	if code < 256 || c.wide != nil {
+		return
+	}
+	c.wide = make([]uint16, len(c.narrow), cap(c.narrow)+1)
+	for slot, n := range c.narrow {
+		c.wide[slot] = uint16(n)
+	}
+	c.narrow = nil
+}
+
+// where puts the slots of which the number fits into a set.
+func (c *column) where(fits []bool, to set) {
+	for slot, code := range c.narrow {
+		if fits[code] {
+			to.put(uint32(slot))
+		}
+	}
+	for slot, code := range c.wide {
+		if fits[code] {
+			to.put(uint32(slot))
+		}
+	}
+}
+
+// count adds how many slots of a set have each number.
+func (c *column) count(of set, number []int32) {
+	if c.wide != nil {
+		of.each(func(slot uint32) { number[c.wide[slot]]++ })
+		return
+	}
+	of.each(func(slot uint32) { number[c.narrow[slot]]++ })
+}
+
+// push appends and leaves less room than append does: of a million rows a quarter would often be empty.
+func push[T any](list []T, one T) []T {
+	if len(list) == cap(list) {
+		grown := make([]T, len(list), len(list)+len(list)/16+64)
+		copy(grown, list)
+		list = grown
+	}
+	return append(list, one)
+}
+
+// pushText is push of bytes.
+func pushText(body []byte, text string) []byte {
+	if len(body)+len(text) > cap(body) {
+		grown := make([]byte, len(body), len(body)+len(body)/16+len(text)+256)
+		copy(grown, body)
+		body = grown
+	}
+	return append(body, text...)
+}
+
+// pairs are the pairs of neighbouring bytes, letters in small, that some text of a collection has or had. What has another pair
+// is in none of them, which is said without looking at any.
+type pairs [1 << 16 / 64]uint64
+
+func (p *pairs) put(text string) {
+	for i := 1; i < len(text); i++ {
+		pair := uint32(small(text[i-1]))<<8 | uint32(small(text[i]))
+		p[pair/64] |= 1 << (pair % 64)
+	}
+}
+
+// mayHave tells whether every pair of a text in small letters is there.
+func (p *pairs) mayHave(text string) bool {
+	for i := 1; i < len(text); i++ {
+		pair := uint32(text[i-1])<<8 | uint32(text[i])
+		if p[pair/64]>>(pair%64)&1 == 0 {
+			return false
+		}
+	}
+	return true
+}
