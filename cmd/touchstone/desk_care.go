@@ -51,19 +51,22 @@ func earliest(list []fleet.Due) []fleet.Due {
 	return list[:min(len(list), dueKept)]
 }
 
-// countDue looks at every deployed device, of one shop or of all.
-func (e *engine) countDue(_ context.Context, pace func() error, shop pos.MerchantID) (*dueFigure, error) {
+// due looks at every deployed device, of one shop or of all.
+func (w *epoch) due(ctx context.Context, pace func() error, shop pos.MerchantID) (*dueFigure, error) {
 	f := &dueFigure{ahead: make([]int32, int(dueFar/(24*time.Hour))+1)}
 	ids := make([]pos.TerminalID, 0, dueStep)
 	for from := 0; ; {
 		ids = ids[:0]
-		next := e.ledger.EachPermitted(from, dueStep, func(p ledger.Permitted) {
+		next, err := w.each(ctx, from, dueStep, func(p ledger.Permitted) {
 			if shop == (pos.MerchantID{}) || p.Terminal.Merchant == shop {
 				ids = append(ids, p.Terminal.ID)
 			}
 		})
-		now := e.clock()
-		e.office.view(func(r *rooms) {
+		if err != nil {
+			return nil, err
+		}
+		now := w.now()
+		w.view(func(r *rooms) {
 			for _, id := range ids {
 				if d, ok := r.fleet.DueOf(id, now); ok {
 					f.take(d, now)
@@ -103,7 +106,13 @@ func (d *desk) Inspections(ctx context.Context, who *web.Caller, q *api.Inspecti
 	if err != nil {
 		return api.Inspections{}, err
 	}
-	f, counted, err := figureOf(ctx, d.census, "due/"+shop.String(), figureLife, func(ctx context.Context, pace func() error) (*dueFigure, error) { return d.countDue(ctx, pace, shop) })
+	w, err := d.asked(ctx, &q.AsOf)
+	if err != nil {
+		return api.Inspections{}, err
+	}
+	f, counted, err := figureAt(ctx, d.engine, "due/"+shop.String(), w.at, figureLife, func(ctx context.Context, w *epoch, pace func() error) (*dueFigure, error) {
+		return w.due(ctx, pace, shop)
+	})
 	if err != nil {
 		return api.Inspections{}, err
 	}
@@ -112,14 +121,17 @@ func (d *desk) Inspections(ctx context.Context, who *web.Caller, q *api.Inspecti
 	for _, n := range f.ahead[:min(days, len(f.ahead))] {
 		a.Upcoming += int(n)
 	}
-	until := d.clock().Add(time.Duration(days) * 24 * time.Hour)
+	until := w.now().Add(time.Duration(days) * 24 * time.Hour)
 	switch q.Tab {
 	case "done", "findings":
-		return a, d.inspected(ctx, q, shop, &a)
+		err = w.inspected(ctx, q, shop, &a)
+		return a, err
 	case "upcoming":
 		for i := range f.lists.upcoming {
 			if x := &f.lists.upcoming[i]; x.Due < until {
-				a.Due = append(a.Due, d.dueOf(x))
+				if err := w.addDue(ctx, &a, x); err != nil {
+					return a, err
+				}
 			}
 			if len(a.Due) == dueListed {
 				break
@@ -128,7 +140,9 @@ func (d *desk) Inspections(ctx context.Context, who *web.Caller, q *api.Inspecti
 		a.More = a.Upcoming - len(a.Due)
 	default:
 		for i := range first(f.lists.overdue, dueListed) {
-			a.Due = append(a.Due, d.dueOf(&f.lists.overdue[i]))
+			if err := w.addDue(ctx, &a, &f.lists.overdue[i]); err != nil {
+				return a, err
+			}
 		}
 		a.More = a.Overdue - len(a.Due)
 	}
@@ -136,9 +150,9 @@ func (d *desk) Inspections(ctx context.Context, who *web.Caller, q *api.Inspecti
 }
 
 // inspected adds the inspections that were made, the newest first.
-func (d *desk) inspected(ctx context.Context, q *api.InspectionsQuery, shop pos.MerchantID, a *api.Inspections) error {
+func (w *epoch) inspected(ctx context.Context, q *api.InspectionsQuery, shop pos.MerchantID, a *api.Inspections) error {
 	var list []fleet.Inspection
-	err := d.roomsAsOf(ctx, &q.AsOf, func(r *rooms) {
+	w.view(func(r *rooms) {
 		r.fleet.NewestInspections(maxInspectionsSeen, func(i *fleet.Inspection) bool {
 			switch {
 			case shop != (pos.MerchantID{}) && i.Merchant != shop, q.Tab == "findings" && i.Passed:
@@ -152,31 +166,46 @@ func (d *desk) inspected(ctx context.Context, q *api.InspectionsQuery, shop pos.
 		})
 	})
 	for i := range list {
-		a.Done = append(a.Done, d.inspectionOf(&list[i]))
+		done := w.e.inspectionOf(&list[i])
+		if list[i].Merchant != (pos.MerchantID{}) {
+			var err error
+			if done.Shop, err = w.shopName(ctx, list[i].Merchant); err != nil {
+				return err
+			}
+		}
+		a.Done = append(a.Done, done)
 	}
-	return err
+	return nil
 }
 
-func (d *desk) dueOf(x *fleet.Due) api.InspectionDue {
+func (w *epoch) addDue(ctx context.Context, a *api.Inspections, x *fleet.Due) error {
 	out := api.InspectionDue{Serial: string(x.Serial), Terminal: x.Terminal.String(), Address: x.Address, Site: string(x.Site), Risk: string(x.Risk), Due: x.Due.Time(), Last: x.Last,
 		Failed: x.Failed, Overdue: x.Overdue}
-	if t, err := d.ledger.Terminal(x.Terminal); err == nil {
-		out.Merchant, out.Shop = t.Merchant.String(), d.shopName(t.Merchant)
+	p, ok, err := w.permitted(ctx, x.Terminal)
+	if err != nil {
+		return err
 	}
-	return out
+	if ok {
+		out.Merchant = p.Terminal.Merchant.String()
+		if out.Shop, err = w.shopName(ctx, p.Terminal.Merchant); err != nil {
+			return err
+		}
+	}
+	a.Due = append(a.Due, out)
+	return nil
 }
 
-func (d *desk) inspectionOf(i *fleet.Inspection) api.Inspection {
+func (e *engine) inspectionOf(i *fleet.Inspection) api.Inspection {
 	out := api.Inspection{ID: i.ID, Serial: string(i.Serial), Model: i.Model, Passed: i.Passed, Findings: []api.InspectionFinding{}, Quarantined: i.Quarantined, Inspector: i.Inspector, Note: i.Note,
 		Photographs: len(i.Photographs), At: i.At.Time(), Due: i.Due.Time(), Entry: i.Entry}
 	if i.Terminal != (pos.TerminalID{}) {
 		out.Terminal = i.Terminal.String()
 	}
 	if i.Merchant != (pos.MerchantID{}) {
-		out.Merchant, out.Shop = i.Merchant.String(), d.shopName(i.Merchant)
+		out.Merchant, out.Shop = i.Merchant.String(), e.shopName(i.Merchant)
 	}
 	words := map[string]api.Text{}
-	d.office.view(func(r *rooms) {
+	e.office.view(func(r *rooms) {
 		for _, item := range r.fleet.Checklist().Items {
 			words[item.ID] = api.Text{EN: item.EN, ZH: item.ZH}
 		}

@@ -58,14 +58,28 @@ func (d *desk) Clones(ctx context.Context, _ *web.Caller, q *api.CloneQuery) (ap
 			return page, api.Refuse(400, "invalid_request", "cursor: want next_cursor of the piece before")
 		}
 	}
+	at, err := q.AsOf.Instant(d.line.Zone, d.clock())
+	if err != nil {
+		return page, err
+	}
+	known := uint64(1<<63 - 1) // the last entry that counts
+	if at != 0 {
+		if known, err = d.seqAt(ctx, at); err != nil {
+			return page, err
+		}
+	}
 	most := q.Limit
 	if most <= 0 {
 		most = 50
 	}
 	seen := map[string]bool{}
 	for _, c := range slices.Backward(cases) {
-		if seen[c.Event.Terminal] {
+		if seen[c.Event.Terminal] || c.Seq > known {
 			continue
+		}
+		if c.Cleared != nil && c.Cleared.Seq > known {
+			open := *c
+			open.Cleared, c = nil, &open
 		}
 		seen[c.Event.Terminal] = true
 		state := cmp.Or(q.State, "open")

@@ -222,13 +222,22 @@ func (p *pastRegister) boundTo(ctx context.Context, serial pos.Serial) (*registr
 const mostSteps = 200
 
 // Custody implements api.Devices.
-func (d *desk) Custody(ctx context.Context, who *web.Caller, name string) (page api.Page[api.Custody], err error) {
+func (d *desk) Custody(ctx context.Context, who *web.Caller, name string, q *api.AsOf) (page api.Page[api.Custody], err error) {
 	serial, err := d.deviceSeen(who, name)
 	if err != nil {
 		return page, err
 	}
 	page.Data = []api.Custody{}
+	at, err := q.Instant(d.line.Zone, d.clock())
+	if err != nil {
+		return page, err
+	}
 	head := d.ledger.Durable()
+	if at != 0 {
+		if head, err = d.seqAt(ctx, at); err != nil {
+			return page, err
+		}
+	}
 	var seqs []uint64
 	err = d.projectedTo(ctx, head, func() (err error) {
 		seqs, err = d.view.Past(ctx, sqlite.ActNoun(journal.KindFleet, fleet.NounDevice), string(serial), head, mostSteps)

@@ -12,6 +12,7 @@ import (
 	"touchstone/failure"
 	"touchstone/incident"
 	"touchstone/pos"
+	"touchstone/proof"
 	"touchstone/reason"
 	"touchstone/web"
 	"touchstone/web/api"
@@ -183,31 +184,53 @@ func (d *desk) failureIncidents() []api.FailureIncident {
 }
 
 // Effectiveness implements api.Figures.
-func (d *desk) Effectiveness(_ context.Context, _ *web.Caller, q *api.EffectivenessQuery) (out api.Effectiveness, err error) {
-	if q.AsOf != "" {
-		return out, api.NotKept("effectiveness is kept by hours and not by moments: give from and to; older hours: touchstone effectiveness --from, which reads the journal")
+func (d *desk) Effectiveness(ctx context.Context, _ *web.Caller, q *api.EffectivenessQuery) (out api.Effectiveness, err error) {
+	at, err := q.AsOf.Instant(d.line.Zone, d.clock())
+	if err != nil {
+		return out, err
 	}
 	r, err := d.hours(q.From, q.To)
 	if err != nil {
 		return out, err
 	}
-	if r.From != 0 && r.From < d.liveSince() {
-		p := api.NotKept("the last 48 hours are kept; older ones are counted from the journal: touchstone effectiveness --from")
+	since := d.liveSince()
+	if at != 0 {
+		since = effectiveness.HourOf(at) - effectiveness.Hour(effectiveness.LiveBounds().Hours) + 1
+	}
+	if r.From != 0 && r.From < since {
+		p := api.NotKept("the last 48 hours, or those before as_of, are kept; older ones are counted from the journal: touchstone effectiveness --from")
 		p.Code, p.Param = "range_not_kept", "from"
 		return out, p
 	}
-	a, ready := d.watch.report(r)
-	out = api.Effectiveness{From: a.From.Start().Time(), To: (a.To + 1).Start().Time(), Last: a.Last, Rebuilding: !ready, Approvals: a.Approvals, Full: a.Full, Canary: a.Canary,
-		Sentence:   api.Text{EN: d.now.lines("en").sentence(&a), ZH: d.now.lines("zh").sentence(&a)},
-		Shortfalls: []api.EffectiveShort{}, Proofs: []api.EffectiveProof{}, Models: effectiveRows(a.Models), Merchants: effectiveRows(a.Merchants), Watch: d.canaryState(),
-		Stopped: append([]string{}, d.ledger.Stops().Names()...)}
+	if at == 0 {
+		a, ready := d.watch.report(r)
+		return d.effectivenessOf(&a, !ready, d.canaryState(), d.ledger.Stops()), nil
+	}
+	p, _, err := figureAt(ctx, d.engine, "proven", at, figureLife, func(ctx context.Context, w *epoch, pace func() error) (*pastProven, error) {
+		return w.proven(ctx, pace)
+	})
+	if err != nil {
+		return out, err
+	}
+	a := p.report(r)
+	out = d.effectivenessOf(&a, false, p.watch(), p.stops)
+	out.AsOf = momentOf(at)
+	return out, nil
+}
+
+// effectivenessOf puts a report into the interface's form.
+func (d *desk) effectivenessOf(a *effectiveness.Report, rebuilding bool, canary api.EffectivenessCanary, stops proof.Stops) api.Effectiveness {
+	out := api.Effectiveness{From: a.From.Start().Time(), To: (a.To + 1).Start().Time(), Last: a.Last, Rebuilding: rebuilding, Approvals: a.Approvals, Full: a.Full, Canary: a.Canary,
+		Sentence:   api.Text{EN: d.now.lines("en").sentence(a), ZH: d.now.lines("zh").sentence(a)},
+		Shortfalls: []api.EffectiveShort{}, Proofs: []api.EffectiveProof{}, Models: effectiveRows(a.Models), Merchants: effectiveRows(a.Merchants), Watch: canary,
+		Stopped: append([]string{}, stops.Names()...)}
 	for _, s := range a.Shortfalls {
 		out.Shortfalls = append(out.Shortfalls, api.EffectiveShort{Proof: s.Proof, Standing: s.Standing, Approvals: s.Approvals, Models: s.Models, Shops: s.Shops})
 	}
 	for _, p := range a.Proofs {
 		out.Proofs = append(out.Proofs, api.EffectiveProof{Proof: p.Proof, Standings: p.Standings})
 	}
-	return out, nil
+	return out
 }
 
 func effectiveRows(rows []effectiveness.Row) []api.EffectiveRow {

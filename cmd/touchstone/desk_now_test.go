@@ -329,8 +329,8 @@ func failuresAreTheCommands(t *testing.T, d *desk) {
 
 func momentsNotKept(t *testing.T, d *desk) {
 	for name, ask := range map[string]func() error{
-		"effectiveness as of": func() error {
-			_, err := d.Effectiveness(t.Context(), officer, &api.EffectivenessQuery{AsOf: "2026-01-01"})
+		"effectiveness before the journal": func() error {
+			_, err := d.Effectiveness(t.Context(), officer, &api.EffectivenessQuery{AsOf: api.AsOf{AsOf: "2026-01-01"}})
 			return err
 		},
 		"effectiveness of old hours": func() error {

@@ -54,7 +54,7 @@ func (d *desk) Repair(ctx context.Context, who *web.Caller, name, transaction st
 		return out, err
 	}
 	if refused.Reason == reason.PermitRefused {
-		rights, err := d.permitOf(ctx, who, &p, 0)
+		rights, err := d.present().permitOf(ctx, who, &p)
 		if err != nil {
 			return out, err
 		}

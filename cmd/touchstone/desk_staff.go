@@ -26,10 +26,14 @@ func moment(t pos.Instant) time.Time {
 }
 
 // Accounts implements api.Staff.
-func (d *desk) Accounts(_ context.Context, _ *web.Caller, q *api.AccountQuery) (api.Page[api.Account], error) {
+func (d *desk) Accounts(ctx context.Context, _ *web.Caller, q *api.AccountQuery) (api.Page[api.Account], error) {
 	page := api.Page[api.Account]{Data: []api.Account{}}
-	d.office.view(func(r *rooms) {
-		book := newStaffBook(r.staff, d.clock())
+	w, err := d.asked(ctx, &q.AsOf)
+	if err != nil {
+		return page, err
+	}
+	w.view(func(r *rooms) {
+		book := newStaffBook(r.staff, w.now())
 		for _, a := range r.staff.Accounts() {
 			if a.Name <= q.Cursor || !book.fits(a, q) {
 				continue
@@ -45,20 +49,28 @@ func (d *desk) Accounts(_ context.Context, _ *web.Caller, q *api.AccountQuery) (
 }
 
 // Account implements api.Staff.
-func (d *desk) Account(_ context.Context, _ *web.Caller, name string) (account api.Account, err error) {
+func (d *desk) Account(ctx context.Context, _ *web.Caller, name string, q *api.AsOf) (account api.Account, err error) {
+	w, err := d.asked(ctx, q)
+	if err != nil {
+		return account, err
+	}
 	err = api.NotFound()
-	d.office.view(func(r *rooms) {
+	w.view(func(r *rooms) {
 		if a := r.staff.Account(name); a != nil {
-			account, err = newStaffBook(r.staff, d.clock()).account(a), nil
+			account, err = newStaffBook(r.staff, w.now()).account(a), nil
 		}
 	})
 	return account, err
 }
 
 // Review implements api.Staff.
-func (d *desk) Review(context.Context, *web.Caller) (v api.AccountReview, err error) {
-	d.office.view(func(r *rooms) {
-		book := newStaffBook(r.staff, d.clock())
+func (d *desk) Review(ctx context.Context, _ *web.Caller, q *api.AsOf) (v api.AccountReview, err error) {
+	w, err := d.asked(ctx, q)
+	if err != nil {
+		return v, err
+	}
+	w.view(func(r *rooms) {
+		book := newStaffBook(r.staff, w.now())
 		f := book.facts
 		some := func(names []string) []string { return append([]string{}, names...) }
 		v = api.AccountReview{Accounts: f.Accounts, Stale: some(f.Stale), Shared: some(f.Shared), Doubled: some(f.Doubled), Leavers: some(f.Leavers),
@@ -160,34 +172,43 @@ func (b *staffBook) fits(a *staff.Account, q *api.AccountQuery) bool {
 }
 
 // Proposals implements api.Staff.
-func (d *desk) Proposals(_ context.Context, who *web.Caller, q *api.ProposalQuery) (api.Page[api.Proposal], error) {
+func (d *desk) Proposals(ctx context.Context, who *web.Caller, q *api.ProposalQuery) (api.Page[api.Proposal], error) {
 	page := api.Page[api.Proposal]{Data: []api.Proposal{}}
 	before, err := strconv.Atoi(cmp.Or(strings.TrimPrefix(q.Cursor, "PRP-"), "2147483647"))
 	if err != nil {
 		return page, api.Refuse(400, "invalid_cursor", "the cursor is of no list of proposals")
 	}
-	d.office.view(func(r *rooms) {
+	w, err := d.asked(ctx, &q.AsOf)
+	if err != nil {
+		return page, err
+	}
+	now := w.now()
+	w.view(func(r *rooms) {
 		for n := min(before-1, r.staff.Proposed()); n > 0; n-- {
 			p := r.staff.Proposal("PRP-" + strconv.Itoa(n))
-			if p == nil || q.Act != "" && p.Act != q.Act || q.State != "" && proposalStands(p, d.clock()) != q.State {
+			if p == nil || q.Act != "" && p.Act != q.Act || q.State != "" && proposalStands(p, now) != q.State {
 				continue
 			}
 			if len(page.Data) == q.Limit {
 				page.Next = page.Data[q.Limit-1].ID
 				return
 			}
-			page.Data = append(page.Data, proposalOf(r.staff, p, who, d.clock()))
+			page.Data = append(page.Data, proposalOf(r.staff, p, who, now))
 		}
 	})
 	return page, nil
 }
 
 // Proposal implements api.Staff.
-func (d *desk) Proposal(_ context.Context, who *web.Caller, id string) (told api.Proposal, err error) {
+func (d *desk) Proposal(ctx context.Context, who *web.Caller, id string, q *api.AsOf) (told api.Proposal, err error) {
+	w, err := d.asked(ctx, q)
+	if err != nil {
+		return told, err
+	}
 	err = api.NotFound()
-	d.office.view(func(r *rooms) {
+	w.view(func(r *rooms) {
 		if p := r.staff.Proposal(id); p != nil {
-			told, err = proposalOf(r.staff, p, who, d.clock()), nil
+			told, err = proposalOf(r.staff, p, who, w.now()), nil
 		}
 	})
 	return told, err

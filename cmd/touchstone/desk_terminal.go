@@ -12,7 +12,6 @@ import (
 	"touchstone/keys"
 	"touchstone/ledger"
 	"touchstone/pos"
-	"touchstone/proof"
 	"touchstone/registry"
 	"touchstone/web"
 	"touchstone/web/api"
@@ -54,6 +53,10 @@ func (d *desk) Terminal(ctx context.Context, who *web.Caller, name string, q *ap
 	if err != nil {
 		return t, err
 	}
+	w, err := d.epochAt(ctx, at)
+	if err != nil {
+		return t, err
+	}
 	id := p.Terminal.ID
 	if at != 0 {
 		if t.Terminal, p, err = d.terminalThen(ctx, who, id, at); err != nil {
@@ -66,26 +69,36 @@ func (d *desk) Terminal(ctx context.Context, who *web.Caller, name string, q *ap
 		t.Terminal = rows[0]
 	}
 	t.Entry, t.Canary = p.Terminal.Entry, p.Terminal.Canary
-	if t.Rights, err = d.permitOf(ctx, who, &p, at); err != nil {
+	if t.Rights, err = w.permitOf(ctx, who, &p); err != nil {
 		return t, err
 	}
-	if err := d.fillRooms(ctx, &t, &p, who, at); err != nil {
+	if err := w.fillRooms(ctx, &t, &p, who); err != nil {
 		return t, err
 	}
+	seen, err := w.seenOf(ctx, id)
+	if err != nil {
+		return t, err
+	}
+	t.Seen = momentOf(seen.Last)
 	if who.Merchant() {
 		t.Entry = 0
 		return t, nil
 	}
-	t.Networks = networksOf(p.Terminal, d.shopOf(p.Terminal.Merchant))
+	shop, err := w.merchant(ctx, p.Terminal.Merchant)
+	if err != nil {
+		return t, err
+	}
+	t.Networks = networksOf(p.Terminal, shop)
 	if p.Device != nil {
 		t.Licence, t.Certificate = p.Device.Licence, d.deviceCertificate(p.Device)
 	}
-	if at == 0 {
-		t.Keys, t.SignedIn = d.keysOf(&p)
-		t.Axes = d.axesOf(&p)
-		t.Suspect = d.ledger.Suspected(id) != proof.Unsuspected
+	t.Grade = overallOf(&p, seen, w.now())
+	t.Axes = axesOf(&p, seen, w.now())
+	if t.Keys, t.SignedIn, err = w.keysOf(ctx, &p); err != nil {
+		return t, orNotKept(err)
 	}
-	return t, nil
+	t.Suspect, err = w.suspected(ctx, id)
+	return t, err
 }
 
 func notThere(rows []api.Terminal) error {
@@ -104,13 +117,14 @@ func (d *desk) shopOf(id pos.MerchantID) *registry.Merchant {
 }
 
 // fillRooms adds what the rooms know: five elements, people, advisories.
-func (d *desk) fillRooms(ctx context.Context, t *api.TerminalDetail, p *ledger.Permitted, who *web.Caller, at pos.Instant) error {
-	now := at
-	if at == 0 {
-		now = d.clock()
+func (w *epoch) fillRooms(ctx context.Context, t *api.TerminalDetail, p *ledger.Permitted, who *web.Caller) error {
+	now := w.now()
+	shop, err := w.shopName(ctx, p.Terminal.Merchant)
+	if err != nil {
+		return err
 	}
-	look := func(r *rooms) {
-		t.Five = fiveOf(r, p.Terminal, d.shopName(p.Terminal.Merchant), d.line.Acquirer, now, who)
+	w.view(func(r *rooms) {
+		t.Five = fiveOf(r, p.Terminal, shop, w.e.line.Acquirer, now, who)
 		t.Cashiers = cashiersOf(r, p.Terminal.Merchant, now)
 		device := deviceFact(r, p, now)
 		t.DeviceIs = device.State
@@ -127,16 +141,7 @@ func (d *desk) fillRooms(ctx context.Context, t *api.TerminalDetail, p *ledger.P
 			c := r.fleet.Campaign(id)
 			t.Touched = append(t.Touched, api.Touched{ID: id, Kind: "campaign", Title: c.Advisory, Deadline: momentOf(c.Deadline)})
 		}
-	}
-	if at == 0 {
-		d.office.view(look)
-		return nil
-	}
-	r, err := d.roomsAt(ctx, at)
-	if err != nil {
-		return err
-	}
-	look(r)
+	})
 	return nil
 }
 
@@ -187,14 +192,17 @@ func (d *desk) deviceCertificate(device *registry.Device) *api.DeviceCertificate
 }
 
 // keysOf are the ages and check values of a terminal's keys.
-func (d *desk) keysOf(p *ledger.Permitted) (list []api.TerminalKey, signedIn *time.Time) {
+func (w *epoch) keysOf(ctx context.Context, p *ledger.Permitted) (list []api.TerminalKey, signedIn *time.Time, err error) {
 	t := p.Terminal
+	session, err := w.keySets(ctx, t)
+	if err != nil {
+		return nil, nil, err
+	}
 	master := api.TerminalKey{Key: "master", Name: api.Text{EN: "Master key (TMK)", ZH: "主密钥 (TMK)"}, KCV: t.MasterKCV, Cipher: cipherOf(t.Master), Since: momentOf(t.MasterAt), State: "held"}
 	if t.MasterAt == 0 {
 		master.State = "unknown_age"
 	}
 	list = append(list, master)
-	session, _ := d.ledger.Session(t.ID)
 	working := api.TerminalKey{Key: "working", Name: api.Text{EN: "Working keys (MAC, PIN)", ZH: "工作密钥 (MAC, PIN)"}, Cipher: keys.CipherOf(t.Profile.SignInCode).String(), State: "none"}
 	if session.InForce.Number != 0 && !session.SignedOff {
 		working.Set, working.Since, working.State = session.InForce.Number, momentOf(session.InForce.Issued), "in_force"
@@ -209,7 +217,7 @@ func (d *desk) keysOf(p *ledger.Permitted) (list []api.TerminalKey, signedIn *ti
 	if p.Device != nil && len(p.Device.Key) > 0 {
 		serial.KCV, serial.Cipher, serial.State = p.Device.KeyKCV, cipherOf(p.Device.Key), "held"
 	}
-	return append(list, serial), signedIn
+	return append(list, serial), signedIn, nil
 }
 
 func cipherOf(w keys.Wrapped) string {
@@ -220,10 +228,10 @@ func cipherOf(w keys.Wrapped) string {
 	return c.String()
 }
 
-func (d *desk) axesOf(p *ledger.Permitted) (list []api.ProofAxis) {
+func axesOf(p *ledger.Permitted, seen grade.Seen, now pos.Instant) (list []api.ProofAxis) {
 	facts := grade.FactsOf(p.Terminal, p.Device)
-	facts.Seen = d.estate.seen([]ledger.Permitted{*p})[0]
-	g := grade.Of(&facts, grade.DefaultThresholds(), d.clock())
+	facts.Seen = seen
+	g := grade.Of(&facts, grade.DefaultThresholds(), now)
 	for a := range grade.Axes {
 		list = append(list, api.ProofAxis{Axis: a.String(), Level: g[a].Level.String(), Why: g[a].Why.Words()})
 	}
@@ -245,24 +253,25 @@ func (d *desk) TerminalPermit(ctx context.Context, who *web.Caller, name string,
 			return a, err
 		}
 	}
-	return d.permitOf(ctx, who, &p, at)
+	w, err := d.epochAt(ctx, at)
+	if err != nil {
+		return a, err
+	}
+	return w.permitOf(ctx, who, &p)
 }
 
-// permitOf is what explainPermit says, for a caller; as of an instant, what the journal said then.
-func (d *desk) permitOf(ctx context.Context, who *web.Caller, p *ledger.Permitted, at pos.Instant) (api.TerminalPermit, error) {
+// permitOf is what explainPermit says, for a caller.
+func (w *epoch) permitOf(ctx context.Context, who *web.Caller, p *ledger.Permitted) (api.TerminalPermit, error) {
 	may := p.May()
 	a := api.TerminalPermit{Terminal: p.Terminal.ID.String(), Merchant: p.Terminal.Merchant.String(), Sell: sellOf(may), Permit: may.String(),
 		May: bothLines(func(l *lines) string { return permitWords(l, may) }), Facts: []api.PermitFact{}}
-	if at != 0 {
-		if p.Standing != nil {
-			a.Since, a.Entry = momentOf(p.Standing.Since), p.Standing.Entry
-			for i := range p.Standing.Facts {
-				a.Facts = append(a.Facts, permitFactOf(who, permitFact{Fact: p.Standing.Facts[i], Restricts: true}))
-			}
+	if w.past != nil {
+		var err error
+		if p.Operator, err = w.operator(ctx, p.Terminal); err != nil {
+			return a, err
 		}
-		return a, nil
 	}
-	known := d.explainPermit(ctx, p)
+	known := w.explainPermit(ctx, p)
 	a.Since, a.Entry, a.Policy, a.Waiting, a.Operator = momentOf(known.Since), known.Entry, known.Policy, known.Waiting, known.Operator
 	for _, f := range known.Facts {
 		if f.Restricts || !who.Merchant() {

@@ -265,7 +265,7 @@ func (b *estateBed) rebound(t *testing.T) {
 			t.Errorf("%s is %s, %v", serial, dev.State, err)
 		}
 	}
-	custody, err := b.d.Custody(ctx, dutyOfficer, "dev_CARE000002")
+	custody, err := b.d.Custody(ctx, dutyOfficer, "dev_CARE000002", &api.AsOf{})
 	if err != nil || len(custody.Data) != 3 || custody.Data[0].Step != "device_rebound" || fmt.Sprint(custody.Data[0].By) != "[li zhou]" {
 		t.Errorf("custody: %+v, %v", custody, err)
 	}

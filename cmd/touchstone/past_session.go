@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"slices"
 
+	"touchstone/grade"
 	"touchstone/journal"
 	"touchstone/keys"
 	"touchstone/pos"
+	"touchstone/proof"
 	"touchstone/registry"
 	"touchstone/sqlite"
 	"touchstone/web/api"
@@ -79,6 +81,71 @@ func (p *pastRegister) session(ctx context.Context, t *registry.Terminal) (keys.
 		}
 	}
 	return foldSession(t, changes, at, loaded, number, found), nil
+}
+
+// seenOf is what was seen of one terminal in the two stretches before the moment, of its newest sessionLook messages.
+func (w *epoch) seenOf(ctx context.Context, id pos.TerminalID) (grade.Seen, error) {
+	if w.past == nil {
+		return w.e.watch.seen([]pos.TerminalID{id})[0], nil
+	}
+	since := w.at - pos.Instant(2*grade.Stretch)
+	var entries []journal.Entry // the newest first
+	for before, more := w.past.Seq+1, true; more && len(entries) < sessionLook; {
+		var list []sqlite.Message
+		err := w.e.projectedTo(ctx, w.past.Seq, func() (err error) {
+			list, err = w.e.view.Recent(ctx, id, before, sessionPiece)
+			return err
+		})
+		if err != nil {
+			return grade.Seen{}, err
+		}
+		more = len(list) == sessionPiece
+		for _, m := range list {
+			entry, err := w.e.store.Entry(ctx, m.Seq)
+			if err != nil {
+				return grade.Seen{}, err
+			}
+			if before = m.Seq; entry.At < since {
+				more = false
+				break
+			}
+			entries = append(entries, entry)
+		}
+	}
+	book := grade.NewBook(grade.Stretch)
+	for _, e := range slices.Backward(entries) {
+		book.Fold(e)
+	}
+	return book.Of(id), nil
+}
+
+// suspectEvents is how many events of one terminal are read for a suspicion.
+const suspectEvents = 500
+
+// suspected tells whether a terminal was suspected to be cloned.
+func (w *epoch) suspected(ctx context.Context, id pos.TerminalID) (bool, error) {
+	if w.past == nil {
+		return w.e.ledger.Suspected(id) != proof.Unsuspected, nil
+	}
+	var seqs []uint64
+	err := w.e.projectedTo(ctx, w.past.Seq, func() (err error) {
+		seqs, err = w.e.view.Past(ctx, sqlite.PastEvent, id.String(), w.past.Seq, suspectEvents)
+		return err
+	})
+	if err != nil {
+		return false, err
+	}
+	var all proof.Suspects
+	for _, seq := range slices.Backward(seqs) {
+		entry, err := w.e.store.Entry(ctx, seq)
+		if err != nil {
+			return false, err
+		}
+		if event, ok := parseEvent(entry); ok {
+			all.Fold(&event)
+		}
+	}
+	return all[id] != proof.Unsuspected, nil
 }
 
 // changesSession tells whether a message changed what its terminal's sign-ins had led to.

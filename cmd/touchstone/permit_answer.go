@@ -108,9 +108,14 @@ func (e *engine) answerPermit(ctx context.Context, q *permitQuery) (any, error) 
 
 // explainPermit says what one terminal may do and why.
 func (e *engine) explainPermit(ctx context.Context, p *ledger.Permitted) *permitAnswer {
-	t := p.Terminal
+	return e.present().explainPermit(ctx, p)
+}
+
+// explainPermit says what one terminal may do at a moment, and why.
+func (w *epoch) explainPermit(ctx context.Context, p *ledger.Permitted) *permitAnswer {
+	e, t := w.e, p.Terminal
 	a := &permitAnswer{Terminal: t.ID.String(), Merchant: t.Merchant.String(), Serial: string(t.Serial), Entry: t.Entry}
-	if m, err := e.ledger.Merchant(t.Merchant); err == nil {
+	if m, err := w.merchant(ctx, t.Merchant); err == nil && m != nil {
 		a.Shop = m.Name
 	}
 	if p.Device != nil {
@@ -121,9 +126,9 @@ func (e *engine) explainPermit(ctx context.Context, p *ledger.Permitted) *permit
 	if p.Standing != nil {
 		a.Since, a.Entry = p.Standing.Since, p.Standing.Entry
 	}
-	now := e.clock()
+	now := w.now()
 	var j fleet.Judgment
-	e.office.view(func(r *rooms) {
+	w.view(func(r *rooms) {
 		policy := e.permits.policy(r)
 		a.Policy = policy.Label()
 		facts := terminalFacts(r, p, now, nil)

@@ -97,7 +97,7 @@ func New(r *web.Router, version string) *API {
 	return a
 }
 
-const about = `What the commands of Touchstone read and do, for programs. Reads take as_of where the state of a past moment can be told. Every write takes an Idempotency-Key. Every error has one form; /docs/errors says what each code means.`
+const about = `What the commands of Touchstone read and do, for programs. Reads of what changes in time take as_of: an instant, or a day, of which the end counts. A figure for which every terminal is looked at answers being_counted until it is there. Every write takes an Idempotency-Key. Every error has one form; /docs/errors says what each code means.`
 
 // Document is the OpenAPI document. It is made once, after everything is mounted.
 func (a *API) Document() ([]byte, error) { return a.document() }

@@ -88,6 +88,7 @@ type CloneSaying struct {
 // CloneQuery narrows a list of suspicions, newest first.
 type CloneQuery struct {
 	Paging
+	AsOf
 	State string `query:"state" enum:"open,cleared,all," doc:"open, which is the default, cleared or all"`
 }
 

@@ -130,7 +130,7 @@ type Custody struct {
 type Devices interface {
 	Devices(ctx context.Context, who *web.Caller, q *DeviceQuery) (DevicePage, error)
 	Device(ctx context.Context, who *web.Caller, id string, q *AsOf) (DeviceDetail, error)
-	Custody(ctx context.Context, who *web.Caller, id string) (Page[Custody], error)
+	Custody(ctx context.Context, who *web.Caller, id string, q *AsOf) (Page[Custody], error)
 	FiveElements(ctx context.Context, who *web.Caller, q *FiveQuery) (Page[FiveElements], error)
 	// WriteFive writes the whole record as CSV.
 	WriteFive(ctx context.Context, who *web.Caller, q *FiveQuery, w io.Writer) error
@@ -143,10 +143,6 @@ type deviceInput struct {
 	AsOf
 }
 
-type custodyInput struct {
-	ID string `path:"id" maxLength:"60" example:"dev_00000304TS0000000011"`
-}
-
 func (a *API) devices(d *Desk) {
 	Add(a, Operation{ID: "list-devices", Method: http.MethodGet, Path: "/devices", Tag: "devices", Rule: web.Staff, Summary: "Find devices, in the order of their serial numbers"}, d.Devices.Devices)
 	Add(a, Operation{ID: "get-device", Method: http.MethodGet, Path: "/devices/{id}", Tag: "devices", Rule: web.Rule{Any: true, Shop: true}, Summary: "One device: its life, its binding, its inspections"},
@@ -154,8 +150,8 @@ func (a *API) devices(d *Desk) {
 			return d.Devices.Device(ctx, who, in.ID, &in.AsOf)
 		})
 	Add(a, Operation{ID: "get-device-custody", Method: http.MethodGet, Path: "/devices/{id}/custody", Tag: "devices", Rule: web.Staff, Summary: "Who had a device, step by step, the newest first"},
-		func(ctx context.Context, who *web.Caller, in *custodyInput) (Page[Custody], error) {
-			return d.Devices.Custody(ctx, who, in.ID)
+		func(ctx context.Context, who *web.Caller, in *deviceInput) (Page[Custody], error) {
+			return d.Devices.Custody(ctx, who, in.ID, &in.AsOf)
 		})
 	a.fiveElements(d)
 }

@@ -106,9 +106,9 @@ type FailureQuery struct {
 
 // EffectivenessQuery is a range of hours.
 type EffectivenessQuery struct {
-	From string `query:"from" maxLength:"40" doc:"as of failures; the last 48 hours are kept"`
+	AsOf
+	From string `query:"from" maxLength:"40" doc:"as of failures; the last 48 hours, or those before as_of, are kept"`
 	To   string `query:"to" maxLength:"40"`
-	AsOf string `query:"as_of" maxLength:"40" doc:"is not kept: refused"`
 }
 
 // Effectiveness is which proofs every approval rested on: the figures of touchstone effectiveness.
@@ -116,6 +116,7 @@ type Effectiveness struct {
 	From       time.Time           `json:"from"`
 	To         time.Time           `json:"to"`
 	Last       uint64              `json:"last_entry"`
+	AsOf       *time.Time          `json:"as_of,omitempty"`
 	Rebuilding bool                `json:"rebuilding,omitempty"`
 	Sentence   Text                `json:"sentence"`
 	Approvals  uint64              `json:"approvals"`
@@ -132,8 +133,8 @@ type Effectiveness struct {
 // EffectivenessCanary is what the host's own known-bad messages say.
 type EffectivenessCanary struct {
 	State       string    `json:"state" enum:"ok,ineffective,none,waiting"`
-	Rounds      uint64    `json:"rounds"`
-	Messages    uint64    `json:"messages"`
+	Rounds      uint64    `json:"rounds" doc:"since the host started; 0 as of a past moment: not kept"`
+	Messages    uint64    `json:"messages" doc:"since the host started; 0 as of a past moment: not kept"`
 	Ineffective int       `json:"ineffective" doc:"messages that are not judged as they must be now"`
 	Last        time.Time `json:"last_round,omitzero"`
 }
@@ -194,8 +195,12 @@ type Figures interface {
 }
 
 type statusInput struct {
-	AsOf string `query:"as_of" maxLength:"40" doc:"is not kept: refused"`
+	AsOf string `query:"as_of" maxLength:"40" doc:"is refused: what the process measures of itself is not recorded"`
 }
+
+// statusNotKept says what of the status no journal has, and where the rest is.
+const statusNotKept = "rates, times of answering, connections, queues, memory and disk are measured by the process and recorded nowhere; " +
+	"as_of is taken by what is recorded: /terminals, /permits, /keys/figures, /effectiveness, /failures, /events and /journal"
 
 // NotKept refuses a moment of which the host keeps nothing; what says so in a sentence.
 func NotKept(what string) *Problem {
@@ -208,7 +213,7 @@ func (a *API) figures(d *Desk) {
 	Add(a, Operation{ID: "get-status", Method: http.MethodGet, Path: "/status", Summary: "What the host does now", Tag: "status", Rule: web.Staff},
 		func(ctx context.Context, who *web.Caller, in *statusInput) (Status, error) {
 			if in.AsOf != "" {
-				return Status{}, NotKept("the status is of this moment alone; what happened is at /journal and /events")
+				return Status{}, NotKept(statusNotKept)
 			}
 			return d.Figures.Status(ctx, who)
 		})

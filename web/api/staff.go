@@ -51,6 +51,7 @@ type AccountTraining struct {
 // AccountQuery narrows a list of accounts.
 type AccountQuery struct {
 	Paging
+	AsOf
 	Search string `query:"q" maxLength:"100" doc:"part of the account, the name, the person's number or the organisation"`
 	Role   string `query:"role" maxLength:"20"`
 	State  string `query:"state" enum:"active,invited,locked,disabled,left"`
@@ -96,6 +97,7 @@ type Field struct {
 // ProposalQuery narrows a list of proposals.
 type ProposalQuery struct {
 	Paging
+	AsOf
 	State string `query:"state" enum:"open,approved,rejected,done,expired"`
 	Act   string `query:"act" maxLength:"60"`
 }
@@ -103,19 +105,21 @@ type ProposalQuery struct {
 // Staff is what the host knows of people with an account, and of what they ask of each other.
 type Staff interface {
 	Accounts(ctx context.Context, who *web.Caller, q *AccountQuery) (Page[Account], error)
-	Account(ctx context.Context, who *web.Caller, name string) (Account, error)
-	Review(ctx context.Context, who *web.Caller) (AccountReview, error)
+	Account(ctx context.Context, who *web.Caller, name string, q *AsOf) (Account, error)
+	Review(ctx context.Context, who *web.Caller, q *AsOf) (AccountReview, error)
 	Proposals(ctx context.Context, who *web.Caller, q *ProposalQuery) (Page[Proposal], error)
-	Proposal(ctx context.Context, who *web.Caller, id string) (Proposal, error)
+	Proposal(ctx context.Context, who *web.Caller, id string, q *AsOf) (Proposal, error)
 	// Waiting is how many proposals the caller may decide now.
 	Waiting(who *web.Caller) int
 }
 
 type staffInput struct {
+	AsOf
 	Name string `path:"name" maxLength:"32" example:"qian"`
 }
 
 type proposalInput struct {
+	AsOf
 	ID string `path:"id" maxLength:"20" example:"PRP-1"`
 }
 
@@ -125,14 +129,12 @@ func (a *API) staff(d *Desk) {
 	}
 	Add(a, add("list-staff", "/staff", "List accounts", "staff"), d.Staff.Accounts)
 	Add(a, add("get-account", "/staff/{name}", "One account", "staff"), func(ctx context.Context, who *web.Caller, in *staffInput) (Account, error) {
-		return d.Staff.Account(ctx, who, in.Name)
+		return d.Staff.Account(ctx, who, in.Name, &in.AsOf)
 	})
-	Add(a, add("get-access-review", "/access-review", "What an access review looks at", "staff"), func(ctx context.Context, who *web.Caller, _ *struct{}) (AccountReview, error) {
-		return d.Staff.Review(ctx, who)
-	})
+	Add(a, add("get-access-review", "/access-review", "What an access review looks at", "staff"), d.Staff.Review)
 	Add(a, add("list-proposals", "/proposals", "List proposals that need a second person, the newest first", "proposals"), d.Staff.Proposals)
 	Add(a, add("get-proposal", "/proposals/{id}", "One proposal: exactly what was asked for", "proposals"), func(ctx context.Context, who *web.Caller, in *proposalInput) (Proposal, error) {
-		return d.Staff.Proposal(ctx, who, in.ID)
+		return d.Staff.Proposal(ctx, who, in.ID, &in.AsOf)
 	})
 }
 

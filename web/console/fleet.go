@@ -92,6 +92,10 @@ func (c *Console) fleetFail(w http.ResponseWriter, r *http.Request, err error) {
 		c.showAs(w, r, http.StatusServiceUnavailable, "fleet-counting", view{Title: two(r, "Fleet", "终端群"), Active: "fleet", Sheets: fleetSheets, Data: fleetView{}})
 		return
 	}
+	if errors.As(err, &p) && strings.HasPrefix(p.Code, "as_of") {
+		c.failAsOf(w, r, err, r.URL.Path)
+		return
+	}
 	c.fail(w, r, err)
 }
 

@@ -18,7 +18,7 @@ type inspectionsPage struct {
 // fleetInspections shows inspections in four tabs.
 func (c *Console) fleetInspections(w http.ResponseWriter, r *http.Request) {
 	v := r.URL.Query()
-	q := api.InspectionsQuery{Tab: v.Get("tab"), Days: 30, Merchant: strings.TrimSpace(v.Get("merchant"))}
+	q := api.InspectionsQuery{AsOf: asOf(r), Tab: v.Get("tab"), Days: 30, Merchant: strings.TrimSpace(v.Get("merchant"))}
 	if n, err := strconv.Atoi(v.Get("days")); err == nil && n >= 1 && n <= 400 {
 		q.Days = n
 	}

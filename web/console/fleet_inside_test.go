@@ -56,7 +56,7 @@ func TestAClusterIsMarkedByItsWorstAndLeadsNearer(t *testing.T) {
 		sub    string
 	}{{api.MapStates{Full: 12_345}, "full", ""}, {api.MapStates{Full: 3, Restricted: 2}, "restricted", "2 !"}, {api.MapStates{Full: 3, Restricted: 2, Stopped: 1}, "stopped", "3 ✗"}, {api.MapStates{Stopped: 4}, "stopped", ""}} {
 		m := api.Map{Box: chinaBox, Clusters: []api.MapCluster{{Box: api.MapBox{West: 121, South: 31, East: 122, North: 32}, Latitude: 31.2, Longitude: 121.4, States: c.states}}}
-		k := mapOf(m, "en").Marks[0]
+		k := mapOf(m, "", "en").Marks[0]
 		if k.State != c.state || k.Sub != c.sub || !strings.HasPrefix(k.Href, "/fleet/map?box=121.00000,31.00000,") {
 			t.Errorf("%+v: %+v", c.states, k)
 		}

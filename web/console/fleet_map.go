@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -126,6 +127,7 @@ func (p projection) path(a *area) string {
 }
 
 type mapPage struct {
+	then string // what its addresses end with: the past moment
 	api.Map
 	Wide, High int
 	Land       string
@@ -184,16 +186,16 @@ func (c *Console) fleetMap(w http.ResponseWriter, r *http.Request) {
 		c.fleetFail(w, r, err)
 		return
 	}
-	c.fleetShow(w, r, "fleet-map", two(r, "Map", "地图"), "map", mapOf(m, langOf(r)))
+	c.fleetShow(w, r, "fleet-map", two(r, "Map", "地图"), "map", mapOf(m, q.AsOf.AsOf, langOf(r)))
 }
 
 func boxText(b api.MapBox) string {
 	return fmt.Sprintf("%.5f,%.5f,%.5f,%.5f", b.West, b.South, b.East, b.North)
 }
 
-func mapOf(m api.Map, lang string) *mapPage {
+func mapOf(m api.Map, asOf, lang string) *mapPage {
 	p := projection{m.Box}
-	page := &mapPage{Map: m, Wide: mapWide, High: mapHigh, Single: len(m.Clusters) == 0, Links: linksOf(m.Box, m.Whole)}
+	page := &mapPage{Map: m, Wide: mapWide, High: mapHigh, Single: len(m.Clusters) == 0, Links: linksOf(m.Box, m.Whole, asOf), then: thenOf(asOf)}
 	page.Scope = fmt.Sprintf("%.3f–%.3f° N, %.3f–%.3f° E", m.Box.South, m.Box.North, m.Box.West, m.Box.East)
 	page.land(p, lang)
 	page.scale(p)
@@ -253,7 +255,7 @@ func worst(s api.MapStates) string {
 
 func (g *mapPage) cluster(p projection, x *api.MapCluster, lang string) {
 	n := x.States.Total()
-	k := mapMark{X: int(p.x(x.Longitude)), Y: int(p.y(x.Latitude)), Size: 11 + int(4.5*math.Log10(float64(n))), State: worst(x.States), Text: briefly(n), Href: "/fleet/map?box=" + boxText(x.Box)}
+	k := mapMark{X: int(p.x(x.Longitude)), Y: int(p.y(x.Latitude)), Size: 11 + int(4.5*math.Log10(float64(n))), State: worst(x.States), Text: briefly(n), Href: "/fleet/map?box=" + boxText(x.Box) + g.then}
 	k.Title = fmt.Sprintf("%d: %d %s, %d %s, %d %s", n, x.States.Full, fleetWord("full", lang), x.States.Restricted, fleetWord("restricted", lang), x.States.Stopped, fleetWord("stopped", lang))
 	if bad := x.States.Restricted + x.States.Stopped; bad > 0 && bad < n {
 		k.Sub = briefly(bad) + map[string]string{"stopped": " ✗", "restricted": " !"}[k.State]
@@ -298,16 +300,24 @@ func (g *mapPage) terminals(p projection, lang string) {
 	}
 }
 
-func linksOf(b, whole api.MapBox) mapLinks {
+// thenOf is what an address of the map ends with to tell of a past moment.
+func thenOf(asOf string) string {
+	if asOf == "" {
+		return ""
+	}
+	return "&as_of=" + url.QueryEscape(asOf)
+}
+
+func linksOf(b, whole api.MapBox, asOf string) mapLinks {
 	wide, high := b.East-b.West, b.North-b.South
 	to := func(west, south, east, north float64) string {
-		return "/fleet/map?box=" + boxText(api.MapBox{West: max(west, -180), South: max(south, -90), East: min(east, 180), North: min(north, 90)})
+		return "/fleet/map?box=" + boxText(api.MapBox{West: max(west, -180), South: max(south, -90), East: min(east, 180), North: min(north, 90)}) + thenOf(asOf)
 	}
 	shift := func(dx, dy float64) string {
 		dx, dy = min(max(dx*wide, -180-b.West), 180-b.East), min(max(dy*high, -90-b.South), 90-b.North)
 		return to(b.West+dx, b.South+dy, b.East+dx, b.North+dy)
 	}
-	l := mapLinks{Out: to(b.West-wide/2, b.South-high/2, b.East+wide/2, b.North+high/2), West: shift(-.4, 0), East: shift(.4, 0), North: shift(0, .4), South: shift(0, -.4), Whole: "/fleet/map",
+	l := mapLinks{Out: to(b.West-wide/2, b.South-high/2, b.East+wide/2, b.North+high/2), West: shift(-.4, 0), East: shift(.4, 0), North: shift(0, .4), South: shift(0, -.4), Whole: strings.Replace("/fleet/map"+thenOf(asOf), "&", "?", 1),
 		China: to(chinaBox.West, chinaBox.South, chinaBox.East, chinaBox.North)}
 	if high > 2*mapLeast {
 		l.In = to(b.West+wide/4, b.South+high/4, b.East-wide/4, b.North-high/4)

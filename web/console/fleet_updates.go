@@ -174,12 +174,20 @@ func (c *Console) showCampaign(w http.ResponseWriter, r *http.Request, why strin
 		c.fleetFail(w, r, err)
 		return
 	}
-	p := campaignPage{a, chartOf(&a, time.Now(), c.Zone), who.May("security")}
+	p := campaignPage{a, chartOf(&a, momentOf(&a), c.Zone), who.May("security")}
 	if why != "" {
 		c.fleetAgain(w, r, "fleet-campaign", a.ID, "campaigns", p, why)
 		return
 	}
 	c.show(w, r, "fleet-campaign", view{Title: a.ID, Active: "fleet", Sheets: []string{"fleet.css", "uplot.css"}, Scripts: []string{"uplot.js", "burndown.js"}, Told: told(r), Data: fleetView{"campaigns", p}})
+}
+
+// momentOf is the moment that a campaign is told of.
+func momentOf(a *api.CampaignDetail) time.Time {
+	if a.Counted.AsOf != nil {
+		return *a.Counted.AsOf
+	}
+	return time.Now()
 }
 
 // closeCampaign ends a campaign by hand.
@@ -202,7 +210,7 @@ func (c *Console) burnDown(w http.ResponseWriter, r *http.Request) {
 		Deadline int64   `json:"deadline"`
 		Zone     string  `json:"zone"`
 	}{[]int64{}, []int{}, a.Deadline.Unix(), c.Zone.String()}
-	for _, p := range pointsOf(&a, time.Now()) {
+	for _, p := range pointsOf(&a, momentOf(&a)) {
 		points.At, points.Left = append(points.At, p.At.Unix()), append(points.Left, p.Left.Terminals)
 	}
 	w.Header().Set("Content-Type", "application/json")

@@ -36,9 +36,17 @@ func (c *Console) keys(w http.ResponseWriter, r *http.Request) {
 	}
 	p := keysPage{KeyFigures: figures, List: list, Query: q}
 	if list.Next != "" {
-		p.Next = "?" + url.Values{"list": {q.List}, "cursor": {list.Next}}.Encode() + "#list"
+		p.Next = "?" + keysNext(&q, list.Next) + "#list"
 	}
 	c.show(w, r, "keys", view{Title: two(r, "Keys", "密钥"), Active: "keys", Sheets: fleetSheets, Data: p})
+}
+
+func keysNext(q *api.KeyQuery, cursor string) string {
+	v := url.Values{"list": {q.List}, "cursor": {cursor}}
+	if q.AsOf.AsOf != "" {
+		v.Set("as_of", q.AsOf.AsOf)
+	}
+	return v.Encode()
 }
 
 // key shows one key: where it comes from, and what falls with it.

@@ -39,7 +39,7 @@ func (c *Console) proposalPage(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *Console) showProposal(w http.ResponseWriter, r *http.Request, status int, failed string) {
-	p, err := c.Desk.Staff.Proposal(r.Context(), web.CallerOf(r.Context()), r.PathValue("id"))
+	p, err := c.Desk.Staff.Proposal(r.Context(), web.CallerOf(r.Context()), r.PathValue("id"), &api.AsOf{})
 	if err != nil {
 		c.fail(w, r, err)
 		return

@@ -46,12 +46,12 @@ type staffData struct {
 
 func (c *Console) staffPage(w http.ResponseWriter, r *http.Request) {
 	who, q := web.CallerOf(r.Context()), r.URL.Query()
-	d := staffData{Query: api.AccountQuery{Paging: api.Paging{Limit: 50, Cursor: q.Get("cursor")}, Search: q.Get("q"), Role: q.Get("role"), State: q.Get("state"), Flag: q.Get("flag")},
+	d := staffData{Query: api.AccountQuery{AsOf: asOf(r), Paging: api.Paging{Limit: 50, Cursor: q.Get("cursor")}, Search: q.Get("q"), Role: q.Get("role"), State: q.Get("state"), Flag: q.Get("flag")},
 		Waiting: c.Desk.Staff.Waiting(who), Roles: staff.Roles[:], States: []string{api.AccountActive, api.AccountInvited, api.AccountLocked, api.AccountDisabled, api.AccountLeft}}
 	d.Filtered = d.Query.Search+d.Query.Role+d.Query.State+d.Query.Flag != ""
 	var err1, err2 error
 	d.Page, err1 = c.Desk.Staff.Accounts(r.Context(), who, &d.Query)
-	d.Review, err2 = c.Desk.Staff.Review(r.Context(), who)
+	d.Review, err2 = c.Desk.Staff.Review(r.Context(), who, &d.Query.AsOf)
 	if err := errors.Join(err1, err2); err != nil {
 		c.fail(w, r, err)
 		return
@@ -118,7 +118,7 @@ func (c *Console) newAccount(w http.ResponseWriter, r *http.Request) {
 	a := formAccount(r, strings.TrimSpace(r.PostFormValue("account")))
 	who := web.CallerOf(r.Context())
 	form := accountForm{Account: a, Roles: staff.Roles[:]}
-	if _, err := c.Desk.Staff.Account(r.Context(), who, a.Name); err == nil {
+	if _, err := c.Desk.Staff.Account(r.Context(), who, a.Name, &api.AsOf{}); err == nil {
 		c.failedForm(w, r, "staff-new", form, staff.ErrTaken)
 		return
 	}
@@ -166,7 +166,7 @@ func (c *Console) accountPage(w http.ResponseWriter, r *http.Request) {
 
 func (c *Console) showAccount(w http.ResponseWriter, r *http.Request, status int, failed string) {
 	who := web.CallerOf(r.Context())
-	a, err := c.Desk.Staff.Account(r.Context(), who, r.PathValue("name"))
+	a, err := c.Desk.Staff.Account(r.Context(), who, r.PathValue("name"), &api.AsOf{})
 	if err != nil {
 		c.fail(w, r, err)
 		return
@@ -181,7 +181,7 @@ func (c *Console) showAccount(w http.ResponseWriter, r *http.Request, status int
 // changeAccount carries out what an administrator pressed on an account's page.
 func (c *Console) changeAccount(w http.ResponseWriter, r *http.Request) {
 	name, who := r.PathValue("name"), web.CallerOf(r.Context())
-	known, err := c.Desk.Staff.Account(r.Context(), who, name)
+	known, err := c.Desk.Staff.Account(r.Context(), who, name, &api.AsOf{})
 	if err != nil {
 		c.fail(w, r, err)
 		return

@@ -246,7 +246,7 @@ func (c *Console) device(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if p.Staff {
-		custody, err := c.Desk.Devices.Custody(r.Context(), who, id)
+		custody, err := c.Desk.Devices.Custody(r.Context(), who, id, &api.AsOf{AsOf: as})
 		if err != nil {
 			c.fail(w, r, err)
 			return
