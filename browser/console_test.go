@@ -90,6 +90,23 @@ func (s *shop) checkCode(terminal string) (serial, code string) {
 	return shown.Serial, shown.Code
 }
 
+// proof is what the QR code on the screen of one of the fixture's terminals says now.
+func (s *shop) proof(terminal string) (serial, address string) {
+	s.t.Helper()
+	out, err := command("terminal", "--fixture", s.fixture, "--state", filepath.Dir(s.fixture), "--terminal", terminal, "--check-url", s.d.public, "--json", "check-code")
+	if err != nil {
+		s.t.Fatalf("check-code: %v\n%s", err, out)
+	}
+	var shown struct {
+		Serial string
+		Proof  string `json:"proof_url"`
+	}
+	if err := json.Unmarshal([]byte(out), &shown); err != nil || shown.Proof == "" {
+		s.t.Fatalf("%v: %s", err, out)
+	}
+	return shown.Serial, shown.Proof
+}
+
 // repairs: support finds a payment that failed, reads why, has the shop sign in, and sees the next sale pass.
 func repairs(t *testing.T, d *demo, _ *chrome, w, zh *window, shop *shop) {
 	shop.do("sign-in", "sale", "18.50")
@@ -162,7 +179,37 @@ func checks(t *testing.T, d *demo, c *chrome, _, _ *window, shop *shop) {
 			t.Errorf("a wrong code shows the shop:\n%s", words)
 		}
 	}
+	scans(t, d, customer, shop)
 	customer.clean()
+}
+
+// scans: a phone opens the QR code that a device with a certificate signs: yes, with the picture of its model, once the people
+// of the demonstration have hung it; the same signature under another number is a no.
+func scans(t *testing.T, d *demo, customer *window, shop *shop) {
+	serial, signed := shop.proof("90000008")
+	for end := time.Now().Add(patience); ; {
+		customer.open(signed)
+		customer.reads("yes", "Sample Visitors", "What this yes does not prove")
+		wide, _ := chromedp.Run(customer.ctx, chromedp.Evaluate[int]("(document.querySelector('.looks img') || {naturalWidth: 0}).naturalWidth"))
+		if wide > 0 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("no picture of the model with the yes")
+		}
+		time.Sleep(100 * time.Millisecond)
+		_, signed = shop.proof("90000008")
+	}
+	customer.accessible()
+	over, err := chromedp.Run(customer.ctx, chromedp.Evaluate[int]("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+	if err != nil || over > 0 {
+		t.Errorf("the answer is %d pixels wider than the phone, %v", over, err)
+	}
+	customer.do(chromedp.Click(chromedp.CSS("main form button")))
+	customer.reads("May I use this device?", "its own code was right")
+	customer.accessible()
+	customer.open(strings.Replace(signed, serial, "00000304TS0090000001", 1))
+	customer.reads("This code is not the code of the terminal with that number")
 }
 
 // otherSite: a page of another origin posts to the console from the browser of somebody who is signed in.
