@@ -20,6 +20,7 @@ const (
 	busyMost    = 5                      // times
 	shareBurst  = 250 * time.Millisecond // of one processor, ahead of the share
 	shareLook   = 50 * time.Millisecond  // how often the share is looked at again when it is spent
+	dearest     = 8 * time.Millisecond   // of a processor, that an experiment takes at most (docs/design/007-performance.md); what is longer is waiting
 	lookupTime  = 300 * time.Millisecond // for finding the keys of one case
 	tellMissed  = time.Minute            // how often what was not examined is told
 	tellCauses  = 64                     // causes written as one group at most
@@ -47,7 +48,7 @@ func (d *diagnoser) run(ctx context.Context) {
 		began := time.Now()
 		d.examine(ctx, s)
 		took := time.Since(began)
-		spent.spent += took.Seconds()
+		spent.spent += min(took, dearest).Seconds() // on a crowded machine waiting is most of it, and costs the line nothing
 		d.figures.took.Add(took)
 		d.rested()
 	}
