@@ -3,7 +3,7 @@
 # make bench  one table of this machine's figures, ten minutes (QUICK=1: two, to try; ONLY=idle: one part)
 # make fuzz   every fuzz target for FUZZTIME each   (default 1m)
 # make crash  the long form of the crash tests: kill -9, disk faults, torn writes, flipped bytes, a day's recovery
-# make test-all   test, the race detector everywhere, the long forms, and fuzz
+# make test-all   test, the race detector everywhere, the long forms, scanners and attacks of others, and fuzz
 
 GO       ?= go
 FUZZTIME ?= 1m

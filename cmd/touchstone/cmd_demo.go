@@ -170,6 +170,7 @@ func (c *demoCmd) play(a *app, e *engine, show *lines) error {
 	if err != nil {
 		return errors.Join(err, ln.Close(), secure.Close())
 	}
+	c.consoleFlags.ListURL = c.TLSListURL
 	link, endConsole, err := e.serveHTTP(&c.consoleFlags, consoleLn)
 	if err != nil {
 		return errors.Join(err, ln.Close(), secure.Close())

@@ -267,6 +267,7 @@ func (c *serveCmd) serve(a *app, e *engine, log *slog.Logger) error {
 	if err != nil {
 		return errors.Join(err, ln.Close(), closeListener(tlsLn))
 	}
+	c.consoleFlags.ListURL = c.TLSListURL
 	link, endConsole, err := e.serveHTTP(&c.consoleFlags, consoleLn)
 	if err != nil {
 		return errors.Join(err, ln.Close(), closeListener(tlsLn))

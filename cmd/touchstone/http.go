@@ -23,11 +23,13 @@ import (
 
 // consoleFlags are the flags, and configuration keys, of the console and the JSON interface.
 type consoleFlags struct {
-	HTTP      string   `name:"http" help:"Address of the console and of /api/v1; without TLS loopback only. Without it: none." placeholder:"HOST:PORT"`
-	HTTPTLS   bool     `name:"http-tls" help:"Serve the console over TLS, under a certificate of the host's own authority."`
-	HTTPCert  string   `name:"http-tls-cert" help:"Serve the console over TLS, under this certificate with its chain, PEM." placeholder:"FILE"`
-	HTTPKey   string   `name:"http-tls-key" help:"The key of that certificate, PEM." placeholder:"FILE"`
-	HTTPHost  []string `name:"http-host" help:"Name under which browsers reach the console, besides its address; a request under another name is refused. May be given again." placeholder:"NAME"`
+	HTTP     string   `name:"http" help:"Address of the console and of /api/v1; without TLS loopback only. Without it: none." placeholder:"HOST:PORT"`
+	HTTPTLS  bool     `name:"http-tls" help:"Serve the console over TLS, under a certificate of the host's own authority."`
+	HTTPCert string   `name:"http-tls-cert" help:"Serve the console over TLS, under this certificate with its chain, PEM." placeholder:"FILE"`
+	HTTPKey  string   `name:"http-tls-key" help:"The key of that certificate, PEM." placeholder:"FILE"`
+	HTTPHost []string `name:"http-host" help:"Name under which browsers reach the console, besides its address; a request under another name is refused. May be given again." placeholder:"NAME"`
+	ListURL  string   `kong:"-"` // where the list of revoked certificates is, as the terminals' listener says it
+
 	HTTPProxy []string `name:"http-proxy" help:"Network of a proxy of yours before the console, whose X-Forwarded-For is believed; may be given again." placeholder:"CIDR"`
 
 	PassphraseDays int `name:"passphrase-days" help:"Days after which a person's passphrase has to be changed at the next sign-in; 0: no age ends one (NIST SP 800-63B advises 0)." placeholder:"DAYS"`
@@ -163,7 +165,7 @@ func (e *engine) consoleCertificate(ctx context.Context, f *consoleFlags, at net
 	}
 	names := f.hosts(at)
 	slices.Sort(names)
-	flags := &tlsFlags{TLSCert: f.HTTPCert, TLSKey: f.HTTPKey}
+	flags := &tlsFlags{TLSCert: f.HTTPCert, TLSKey: f.HTTPKey, TLSListURL: f.ListURL}
 	shown := new(atomic.Pointer[tls.Certificate])
 	look := func() error {
 		c, err := e.showing(ctx, flags, slices.Compact(slices.Clone(names)))
