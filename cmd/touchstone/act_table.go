@@ -97,7 +97,7 @@ var actRows = map[string]actRow{
 	"notice_send":  {path: "/notice-sendings", group: groupRedress, en: "Send the notices of an incident", zh: "发送事件通知", help: "Sends the set that was looked at; two people.", helpZH: "发送已核对的通知；须两人。"},
 	"notice_retry": {path: "/notice-retries", group: groupRedress, en: "Send notices again", zh: "重发通知", help: "Those that failed, were given up or are in doubt.", helpZH: "失败、放弃或存疑的通知。"},
 	"lab": {path: "/laboratory-steps", group: groupLab, en: "A step of the laboratory", zh: "检测步骤", help: "Scopes, runs, observations, findings and security certificates.", helpZH: "范围、检测、结果、问题项与安全证书。",
-		variants: []change{{Lab: &labChange{Scope: &lab.Scope{}}}, {Lab: &labChange{Stop: "SCP-1"}}, {Lab: &labChange{Start: &lab.Run{}}}, {Lab: &labChange{Observe: &labObserve{}}}, {Lab: &labChange{Mark: &labMark{}}},
+		variants: []change{{Lab: &labChange{Scope: &lab.Scope{}}}, {Lab: &labChange{Stop: "SCP-1"}}, {Lab: &labChange{Start: &lab.Run{}}}, {Lab: &labChange{Examine: &labExamine{}}}, {Lab: &labChange{Observe: &labObserve{}}}, {Lab: &labChange{Mark: &labMark{}}},
 			{Lab: &labChange{Finish: "RUN-1"}}, {Lab: &labChange{Finding: &lab.FindingStep{}}}, {Lab: &labChange{Finding: &lab.FindingStep{To: lab.Accepted}}}, {Lab: &labChange{Issue: "RUN-1"}}, {Lab: &labChange{Certificate: &lab.CertificateStep{}}}}},
 	"api_key": {path: "/api-keys", group: groupPrograms, en: "Make an API key", zh: "建立接口密钥", help: "The key is shown once.", helpZH: "密钥只显示一次。",
 		example: `{"name":"settlement export","account":"qian","roles":["security"],"days":30}`},

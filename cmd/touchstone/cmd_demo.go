@@ -165,7 +165,7 @@ func (c *demoCmd) play(a *app, e *engine, show *lines) error {
 		return errors.Join(err, ln.Close(), secure.Close())
 	}
 	defer endHTTPS()
-	e.bench.targets = []string{ln.Addr().String(), secure.Addr().String()}
+	e.bench.host.hears(ln, secure)
 	consoleLn, consoleTaken, err := listenAnywhere(c.HTTP, func() (net.Listener, error) { return c.listenHTTP(true) })
 	if err != nil {
 		return errors.Join(err, ln.Close(), secure.Close())

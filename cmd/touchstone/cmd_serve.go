@@ -55,6 +55,7 @@ type hostFlags struct {
 	guardFlags
 	noticeFlags
 	webhookFlags
+	labFlags
 	traceFlags
 	diagnoseFlags
 	keptFlags
@@ -156,6 +157,9 @@ func (f *hostFlags) open(log *slog.Logger) (*engine, error) {
 		if e.hooks.guard.Inside, err = f.inside(); err != nil {
 			return nil, errors.Join(err, e.close())
 		}
+		if e.bench.host, err = f.labFlags.host(test); err != nil {
+			return nil, errors.Join(err, e.close())
+		}
 		if bad := e.loadNotices(f.Notify); bad != nil && f.Notify != "" {
 			return nil, errors.Join(bad, e.close())
 		}
@@ -249,6 +253,7 @@ func (c *serveCmd) serve(a *app, e *engine, log *slog.Logger) error {
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
+	e.bench.host.hears(ln, tlsLn)
 	httpsLn, err := c.listenHTTPS(e.test)
 	if err != nil {
 		return errors.Join(err, ln.Close(), closeListener(tlsLn))

@@ -74,11 +74,11 @@ func (p *demoDesk) do(ctx context.Context, act string, body any, first, second s
 func (p *demoDesk) examineAll(ctx context.Context) error {
 	var begun bool
 	p.office.view(func(r *rooms) { begun = len(r.lab.Runs()) > 0 })
-	if begun || len(p.bench.targets) < 2 {
+	if begun || len(p.bench.host.targets) < 2 {
 		return nil
 	}
 	now := p.clock()
-	scope, err := p.do(ctx, "lab", map[string]any{"scope": map[string]any{"targets": p.bench.targets, "from": (now - pos.Instant(time.Minute)).Time(), "until": (now + pos.Instant(12*time.Hour)).Time(), "rate": 200}}, "qian", "")
+	scope, err := p.do(ctx, "lab", map[string]any{"scope": map[string]any{"targets": p.bench.host.targets, "from": (now - pos.Instant(time.Minute)).Time(), "until": (now + pos.Instant(12*time.Hour)).Time(), "rate": 200}}, "qian", "")
 	if err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ func newCaseRig(t *testing.T) *caseRig {
 		t.Skip("a whole host")
 	}
 	r := &caseRig{canaryRig: newCanaryRig(t, rigOptions{change: func(o *engineOptions) { o.withoutView = false }})}
-	r.e.bench.targets = []string{r.addr, r.tls}
+	r.e.bench.host.targets = []string{r.addr, r.tls}
 	r.router = web.NewRouter(r.e.log)
 	r.router.Identify = func(*http.Request) (*web.Caller, error) { return r.caller, nil }
 	d := newDesk(r.e)

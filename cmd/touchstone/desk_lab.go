@@ -76,7 +76,9 @@ func (d *desk) runOf(s *lab.State, books labBooks, x *lab.Run, now pos.Instant) 
 			a.Certificate = c.ID
 		}
 	}
-	a.Working, a.Halted = d.bench.stands(x.ID)
+	if a.Working, a.Halted = d.bench.stands(x.ID); a.Halted != "" {
+		a.HaltedZH = errorInChinese(a.Halted)
+	}
 	return a
 }
 
@@ -290,7 +292,7 @@ func (d *desk) Plan(context.Context, *web.Caller) (plan api.LabPlan, err error) 
 		return plan, err
 	}
 	now := d.clock()
-	plan = api.LabPlan{Profile: books.profile.ID + " " + books.profile.Version, Targets: d.bench.targets, Here: d.test}
+	plan = api.LabPlan{Profile: books.profile.ID + " " + books.profile.Version, Targets: d.bench.host.targets, Here: d.probesHere(), Sample: d.test}
 	if d.test {
 		plan.Flaws = labFlaws
 	}

@@ -30,10 +30,10 @@ import (
 // bench is the laboratory's work in this process. Runs share one reserved terminal, so they are worked on one after the
 // other.
 type bench struct {
-	orders  chan benchOrder
-	again   chan struct{} // operations and personnel are to be looked at
-	drawn   chan struct{} // held while a photograph is drawn
-	targets []string      // where this host hears terminals; set before anybody asks
+	orders chan benchOrder
+	again  chan struct{} // operations and personnel are to be looked at
+	drawn  chan struct{} // held while a photograph is drawn
+	host   labHost       // what runs from here use; set before anybody asks
 
 	mu       sync.Mutex // guards all below
 	working  map[string]string
@@ -154,55 +154,31 @@ func (d *desk) Operations(_ context.Context, _ *web.Caller, again bool) (api.Lab
 // subjectsDirectory keeps the subjects that were sent to the console, in the laboratory's directory.
 const subjectsDirectory = "subjects"
 
-// errHere is told where this host cannot examine by itself.
-const errHere = "this host has no reserved terminal of its own: examine with touchstone lab run, which is given one"
+// unprocessable is the status of what was understood and refused.
+const unprocessable = http.StatusUnprocessableEntity
 
 // Examine implements api.Bench.
 func (d *desk) Examine(ctx context.Context, who *web.Caller, order api.ExamineOrder) (done api.Done, err error) {
 	if !who.May(staff.Assessor) {
 		return done, api.Refuse(http.StatusForbidden, "act_not_allowed", "a run is an assessor's")
 	}
-	if !d.test {
-		return done, api.Refuse(http.StatusUnprocessableEntity, "act_refused", errHere)
-	}
-	parent := filepath.Join(d.dir, labState, subjectsDirectory)
-	if err := os.MkdirAll(parent, 0o700); err != nil {
-		return done, err
-	}
-	dir, err := os.MkdirTemp(parent, "subject-")
+	run, err := d.readyRun(&order)
 	if err != nil {
 		return done, err
 	}
-	if done, err = d.beginRun(ctx, who, &order, dir); err != nil {
-		return done, errors.Join(err, os.RemoveAll(dir)) // nothing names it
+	if done, err = d.actOnLab(ctx, who, &labChange{Start: run}); err != nil {
+		return done, errors.Join(err, os.RemoveAll(filepath.Dir(run.SubjectFile))) // nothing names it
 	}
 	return done, d.bench.order(done.Facts["run"], who)
 }
 
-// beginRun writes the subject and asks for the run.
-func (d *desk) beginRun(ctx context.Context, who *web.Caller, order *api.ExamineOrder, dir string) (done api.Done, err error) {
-	if order.Sample {
-		sample := labSample{Out: dir, Model: cmp.Or(order.Model, "Sample S10"), Application: cmp.Or(order.Application, sampleApp), Flaws: order.Flaws}
-		err = sample.Run(&app{ctx: ctx, stdout: io.Discard})
-	} else {
-		err = writeSubject(dir, order.Files)
+// writeSample makes a subject to try with: of a test data directory, for its package is signed with published keys.
+func (e *engine) writeSample(order *api.ExamineOrder, dir string) error {
+	if !e.test {
+		return errors.New("samples are of a test data directory: send a subject of your own")
 	}
-	if err != nil {
-		return done, api.Refuse(http.StatusUnprocessableEntity, "act_refused", err.Error())
-	}
-	in, err := readLabInputs(filepath.Join(dir, subjectName))
-	if err != nil {
-		return done, api.Refuse(http.StatusUnprocessableEntity, "act_refused", strings.ReplaceAll(err.Error(), dir+string(filepath.Separator), ""))
-	}
-	tool, err := toolOf()
-	if err != nil {
-		return done, err
-	}
-	tcp, secure, err := d.targetsOf(order.Scope)
-	if err != nil {
-		return done, err
-	}
-	return d.actOnLab(ctx, who, &labChange{Start: &lab.Run{Subject: in.subject, SubjectFile: in.path, InputsDigest: in.digest, Scope: order.Scope, TCP: tcp, TLS: secure, Tool: tool}})
+	sample := labSample{Out: dir, Model: cmp.Or(order.Model, "Sample S10"), Application: cmp.Or(order.Application, sampleApp), Flaws: order.Flaws}
+	return sample.Run(&app{ctx: context.Background(), stdout: io.Discard})
 }
 
 // actOnLab carries an act out that names files which this host keeps: a body that was sent may not.
@@ -215,8 +191,8 @@ func (d *desk) actOnLab(ctx context.Context, who *web.Caller, c *labChange) (api
 }
 
 // targetsOf are a scope's endpoints: the first is plain, the second over TLS.
-func (d *desk) targetsOf(id string) (tcp, secure string, err error) {
-	d.office.view(func(r *rooms) {
+func (e *engine) targetsOf(id string) (tcp, secure string, err error) {
+	e.office.view(func(r *rooms) {
 		if s := r.lab.Scope(id); s != nil && len(s.Targets) > 1 {
 			tcp, secure = s.Targets[0], s.Targets[1]
 		}
@@ -224,7 +200,7 @@ func (d *desk) targetsOf(id string) (tcp, secure string, err error) {
 	if tcp == "" {
 		return "", "", api.Refuse(http.StatusUnprocessableEntity, "act_refused", "name a scope with two targets, plain and over TLS: a security officer signs one")
 	}
-	if err := checkLoopback(d.dir, tcp, secure); err != nil {
+	if err := e.mayDial(tcp, secure); err != nil {
 		return "", "", api.Refuse(http.StatusUnprocessableEntity, "act_refused", err.Error())
 	}
 	return tcp, secure, nil
@@ -239,8 +215,6 @@ func (d *desk) Continue(ctx context.Context, who *web.Caller, run, scope string)
 		return done, api.NotFound()
 	case !who.May(staff.Assessor) || old.Operator != who.Account:
 		return done, api.Refuse(http.StatusForbidden, "act_not_allowed", "run "+run+" is "+old.Operator+"'s")
-	case !d.test:
-		return done, api.Refuse(http.StatusUnprocessableEntity, "act_refused", errHere)
 	case old.State != lab.Running:
 		return done, api.Refuse(http.StatusConflict, "act_refused", "run "+run+" is complete")
 	}
@@ -333,11 +307,7 @@ func (e *engine) workOn(ctx context.Context, order benchOrder) error {
 		}
 		return &answer.Scopes[0], checkScope(&answer.Scopes[0], answer.Keys)
 	}}
-	ca, err := labRoots(e.dir, "")
-	if err != nil {
-		return err
-	}
-	if hand.rig, err = labRig(nil, e.dir, "", run, gate, e.store.Reader, ca); err != nil {
+	if err := e.rigOf(ctx, hand, run, gate); err != nil {
 		return err
 	}
 	if err := e.examineAll(ctx, order, run, answer.Report, hand); err != nil {
@@ -347,9 +317,31 @@ func (e *engine) workOn(ctx context.Context, order benchOrder) error {
 	return err
 }
 
+// rigOf gives the hand what it sends messages with, where this host has a reserved terminal.
+func (e *engine) rigOf(ctx context.Context, hand *labHand, run *lab.Run, gate *labScopeGate) error {
+	if !e.probesHere() {
+		return nil
+	}
+	if err := e.mayDial(run.TCP, run.TLS); err != nil { // it may have been begun from the command line
+		return err
+	}
+	if err := e.reservedTerminal(ctx); err != nil {
+		return err
+	}
+	ca, err := labRoots(e.dir, e.bench.host.ca)
+	if err == nil {
+		hand.rig, err = labRig(&app{ctx: ctx, stdout: io.Discard}, e.dir, e.bench.host.terminal, run, gate, e.store.Reader, ca)
+	}
+	return err
+}
+
+// errNoTerminal is of a run that did what can be done without sending a message.
+var errNoTerminal = errors.New("the checks over the wire were left: this host has no reserved terminal (lab-terminal and lab-ca in its configuration). Resume when it has, or from the command line with touchstone lab resume RUN --terminal-file FILE --ca FILE, or complete the run without them")
+
 // examineAll does the checks that have no result, or an inconclusive one.
 func (e *engine) examineAll(ctx context.Context, order benchOrder, run *lab.Run, so *lab.Report, hand *labHand) error {
 	var open []string
+	left := false
 	for _, result := range so.Results {
 		if v := result.Observation.Verdict; v != lab.NotTested && v != lab.Inconclusive {
 			continue
@@ -366,9 +358,13 @@ func (e *engine) examineAll(ctx context.Context, order benchOrder, run *lab.Run,
 		if out.Verdict == lab.Inconclusive {
 			open = append(open, check.Requirement)
 		}
+		left = left || check.Active && hand.rig == nil
 		if err := e.keepResult(ctx, order, run, check, hand.in.digest, &out); err != nil {
 			return err
 		}
+	}
+	if left {
+		return errNoTerminal
 	}
 	if len(open) > 0 {
 		slices.Sort(open)

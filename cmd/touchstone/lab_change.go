@@ -25,9 +25,10 @@ import (
 
 // labChange is one act of the laboratory. Exactly one field is set.
 type labChange struct {
-	Scope       *lab.Scope           `json:"scope,omitempty"` // unsigned
-	Stop        string               `json:"stop,omitempty"`  // a scope
-	Start       *lab.Run             `json:"start,omitempty"` //
+	Scope       *lab.Scope           `json:"scope,omitempty"`   // unsigned
+	Stop        string               `json:"stop,omitempty"`    // a scope
+	Start       *lab.Run             `json:"start,omitempty"`   //
+	Examine     *labExamine          `json:"examine,omitempty"` // a run that this host carries out
 	Rescope     *labRescope          `json:"rescope,omitempty"`
 	Observe     *labObserve          `json:"observe,omitempty"`
 	Mark        *labMark             `json:"mark,omitempty"`
@@ -63,7 +64,7 @@ func (c *labChange) duty() (duty, bool) {
 		return duty{act: "lab_scope", roles: []staff.Role{staff.Security}}, true
 	case c.Stop != "":
 		return duty{act: "lab_stop", roles: []staff.Role{staff.Security, staff.Assessor}}, true
-	case c.Start != nil, c.Rescope != nil:
+	case c.Start != nil, c.Examine != nil, c.Rescope != nil:
 		return duty{act: "lab_run", roles: assessor}, true
 	case c.Observe != nil:
 		return duty{act: "lab_observe", roles: assessor}, true
@@ -97,6 +98,8 @@ func (e *engine) changeLab(ctx context.Context, c *change) (changed, error) {
 	switch {
 	case l.Scope != nil:
 		return e.signScope(ctx, l.Scope, by)
+	case l.Examine != nil:
+		return e.examineSent(ctx, c)
 	case l.Issue != "":
 		return e.issueCertificate(ctx, l.Issue, c.actors, c.proposal)
 	case l.Observe != nil:

@@ -132,11 +132,15 @@ type labHand struct {
 
 // do does one check and returns what was found, with its transcript.
 func (h *labHand) do(ctx context.Context, k *lab.ProfileCheck) (out probe.Outcome, err error) {
-	if k.Active {
+	if k.Active && h.rig != nil {
 		return probe.Run(ctx, h.rig, k.Check)
 	}
 	out.Start = h.now()
-	out.Result, err = h.still(k.Check)
+	if k.Active {
+		out.Result = lab.Result{Verdict: lab.NotTested, Detail: lab.Text{EN: "this host has no reserved terminal to send with", ZH: "本主机没有可用于发送的预留终端"}}
+	} else {
+		out.Result, err = h.still(k.Check)
+	}
 	out.End = h.now()
 	out.Transcript = fmt.Appendf(nil, "check %s version %d\ninputs sha256 %s\nverdict %s\n%s\n%s\n", k.Check, k.Version, h.in.digest, out.Verdict, out.Detail.EN, out.Detail.ZH)
 	return out, err

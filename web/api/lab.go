@@ -55,6 +55,7 @@ type LabRun struct {
 	Certificate     string     `json:"certificate,omitempty" example:"CRT-1"`
 	Working         string     `json:"working,omitempty" doc:"the requirement that this host examines now"`
 	Halted          string     `json:"halted,omitempty" doc:"why this host's work on it stopped"`
+	HaltedZH        string     `json:"halted_zh,omitempty" doc:"the same in Chinese"`
 }
 
 // LabResult is one requirement of a run with its result.
@@ -194,8 +195,9 @@ type LabPlan struct {
 	Profile string     `json:"profile"`
 	Checks  []LabCheck `json:"checks"`
 	Scopes  []LabScope `json:"scopes"`
-	Targets []string   `json:"targets,omitempty" doc:"where this host hears terminals"`
-	Here    bool       `json:"here" doc:"this host has a reserved terminal whose keys are published, and examines by itself"`
+	Targets []string   `json:"targets,omitempty" doc:"what runs from here may reach: this host's listeners, or what its configuration names"`
+	Here    bool       `json:"here" doc:"this host has a reserved terminal, so that its own runs send messages too; else they do what needs files alone"`
+	Sample  bool       `json:"sample" doc:"it makes samples to try with: a test data directory's"`
 	Flaws   []string   `json:"flaws,omitempty" doc:"ways in which a sample may be wrong; of a test data directory"`
 }
 

@@ -8,6 +8,8 @@ import (
 
 // helpChinese are the texts under an act's fields; the English ones stand at the fields of the act's type.
 var helpChinese = map[string]string{
+	"A scope in force whose targets are this host's: plain, then TLS.": "有效的授权范围，其目标为本主机的明文与 TLS 地址。", "The subject's TOML, uploaded before. What files it names is not looked at.": "检测对象的 TOML；其中所写的文件名不予采用。",
+	"The software package, ZIP.": "软件包 (ZIP)。", "The maker's public keys, PEM.": "厂商公钥 (PEM)。", "Snapshot of PCI's approvals, JSON.": "PCI 认可清单快照 (JSON)。", "Snapshot of UnionPay's licences, JSON.": "银联入网许可清单快照 (JSON)。",
 	"A day of the host's time zone, YYYYMMDD.": "主机时区的日期，YYYYMMDD。", "A document, uploaded before.": "文件。", "A moment, RFC 3339.": "时间。", "Application versions that it may run.": "允许运行的应用版本。",
 	"As it is, when not given.": "不填则保持不变。", "Begin or hand in a test; record a course outside; confirm that the rule was read.": "开始测试、交卷、登记外部课程，或确认已读守则。", "Bytes of the file.": "文件字节数。",
 	"DE41, 8 characters.": "DE41，8 个字符。", "DE42 of its shop.": "所属商户的 DE42。", "DE42, 15 characters.": "DE42，15 个字符。", "DE60.3: which working keys a sign-in brings.": "DE60.3：签到下发哪些工作密钥。",

@@ -186,7 +186,6 @@ type runPage struct {
 	Dial     *dial
 	Assessor bool
 	Own      bool // the caller is its operator
-	Here     bool
 	Scopes   []api.LabScope
 }
 
@@ -202,7 +201,7 @@ func (c *Console) run(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, err)
 		return
 	}
-	d := runPage{LabRunWhole: whole, Dial: drawDial(whole.Axes), Assessor: assessors.Allows(who), Own: whole.Operator == who.Account, Here: plan.Here}
+	d := runPage{LabRunWhole: whole, Dial: drawDial(whole.Axes), Assessor: assessors.Allows(who), Own: whole.Operator == who.Account}
 	for _, s := range plan.Scopes {
 		if s.InForce {
 			d.Scopes = append(d.Scopes, s)
@@ -374,6 +373,10 @@ func (c *Console) startRun(w http.ResponseWriter, r *http.Request) {
 
 func (c *Console) continueRun(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
+	if r.FormValue("finish") != "" {
+		c.carry(w, r, "/laboratory/runs/"+url.PathEscape(id), "lab", map[string]string{"finish": id})
+		return
+	}
 	done, err := c.Desk.Bench.Continue(r.Context(), web.CallerOf(r.Context()), id, r.FormValue("scope"))
 	c.carried(w, r, "/laboratory/runs/"+url.PathEscape(id), done, err)
 }
