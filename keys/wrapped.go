@@ -20,9 +20,10 @@ const (
 	SigningKey     Usage = 6 // private key of the certificate authority or of the TLS listener; P-256, 32 bytes
 	SecondFactor   Usage = 7 // secret of a person's one-time codes, RFC 6238; HMAC, 20 bytes
 	WebhookSecret  Usage = 8 // by which a receiver knows our messages; HMAC-SHA-256, 32 bytes of text
+	TransportKey   Usage = 9 // opens what people seal before they send it; an age identity, 74 bytes of text
 )
 
-var usageNames = [...]string{"none", "TMK", "serial key", "working keys", "card hash key", "PIN verification key", "signing key", "second factor", "webhook secret"}
+var usageNames = [...]string{"none", "TMK", "serial key", "working keys", "card hash key", "PIN verification key", "signing key", "second factor", "webhook secret", "transport key"}
 
 // String is the usage's word.
 func (u Usage) String() string {
@@ -43,9 +44,10 @@ const (
 	SM4      Cipher = 3 // 16 bytes
 	HMAC     Cipher = 4 // 32 bytes, of a SecondFactor 20
 	P256     Cipher = 5 // a scalar of the curve, big-endian, 32 bytes; no block cipher, but its place is here
+	X25519   Cipher = 6 // of a TransportKey; RFC 7748, as age writes it
 )
 
-var cipherNames = [...]string{"none", "DES", "TDES", "SM4", "HMAC", "P-256"}
+var cipherNames = [...]string{"none", "DES", "TDES", "SM4", "HMAC", "P-256", "X25519"}
 
 // String is the cipher's name.
 func (c Cipher) String() string {
@@ -120,6 +122,9 @@ func OfSerial[T ~string | ~[]byte](serial T) Owner { return Owner("serial " + st
 
 // OfWebhook is the owner of the secret of an endpoint: the URL, so that a secret signs for no other place.
 func OfWebhook(url string) Owner { return Owner("webhook " + url) }
+
+// OfTransport is the owner of a transport key: its number.
+func OfTransport(id string) Owner { return Owner("transport " + id) }
 
 // OfSecond is the owner of the second factor of an account, OfSecondOffered of one that its person has not taken up yet.
 func OfSecond(account string) Owner        { return Owner("second factor of " + account) }

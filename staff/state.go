@@ -34,8 +34,11 @@ type State struct {
 	preferences map[string]*Preference // by account
 	seconds     map[string]*SecondFactor
 
-	apiKeys   map[string]*APIKey
-	webhooks  map[string]*Webhook
+	apiKeys     map[string]*APIKey
+	webhooks    map[string]*Webhook
+	transport   *TransportKey // the newest
+	transported int           // its number
+
 	webhooked int                 // the highest number of an endpoint
 	apiKeyed  int                 // the highest number of a key for programs
 	apiSums   map[[32]byte]string // its number by its digest
@@ -71,6 +74,8 @@ func (s *State) Fold(seq uint64, c journal.Change) error {
 		return s.foldAPIKey(c)
 	case NounWebhook:
 		return s.foldWebhook(c)
+	case NounTransportKey:
+		return s.foldTransportKey(c)
 	case NounGuesses:
 		return keep(s.guesses, c)
 	case NounSignIns:

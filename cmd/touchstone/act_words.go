@@ -24,6 +24,7 @@ var verbChinese = map[string]string{
 	"accept_loss": "确认丢失", "approve": "批准提案", "proposed": "提出提案", "proposal_approved": "提案获批", "proposal_rejected": "提案被否", "proposal_done": "提案已办",
 	"api_key": "建立接口密钥", "api_key_made": "接口密钥已建立", "api_key_revoke": "吊销接口密钥", "api_key_revoked": "接口密钥已吊销", "api_key_used": "接口密钥已使用",
 	"webhook": "添加回调", "webhook_made": "回调已添加", "webhook_set": "停用或恢复回调", "webhook_enabled": "回调已恢复", "webhook_disabled": "回调已停用", "webhook_rotate": "更换回调密钥", "webhook_rotated": "回调密钥已更换",
+	"transport_key": "建立传输密钥", "transport_key_made": "传输密钥已建立",
 	"webhook_replay": "重发回调消息", "webhook_replay_asked": "已要求重发回调消息",
 	"account_unlock": "解锁账户", "account_unlocked": "账户已解锁", "passphrase_wrong": "口令错误", "passphrase_right": "口令正确",
 	"account_change": "修改账户", "account_changed": "账户已修改", "account_made": "账户已建立", "account_used": "账户已使用", "accounts_reviewed": "账户已复核",
@@ -71,7 +72,7 @@ var verbChinese = map[string]string{
 
 // nounChinese are the things an act changed.
 var nounChinese = map[string]string{
-	"account": "账户", "api_key": "接口密钥", "webhook": "回调", "proposal": "提案", "cashier": "收银员", "training": "测试", "guidance": "守则", "access_review": "账户复核", "terminal_passwords": "密码规则", "registration": "登记",
+	"account": "账户", "api_key": "接口密钥", "webhook": "回调", "transport_key": "传输密钥", "proposal": "提案", "cashier": "收银员", "training": "测试", "guidance": "守则", "access_review": "账户复核", "terminal_passwords": "密码规则", "registration": "登记",
 	"device": "设备", "binding": "布放", "inspection": "巡检", "glance": "每日查看", "health": "健康报告", "release": "版本", "installed": "已装版本", "advisory": "公告", "campaign": "整改",
 	"passphrase_guesses": "口令尝试", "second_factor": "第二因素", "sign_ins": "登录记录", "preference": "显示偏好", "burn_down": "进度", "model_picture": "型号图片", "repository": "发布仓库", "permit_policy": "许可策略", "lab_key": "检测密钥", "scope": "范围", "run": "检测", "observation": "结果", "finding": "问题项",
 	"security_certificate": "安全证书", "incident": "事件", "incident_step": "步骤", "incident_clock": "时限", "report": "报告", "incident_rule": "规则", "clock_rule": "时限规则",

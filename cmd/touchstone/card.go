@@ -81,7 +81,7 @@ func (e *engine) setPIN(ctx context.Context, o *issuer.Opening, pan pos.PAN, c *
 		}
 		return nil
 	}
-	digits, err := readSecretFile(c.PINFile)
+	digits, err := e.secretOf(c.PINFile, purposePIN)
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ type deployChange struct {
 	Elements fleet.Elements `json:"elements"` // without the merchant, which the terminal has
 	Place    string         `json:"place,omitempty"`
 
-	Components []string `json:"components,omitempty" file:"machine" hidden:"true"` // files with components of the master key
+	Components []string `json:"components,omitempty" file:"sealed" doc:"Components of the key, two at least, each sealed to the transport key (touchstone seal tmk-component) and uploaded before."`
 }
 
 type moveChange struct {

@@ -90,11 +90,13 @@ type change struct {
 	APIKeyRevoke *apiKeyRevocation `json:"api_key_revoke,omitempty"`
 	APIKeys      *apiKeysQuery     `json:"api_keys,omitempty"`
 
-	Webhook       *webhookChange   `json:"webhook,omitempty"` // endpoints that are told of what happens
-	WebhookSet    *webhookState    `json:"webhook_set,omitempty"`
-	WebhookRotate *webhookRotation `json:"webhook_rotate,omitempty"`
-	WebhookReplay *webhookReplay   `json:"webhook_replay,omitempty"`
-	Webhooks      *webhooksQuery   `json:"webhooks,omitempty"` // asks
+	Webhook       *webhookChange      `json:"webhook,omitempty"` // endpoints that are told of what happens
+	WebhookSet    *webhookState       `json:"webhook_set,omitempty"`
+	WebhookRotate *webhookRotation    `json:"webhook_rotate,omitempty"`
+	WebhookReplay *webhookReplay      `json:"webhook_replay,omitempty"`
+	TransportKey  *transportKeyChange `json:"transport_key,omitempty"` // to which people seal what they send
+
+	Webhooks *webhooksQuery `json:"webhooks,omitempty"` // asks
 
 	By       []credential `json:"by,omitempty"` // who asks; two where two people are needed and both are here
 	caller   *web.Caller  // who asks by the console or the interface, proven there; By is empty then
@@ -118,7 +120,7 @@ type deviceChange struct {
 	Model      string   `json:"model,omitempty" example:"Sample V1"`
 	Hardware   string   `json:"hardware,omitempty"`
 	State      string   `json:"state,omitempty" enum:"active,suspended" doc:"As it is, when not given."`
-	Components []string `json:"components,omitempty" file:"machine" hidden:"true"`
+	Components []string `json:"components,omitempty" file:"sealed" doc:"Components of the key, two at least, each sealed to the transport key (touchstone seal serial-key-component) and uploaded before."`
 }
 
 type terminalChange struct {
@@ -128,7 +130,7 @@ type terminalChange struct {
 	SignInCode     string   `json:"sign_in_code" enum:"001,003,004,005,006" doc:"DE60.3: which working keys a sign-in brings." example:"003"`
 	MAC            string   `json:"mac,omitempty" enum:"ecb,ecb-3des,x9.9,x9.19" doc:"How DE64 is computed."`
 	Networks       []string `json:"networks,omitempty" doc:"From where it may come; its shop's, when not given."`
-	Components     []string `json:"components,omitempty" file:"machine" hidden:"true"`
+	Components     []string `json:"components,omitempty" file:"sealed" doc:"Components of the key, two at least, each sealed to the transport key (touchstone seal tmk-component) and uploaded before."`
 	Suspended      bool     `json:"suspended,omitempty"`
 	ChipReader     bool     `json:"chip_reader,omitempty"`
 	TrackEncrypted bool     `json:"track_encrypted,omitempty" doc:"It sends tracks under its track key."`
@@ -143,8 +145,8 @@ type terminalChange struct {
 }
 
 type cardChange struct {
-	PANFile     string `json:"pan_file" required:"false" file:"machine" hidden:"true"`
-	PINFile     string `json:"pin_file,omitempty" file:"machine" hidden:"true"`
+	PANFile     string `json:"pan_file" file:"sealed" doc:"The card number, sealed to the transport key (touchstone seal pan) and uploaded before."`
+	PINFile     string `json:"pin_file,omitempty" file:"sealed" doc:"A new PIN, sealed likewise (touchstone seal pin); without it the card keeps the one it has."`
 	Expiry      string `json:"expiry,omitempty" doc:"YYMM." example:"4912"`
 	ServiceCode string `json:"service_code,omitempty" example:"101"`
 	State       string `json:"state,omitempty" enum:"active,lost,stolen,restricted"`
@@ -152,15 +154,15 @@ type cardChange struct {
 	SaleLimit   string `json:"sale_limit,omitempty"`
 	NoPINLimit  string `json:"no_pin_limit,omitempty"`
 	Canary      bool   `json:"canary,omitempty"`
-	BirthDate   string `json:"birth_date,omitempty" hidden:"true"` // YYYYMMDD, for the check of the PIN; not kept
-	PINAlone    bool   `json:"pin_alone,omitempty" hidden:"true"`  // a new PIN, and every other term as it was
+	BirthDate   string `json:"birth_date,omitempty" doc:"YYYYMMDD, for the check of a new PIN; not kept."` // YYYYMMDD, for the check of the PIN; not kept
+	PINAlone    bool   `json:"pin_alone,omitempty" doc:"A new PIN, and every other term as it was."`       // a new PIN, and every other term as it was
 }
 
 type releaseChange struct {
 	Serial     string   `json:"serial" doc:"Serial number of the device." example:"00000304TS0000000011"`
 	Terminal   string   `json:"terminal,omitempty" doc:"The terminal that it works as."`
 	People     []string `json:"people" doc:"Who looked at it." example:"[\"qian\",\"sun\"]"`
-	Components []string `json:"components,omitempty" file:"machine" hidden:"true"`
+	Components []string `json:"components,omitempty" file:"sealed" doc:"Components of the key, two at least, each sealed to the transport key (touchstone seal tmk-component) and uploaded before."`
 }
 
 // changed is what a change tells the person who made it.
@@ -221,6 +223,8 @@ func (e *engine) carry(ctx context.Context, c change) (changed, error) {
 		return e.changeTraining(ctx, c.Training, c.actors)
 	case c.Passwords != nil:
 		return e.setPasswords(ctx, c.Passwords, c.actors)
+	case c.TransportKey != nil:
+		return e.makeTransportKey(ctx, c.TransportKey, c.actors, c.proposal)
 	case c.Personnel != nil:
 		return e.changePersonnel(ctx, c.Personnel, c.actors)
 	case c.Second != nil:
@@ -426,7 +430,7 @@ func circleOf(s string, refuse bool) (*registry.Circle, error) {
 var errPlace = errors.New("place: want latitude,longitude,metres such as 31.230400,121.473700,300")
 
 func (e *engine) changeCard(ctx context.Context, c *cardChange, actors []string) (changed, error) {
-	digits, err := readSecretFile(c.PANFile)
+	digits, err := e.secretOf(c.PANFile, purposePAN)
 	if err != nil {
 		return changed{}, err
 	}
@@ -434,7 +438,7 @@ func (e *engine) changeCard(ctx context.Context, c *cardChange, actors []string)
 	pan := pos.NewPAN()
 	defer pan.Clear()
 	if err := pan.Set(digits); err != nil || !pan.Luhn() {
-		return changed{}, fmt.Errorf("%s: not a card number with a right check digit", c.PANFile)
+		return changed{}, fmt.Errorf("%s: not a card number with a right check digit", nameOfSource(c.PANFile))
 	}
 	o := &issuer.Opening{Shown: pan.Truncated(), ServiceCode: c.ServiceCode, State: issuer.CardState(c.State), Canary: c.Canary}
 	if o.Card, err = e.module.HashPAN(pan); err != nil {

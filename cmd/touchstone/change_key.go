@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -35,6 +34,10 @@ func (e *engine) load(ctx context.Context, owner keys.Owner, usage keys.Usage, c
 	if len(files) < 2 && !e.test {
 		return nil, "", errors.New("a key is loaded in two components at least, by two people; only a test data directory takes one")
 	}
+	purpose := purposeMaster
+	if usage == keys.SerialKey {
+		purpose = purposeSerial
+	}
 	var components []secret.Bytes
 	defer func() {
 		for _, s := range components {
@@ -42,7 +45,11 @@ func (e *engine) load(ctx context.Context, owner keys.Owner, usage keys.Usage, c
 		}
 	}()
 	for _, f := range files {
-		s, err := readSecretHex(f)
+		text, err := e.secretOf(f, purpose)
+		if err != nil {
+			return nil, "", err
+		}
+		s, err := hexSecret(text, f)
 		if err != nil {
 			return nil, "", err
 		}
@@ -66,18 +73,4 @@ func readSecretFile(path string) ([]byte, error) {
 		return nil, fmt.Errorf("read %s: not a small file", path)
 	}
 	return bytes.TrimSpace(b), nil
-}
-
-func readSecretHex(path string) (secret.Bytes, error) {
-	text, err := readSecretFile(path)
-	if err != nil {
-		return secret.Bytes{}, err
-	}
-	defer clear(text)
-	key := make([]byte, hex.DecodedLen(len(text)))
-	if _, err := hex.Decode(key, text); err != nil {
-		clear(key)
-		return secret.Bytes{}, fmt.Errorf("read %s: want hexadecimal digits", path)
-	}
-	return secret.Take(key), nil
 }

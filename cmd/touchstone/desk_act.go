@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"os"
 	"reflect"
 	"strconv"
 	"strings"
@@ -144,6 +145,7 @@ func (b *actBody) plain(body []byte, t reflect.Type) ([]byte, error) {
 const (
 	fileOfMachine = "machine" // a secret, or what only makes sense where the host runs
 	fileUploaded  = "upload"
+	fileSealed    = "sealed" // an upload that is sealed to the transport key: what is in the clear is refused
 )
 
 func (b *actBody) value(v any, t reflect.Type, path, class string) (any, error) {
@@ -174,6 +176,8 @@ func (b *actBody) value(v any, t reflect.Type, path, class string) (any, error) 
 			return json.Number(strconv.FormatInt(at.UnixNano(), 10)), nil
 		case class == fileUploaded && x != "":
 			return b.upload(x, path)
+		case class == fileSealed && x != "":
+			return b.sealed(x, path)
 		}
 	}
 	return v, nil
@@ -248,6 +252,22 @@ func (b *actBody) upload(id, path string) (any, error) {
 	}
 	b.paths[file] = id
 	return file, nil
+}
+
+// sealed is an upload that holds a secret, as a text that stands for it: a proposal carries it until the second person
+// agrees, however long that takes. What was sent in the clear is forgotten at once.
+func (b *actBody) sealed(id, path string) (any, error) {
+	file, err := b.upload(id, path)
+	if err != nil {
+		return nil, err
+	}
+	content, err := readBounded(file.(string), maxSealed)
+	if err != nil || !looksSealed(content) {
+		clear(content)
+		_ = os.Remove(file.(string)) // the sweep of the hour removes it else
+		return nil, atParam(api.Refuse(http.StatusBadRequest, "not_sealed", notSealedWords), path)
+	}
+	return sealedSource + base64.StdEncoding.EncodeToString(content), nil
 }
 
 // hide names uploads in a text by what their sender calls them.

@@ -195,8 +195,8 @@ func TestActFiles(t *testing.T) {
 				text = text.Elem()
 			}
 			class := f.Tag.Get("file")
-			if text.Kind() == reflect.String && (namesFile.MatchString(name) || namesFile.MatchString(f.Name)) && !noFile[name] && class != fileOfMachine && class != fileUploaded {
-				t.Errorf("%s: %s.%s may name a file: say file:\"machine\" or file:\"upload\"", act, x.Name(), f.Name)
+			if text.Kind() == reflect.String && (namesFile.MatchString(name) || namesFile.MatchString(f.Name)) && !noFile[name] && class != fileOfMachine && class != fileUploaded && class != fileSealed {
+				t.Errorf("%s: %s.%s may name a file: say file:\"machine\", file:\"upload\" or file:\"sealed\"", act, x.Name(), f.Name)
 			}
 			if class == fileOfMachine && f.Tag.Get("hidden") != "true" {
 				t.Errorf("%s: %s.%s is of the machine alone, and not hidden", act, x.Name(), f.Name)
@@ -226,7 +226,10 @@ func TestActsByHTTP(t *testing.T) {
 		{"an unknown member", "chen", "/merchants", `{"id":"898310058129999","name":"x","suspendet":true}`, 400, "unknown_member"},
 		{"another case", "chen", "/merchants", `{"ID":"898310058129999","name":"x"}`, 400, "missing_member"},
 		{"no choice of the list", "chen", "/devices", `{"serial":"1","licence":"x","device_type":"04","state":"stolen"}`, 400, "invalid_value"},
-		{"a secret of the machine", "qian", "/devices", `{"serial":"1","licence":"x","device_type":"04","components":["/etc/passwd"]}`, 403, "only_on_the_machine"},
+		{"a path where a sealed upload belongs", "qian", "/devices", `{"serial":"1","licence":"x","device_type":"04","components":["/etc/passwd"]}`, 400, "file_not_found"},
+		{"text that stands for a sealed file", "qian", "/devices", `{"serial":"1","licence":"x","device_type":"04","components":["sealed:eA=="]}`, 400, "file_not_found"},
+		{"a private key's file", "qian", "/device-certificates", `{"act":"issue","serial":"00000304TS0000000011","key_file":"/etc/passwd"}`, 403, "only_on_the_machine"},
+		{"a signing key's file", "qian", "/release-states", `{"model":"x","version":"1","state":"withdrawn","keys":{"qian":"/etc/passwd"}}`, 403, "only_on_the_machine"},
 		{"a passphrase file", "zhao", "/passphrases", `{"file":"/etc/passwd"}`, 403, "only_on_the_machine"},
 		{"a path where an upload belongs", "qian", "/advisories", `{"file":"/etc/passwd"}`, 400, "file_not_found"},
 		{"an upload that is not there", "qian", "/advisories", `{"file":"file_AAAAAAAAAAAAAAAAAAAAAAAAAA"}`, 400, "file_not_found"},

@@ -195,7 +195,21 @@ func (d *desk) KeyFigures(ctx context.Context, _ *web.Caller, q *api.AsOf) (api.
 		return api.KeyFigures{}, err
 	}
 	return api.KeyFigures{Counted: counted, Masters: f.masters, Working: f.working, Serials: f.serials, SingleDES: f.singles, Old: f.old, Algorithms: barsOf(f.algorithms, nil),
-		Codes: barsOf(f.codes, codeWords), MasterAges: bandBars(masterBands, f.masterAges), WorkAges: bandBars(workBands, f.workAges), Terms: barsOf(f.terms, nil), Module: d.moduleKeys(at)}, nil
+		Codes: barsOf(f.codes, codeWords), MasterAges: bandBars(masterBands, f.masterAges), WorkAges: bandBars(workBands, f.workAges), Terms: barsOf(f.terms, nil), Module: d.moduleKeys(at), Transport: d.transportShown(at)}, nil
+}
+
+// transportShown is the public half of the transport key in force, nil before there is one, and at a moment of the past,
+// when none of now would open anything.
+func (d *desk) transportShown(at pos.Instant) (shown *api.TransportKey) {
+	if at != 0 {
+		return nil
+	}
+	d.office.view(func(r *rooms) {
+		if k := r.staff.TransportKey(); k != nil {
+			shown = &api.TransportKey{ID: k.ID, Recipient: k.Recipient, By: k.By, Since: k.Since.Time().UTC()}
+		}
+	})
+	return shown
 }
 
 // bandBars are the columns of a histogram in their order, empty ones too.

@@ -40,9 +40,9 @@ func (c *change) duty() (duty, bool) {
 	case c.Merchant != nil:
 		return duty{act: "merchant_register", roles: field, free: true}, true
 	case c.Device != nil:
-		return duty{act: "device_register", roles: field, free: true}, true
+		return c.loading(duty{act: "device_register", roles: field, free: true}, c.Device.Components), true
 	case c.Terminal != nil:
-		return duty{act: "terminal_register", roles: field, free: true}, true
+		return c.loading(duty{act: "terminal_register", roles: field, free: true}, c.Terminal.Components), true
 	case c.Card != nil:
 		return duty{act: "card_register", roles: field, free: true}, true
 	case c.Release != nil:
@@ -82,6 +82,8 @@ func (c *change) duty() (duty, bool) {
 		return c.Training.duty(), true
 	case c.Passwords != nil:
 		return duty{act: "terminal_passwords", roles: security, free: true}, true
+	case c.TransportKey != nil:
+		return duty{act: "transport_key", roles: custodians, two: true}, true
 	case c.Personnel != nil:
 		return duty{act: "personnel_change", roles: []staff.Role{staff.Administrator}}, true
 	case c.Second != nil:

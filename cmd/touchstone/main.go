@@ -39,6 +39,8 @@ type commands struct {
 	Inspect       inspectCmd       `cmd:"" help:"Look at a device by its checklist; what is due; a finding quarantines at once."`
 	Glance        glanceCmd        `cmd:"" help:"A cashier's daily look at a terminal."`
 	Key           keyCmd           `cmd:"" help:"Draw a key component into a file."`
+	Seal          sealCmd          `cmd:"" help:"Seal a component, card number or PIN to a host's transport key, for the console or the interface; no host is needed."`
+	TransportKey  transportKeyCmd  `cmd:"" name:"transport-key" help:"Draw the key to which people seal what they send: two custodians."`
 	Terminal      terminalTop      `cmd:"" help:"A reference POS terminal: sign in, sell, void, refund, reverse, settle, or misbehave in one named way; or many, as load."`
 	Proxy         proxyCmd         `cmd:"" help:"A bad network between terminals and a host, by plan: delay, split, repeat, reorder, drop, cut, half-open."`
 	Status        statusCmd        `cmd:"" help:"What the running host is doing, on one screen."`

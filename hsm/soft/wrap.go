@@ -154,6 +154,8 @@ func sizeOf(u keys.Usage, c keys.Cipher) int {
 		return secondBytes
 	case u == keys.WebhookSecret && c == keys.HMAC:
 		return webhookBytes
+	case u == keys.TransportKey && c == keys.X25519:
+		return transportBytes
 	case c != keys.DES && c != keys.TDES && c != keys.SM4, u == keys.SerialKey && c != keys.SM4:
 		return 0
 	case u == keys.WorkingSet:

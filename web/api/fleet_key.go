@@ -44,6 +44,16 @@ type KeyFigures struct {
 	WorkAges   []Bar       `json:"working_ages" nullable:"false"`
 	Terms      []Bar       `json:"module_terms" nullable:"false" doc:"master keys by the term of the module's master key that wraps them"`
 	Module     []KeyRecord `json:"module" nullable:"false" doc:"the module's own keys"`
+
+	Transport *TransportKey `json:"transport_key,omitempty" doc:"to which people seal what they send now; none before two custodians made one, and with as_of"`
+}
+
+// TransportKey is the public half of the key to which components, card numbers and PINs are sealed.
+type TransportKey struct {
+	ID        string    `json:"id" example:"TRK-1"`
+	Recipient string    `json:"recipient" doc:"of age, X25519"`
+	By        []string  `json:"by" nullable:"false" doc:"who decided for it"`
+	Since     time.Time `json:"since"`
 }
 
 // KeyQuery lists keys.

@@ -67,7 +67,7 @@ func (f *ActForm) fields(s *huma.Schema, t reflect.Type, path string, depth int)
 		}
 		x := f.field(prop, m.field.Type, joined(path, m.name), depth)
 		x.Name, x.Required = m.name, contains(s.Required, m.name)
-		if m.field.Tag.Get("file") == "upload" {
+		if class := m.field.Tag.Get("file"); class == "upload" || class == "sealed" {
 			if x.Kind == FieldList {
 				x.Of = FieldFile
 			} else {

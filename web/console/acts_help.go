@@ -8,6 +8,9 @@ import (
 
 // helpChinese are the texts under an act's fields; the English ones stand at the fields of the act's type.
 var helpChinese = map[string]string{
+	"Components of the key, two at least, each sealed to the transport key (touchstone seal tmk-component) and uploaded before.": "密钥分量至少两份，各自加密至传输密钥（touchstone seal tmk-component）。", "Components of the key, two at least, each sealed to the transport key (touchstone seal serial-key-component) and uploaded before.": "密钥分量至少两份，各自加密至传输密钥（touchstone seal serial-key-component）。",
+	"The card number, sealed to the transport key (touchstone seal pan) and uploaded before.": "卡号，加密至传输密钥（touchstone seal pan）。", "A new PIN, sealed likewise (touchstone seal pin); without it the card keeps the one it has.": "新密码，同样加密（touchstone seal pin）；不填则保持原密码。",
+	"YYYYMMDD, for the check of a new PIN; not kept.": "YYYYMMDD，仅用于检查新密码，不保存。", "A new PIN, and every other term as it was.": "只改密码，其余不变。", "Why: the first, the yearly one, the one before may be known to others.": "原因：首次、年度更换、旧密钥可能外泄。",
 	"A scope in force whose targets are this host's: plain, then TLS.": "有效的授权范围，其目标为本主机的明文与 TLS 地址。", "The subject's TOML, uploaded before. What files it names is not looked at.": "检测对象的 TOML；其中所写的文件名不予采用。",
 	"The software package, ZIP.": "软件包 (ZIP)。", "The maker's public keys, PEM.": "厂商公钥 (PEM)。", "Snapshot of PCI's approvals, JSON.": "PCI 认可清单快照 (JSON)。", "Snapshot of UnionPay's licences, JSON.": "银联入网许可清单快照 (JSON)。",
 	"A day of the host's time zone, YYYYMMDD.": "主机时区的日期，YYYYMMDD。", "A document, uploaded before.": "文件。", "A moment, RFC 3339.": "时间。", "Application versions that it may run.": "允许运行的应用版本。",

@@ -43,6 +43,7 @@ var fieldWords = map[string][2]string{
 	"text": {"Text", "内容"}, "timestamp_life": {"Life of the timestamp", "时间戳有效期"}, "title": {"Title", "标题"}, "tls": {"TLS address", "TLS 地址"}, "to": {"To", "至"}, "tool": {"Tool", "工具"}, "topic": {"Topic", "主题"},
 	"track_encrypted": {"Sends tracks encrypted", "磁道加密"}, "transcript_file": {"Transcript", "原始记录"}, "tries": {"Wrong tries", "允许错误次数"}, "unlock": {"Account to unlock", "要解锁的账户"}, "until": {"Until", "至"},
 	"verdict": {"Verdict", "结论"}, "version": {"Version", "版本"}, "versions": {"Versions", "版本"}, "void_needs_pin": {"A void needs the PIN", "撤销须输密码"}, "wait_seconds": {"Wait in seconds", "等待（秒）"}, "whole": {"Every terminal of these", "包含其全部终端"},
+	"pan_file": {"Card number, sealed", "卡号（已加密）"}, "pin_file": {"PIN, sealed", "密码（已加密）"}, "pin_alone": {"The PIN alone", "仅改密码"}, "birth_date": {"Date of birth", "出生日期"}, "components": {"Components, sealed", "密钥分量（已加密）"},
 	"examine": {"Examine here", "在本主机检测"}, "subject_file": {"Subject, TOML", "检测对象 (TOML)"}, "package_file": {"Software package, ZIP", "软件包 (ZIP)"}, "maker_keys_file": {"Maker's public keys, PEM", "厂商公钥 (PEM)"},
 	"pts_list_file": {"PTS list, JSON", "PTS 清单 (JSON)"}, "licence_list_file": {"Licence list, JSON", "入网许可清单 (JSON)"},
 	"why": {"Why", "原因"}, "wrong": {"What is wrong", "异常情况"},
