@@ -131,7 +131,7 @@ func TestWrappedDoesNotPrint(t *testing.T) {
 }
 
 func TestWords(t *testing.T) {
-	if keys.Usage(9).String() != "unknown" || keys.Cipher(9).String() != "unknown" || keys.SM4.String() != "SM4" || keys.SerialKey.String() != "serial key" {
+	if keys.Usage(10).String() != "unknown" || keys.TransportKey.String() != "transport key" || keys.X25519.String() != "X25519" || keys.Cipher(9).String() != "unknown" || keys.SM4.String() != "SM4" || keys.SerialKey.String() != "serial key" {
 		t.Error("words of usages and ciphers")
 	}
 	if keys.OfTerminal("00000001") != "terminal 00000001" || keys.OfSerial([]byte("A1")) != "serial A1" || keys.OfTerminal("X") == keys.OfSerial("X") {
