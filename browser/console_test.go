@@ -42,11 +42,11 @@ func TestConsole(t *testing.T) {
 	on("a failed payment, its cause in both languages, its repair, the next sale", repairs)
 	on("a claim decided by two people", decides)
 	on("the public check", checks)
+	on("every page in its language", oneLanguage) // before there are names that are scripts
 	on("a swapped device bound by two people on a phone and by keyboard alone", swaps)
 	on("another site", otherSite)
 	on("names that are scripts", scripts)
 	on("every page, on a phone too", everyPage)
-	on("every page in its language", oneLanguage)
 }
 
 // shop is a visitor's terminal.
