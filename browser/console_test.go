@@ -179,7 +179,6 @@ func checks(t *testing.T, d *demo, c *chrome, _, _ *window, shop *shop) {
 			t.Errorf("a wrong code shows the shop:\n%s", words)
 		}
 	}
-	scans(t, d, customer, shop)
 	customer.clean()
 }
 

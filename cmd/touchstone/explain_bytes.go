@@ -51,6 +51,9 @@ func (x *explainCall) drawBytes(d *drawing, p *panel) error {
 	return a.Draw(x.a.stdout, anatomy.Style{Language: x.l.lang, Colour: d.colour})
 }
 
+// longestSteps are told by name, the others as one.
+const longestSteps = 8
+
 // drawTimes tells where the message's time went, the longest first.
 func (p *panel) drawTimes(d *drawing) {
 	t := p.Timing
@@ -68,12 +71,20 @@ func (p *panel) drawTimes(d *drawing) {
 	if t.Again {
 		cells[0] = fmt.Sprintf(d.two("%.1f µs, measured again after the answer:", "应答后重新测得共 %.1f 微秒:"), microsOf(t.total()))
 	}
+	var rest uint32
 	for i, step := range steps {
+		if i >= longestSteps {
+			rest += spent[step]
+			continue
+		}
 		cell := fmt.Sprintf("%s %.2f", stepName(d.l.catalogue, step).In(d.l.lang), microsOf(spent[step]))
 		if i+1 < len(steps) {
 			cell += ","
 		}
 		cells = append(cells, cell)
+	}
+	if n := len(steps) - longestSteps; n > 0 {
+		cells = append(cells, fmt.Sprintf(d.two("%d others %.2f", "其余 %d 项 %.2f"), n, microsOf(rest)))
 	}
 	lead := pad(d.two("TIMES", "用时"), panelLabel)
 	for _, l := range packed(cells, panelWidth-panelLabel) {
