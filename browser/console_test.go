@@ -179,6 +179,7 @@ func checks(t *testing.T, d *demo, c *chrome, _, _ *window, shop *shop) {
 			t.Errorf("a wrong code shows the shop:\n%s", words)
 		}
 	}
+	scans(t, d, customer, shop)
 	customer.clean()
 }
 
