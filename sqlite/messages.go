@@ -76,6 +76,8 @@ type listing struct {
 	out  Messages
 	left int // entries of blocks that may still be looked at
 	last journal.Block
+
+	scratch Judged // of the entry that is looked at: of fifty thousand a few are kept
 }
 
 func (r *Reader) messages(ctx context.Context, view *sql.DB, q *MessageQuery) (Messages, error) {
@@ -188,12 +190,14 @@ func contains(ids []pos.TerminalID, id pos.TerminalID) bool {
 
 // take lists an entry if it is wanted.
 func (l *listing) take(e journal.Entry) {
-	x := Judged{Seq: e.Seq}
-	if e.Kind != journal.KindExchange || x.Parse(e) != nil || !l.q.Fits(&x) { // one of a newer program cannot be read here
+	x := &l.scratch
+	*x = Judged{Seq: e.Seq}
+	if e.Kind != journal.KindExchange || x.Parse(e) != nil || !l.q.Fits(x) { // one of a newer program cannot be read here
 		return
 	}
-	x.Details, x.Wrapped = append([]byte(nil), x.Details...), nil // views of the block
-	l.out.List = append(l.out.List, x)
+	kept := *x
+	kept.Details, kept.Wrapped = append([]byte(nil), x.Details...), nil // views of the block
+	l.out.List = append(l.out.List, kept)
 }
 
 // leastOfBlock is how many entries a block counts as at the least: an idle host has blocks of one, and reading one has its price.
