@@ -240,21 +240,23 @@ func (t *Table) cellOf(x *journal.Exchange) cell {
 	return c
 }
 
+// keyOf is what a cell is counted under in an hour: itself, or over the bound the row without names.
+func (t *Table) keyOf(h *hour, c cell) cell {
+	if h.cells[c] != nil || len(h.cells) < t.bounds.Cells {
+		return c
+	}
+	return cell{reason: c.reason, cause: c.cause, certainty: c.certainty, justice: c.justice}
+}
+
 // into is the figures of a cell; over the bound those of the hour's row without names.
 func (t *Table) into(h *hour, c cell) *figures {
 	h.kept = nil // whoever asks for a cell changes it
+	c = t.keyOf(h, c)
 	f := h.cells[c]
-	if f != nil {
-		return f
+	if f == nil {
+		f = new(figures)
+		h.cells[c] = f
 	}
-	if len(h.cells) >= t.bounds.Cells {
-		c = cell{reason: c.reason, cause: c.cause, certainty: c.certainty, justice: c.justice}
-		if f = h.cells[c]; f != nil {
-			return f
-		}
-	}
-	f = new(figures)
-	h.cells[c] = f
 	return f
 }
 
@@ -269,13 +271,15 @@ func (t *Table) cause(c *journal.Cause) {
 		return
 	}
 	found, _ := reason.ParseCause(c.Cause)
-	old := t.into(h, w.cell)
-	if old.messages < w.part.messages {
+	key := t.keyOf(h, w.cell)
+	old := h.cells[key]
+	if old == nil || old.messages < w.part.messages {
 		return // its row was folded into the one without names, which others filled
 	}
+	h.kept = nil
 	old.sub(w.part)
 	if *old == (figures{}) {
-		delete(h.cells, w.cell)
+		delete(h.cells, key) // an hour has no row of nothing: such a row could not be taken out of two hours' sum
 	}
 	w.cell.cause, w.cell.certainty, w.cell.variant, w.cell.justice = found, c.Certainty, c.Variant, Judge(w.cell.reason, c)
 	t.into(h, w.cell).add(w.part)

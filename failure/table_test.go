@@ -353,6 +353,26 @@ func BenchmarkReportOfTwoDays(b *testing.B) {
 	b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/(1<<20), "MB")
 }
 
+// TestACauseLeavesNoRowOfNothing: over the bound of cells a refusal is in the row without names. A cause that moves it may empty
+// that row, in more than one hour, and the hours still go.
+func TestACauseLeavesNoRowOfNothing(t *testing.T) {
+	d := newDay(t, failure.Bounds{Hours: 4, Cells: 1, Causes: 9, Attempts: 9})
+	for h := range time.Duration(2) {
+		at := h * time.Hour
+		d.sale(at, 1, 1, 500, reason.BatchMismatch)
+		d.found(at, d.sale(at, 2, 1, 500, reason.MACFailed), 2, reason.MACFailed, reason.MACStaleKey, journal.Proven, reason.Terminal)
+	}
+	for _, row := range d.table.Report(effectiveness.Range{}).Tables["cause"] {
+		if row.Messages == 0 {
+			t.Errorf("%q of nothing", row.Key)
+		}
+	}
+	d.sale(9*time.Hour, 3, 1, 500, reason.None)
+	if rep := d.table.Report(effectiveness.Range{}); rep.Total.Messages != 0 {
+		t.Errorf("%d messages are left of hours that went", rep.Total.Messages)
+	}
+}
+
 // TestAReportIsTheSameHoweverItWasAddedUp: after every message, cause and hour that goes, of any range and filter, the figures
 // that are kept and brought up to date are those that are added up anew.
 func TestAReportIsTheSameHoweverItWasAddedUp(t *testing.T) {
