@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -58,9 +59,16 @@ func (s *shop) spare() *shop {
 // fits fails the test when the page is wider than the window.
 func (w *window) fits() {
 	w.t.Helper()
-	wide, err := chromedp.Run(w.ctx, chromedp.Evaluate[float64]("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+	wide, err := 0.0, error(nil)
+	for end := time.Now().Add(patience / 4); ; time.Sleep(50 * time.Millisecond) { // charts are drawn anew after the window has another size
+		wide, err = chromedp.Run(w.ctx, chromedp.Evaluate[float64]("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+		if err != nil || wide <= 1 || time.Now().After(end) {
+			break
+		}
+	}
 	if err != nil || wide > 1 {
-		w.t.Errorf("%s is %.0f pixels wider than the window, %v", w.where(), wide, err)
+		which, _ := chromedp.Run(w.ctx, chromedp.Evaluate[string](`[...document.querySelectorAll("main *")].filter(e => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest(".scroll")).slice(0, 6).map(e => e.tagName + "." + e.className + " " + e.textContent.trim().slice(0, 60)).join("; ")`))
+		w.t.Errorf("%s is %.0f pixels wider than the window, %v: %s", w.where(), wide, err, which)
 	}
 }
 

@@ -26,6 +26,8 @@ var walked = map[string]string{
 	"SELECT first, n, prev, head, body FROM block":                                                                             "a beginning: what follows is a search by number",
 	"SELECT (SELECT count(*) FROM request), (SELECT count(*) FROM request WHERE caller = ?)":                                   "an index of at most MostRequests rows",
 	"SELECT coalesce(min(first), 1), coalesce(max(first + n - 1), 0) FROM (SELECT first, n FROM block ORDER BY first LIMIT 1)": "one row, the first",
+	"SELECT entry, at, refused, terminal, body FROM message ORDER BY entry":                                                    "once, when the host starts",
+	"SELECT page_count, freelist_count, page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size":             "one row each: they are no tables",
 	"SELECT seq, kind, noun, id, record FROM act_record ORDER BY seq":                                                          "once, when the host starts",
 }
 

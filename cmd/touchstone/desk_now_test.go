@@ -394,7 +394,9 @@ func pictures(t *testing.T, d *desk) {
 		t.Errorf("a merchant's picture: %s", c)
 	}
 	cancel()
-	for range first { // ends
+	for _, ended := range []<-chan []byte{first, second, own} {
+		for range ended { // until it ends
+		}
 	}
 	var more []context.CancelFunc
 	for {

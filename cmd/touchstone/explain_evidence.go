@@ -32,8 +32,38 @@ var evidencePatterns = sync.OnceValue(func() []evidencePattern {
 	} {
 		list = append(list, evidencePattern{regexp.MustCompile("^" + p[0] + "$"), p[1]})
 	}
+	for _, p := range unreadable {
+		list = append(list, evidencePattern{regexp.MustCompile("^unpack element ([0-9]+): " + p[0] + "$"), "第 $1 域：" + strings.ReplaceAll(strings.ReplaceAll(p[1], "$2", "$3"), "$1", "$2")},
+			evidencePattern{regexp.MustCompile("^unpack message: " + p[0] + "$"), "报文：" + p[1]})
+	}
 	return list
 })
+
+// unreadable are the reasons of iso8583.DecodeError.
+var unreadable = [][2]string{
+	{`(\d+) of (\d+) bytes`, `应有 $2 字节，只有 $1 字节`},
+	{`length (\d+) where (\d+) is allowed`, `长度为 $1，应为 $2`},
+	{`(\d+) bytes after the last element`, `最后一域之后另有 $1 字节`},
+	{`length (\d+) fits no layout`, `长度 $1 不合任何格式`},
+	{`more than (\d+) tags`, `标签多于 $1 个`},
+	{`length prefix is not BCD`, `长度前缀不是 BCD`},
+	{`present with length 0`, `长度为 0`},
+	{`a nibble the format does not allow`, `有格式不允许的半字节`},
+	{`a character the format does not allow`, `有格式不允许的字符`},
+	{`a pad nibble the format does not allow`, `填充半字节不合格式`},
+	{`not in the dialect`, `不属于本报文规范`},
+	{`secondary bitmap`, `有次位图`},
+	{`a value outside its table`, `取值不在规定之内`},
+	{`a malformed tag`, `标签格式有误`},
+	{`a tag twice`, `标签重复`},
+	{`absent`, `缺失`},
+	{`not in ascending order`, `次序不递增`},
+	{`another format`, `格式不同`},
+	{`MAC missing or out of place`, `MAC 缺失或位置有误`},
+	{`another dialect`, `另一种报文规范`},
+	{`TPDU or header malformed`, `TPDU 或报文头有误`},
+	{`not said`, `原因未记`},
+}
 
 type evidencePattern struct {
 	en *regexp.Regexp

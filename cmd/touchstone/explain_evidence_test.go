@@ -1,41 +1,24 @@
 package main
 
-import "testing"
+import (
+	"regexp"
+	"testing"
 
-func TestEvidenceIsSaidInChinese(t *testing.T) {
-	for en, zh := range map[string]string{
-		"trace 000007":                        "流水号 000007",
-		"journal entry 814":                   "日志第 814 条记录",
-		"a trace not used in batch 000001":    "批次 000001 中未用过的流水号",
-		"within 500 m of 31.23037, 121.473":   "31.23037, 121.473 周围 500 米内",
-		"a registered network":                "已登记的网络",
-		"00000304TS0090000001 cipher 54E2...": "00000304TS0090000001 密文 54E2…",
-		"weak":                                "弱",
-		"127.0.9.9":                           "127.0.9.9",
-		"00000304TS0000000040":                "00000304TS0000000040",
-	} {
-		if got := evidenceText(en); got.ZH != zh || got.EN != en {
-			t.Errorf("%q: %q, want %q", en, got.ZH, zh)
+	"touchstone/iso8583"
+)
+
+// TestUnreadableInChinese: whatever can be wrong with a message's bytes has its words in Chinese.
+func TestUnreadableInChinese(t *testing.T) {
+	english := regexp.MustCompile(`[a-z]`)
+	for kind := range iso8583.Kind(60) {
+		for _, element := range []int{0, 64} {
+			text := iso8583.DecodeError{Element: element, Kind: kind, Have: 4, Want: 8}.Error()
+			if zh := evidenceText(text).ZH; english.MatchString(zh) {
+				t.Errorf("%q is %q", text, zh)
+			}
 		}
 	}
-}
-
-// TestCutToAWord: a line is cut between words where that costs little, within its columns in any case.
-func TestCutToAWord(t *testing.T) {
-	for _, c := range []struct {
-		in   string
-		n    int
-		want string
-	}{
-		{"two devices use one identity", 40, "two devices use one identity"},
-		{"two devices use one identity", 24, "two devices use one…"},
-		{"two devices use one identity", 20, "two devices use one…"},
-		{"presented 00000304TS0090000001", 20, "presented 00000304T…"}, // the word begins too early
-		{"密钥正确, 算法不对", 12, "密钥正确…"},
-		{"两台机具一个身份", 9, "两台机具…"},
-	} {
-		if got := cutTo(c.in, c.n); got != c.want {
-			t.Errorf("%q to %d columns: %q, want %q", c.in, c.n, got, c.want)
-		}
+	if got := evidenceText(iso8583.DecodeError{Element: 64, Kind: iso8583.KindCut, Have: 4, Want: 8}.Error()).ZH; got != "第 64 域：应有 8 字节，只有 4 字节" {
+		t.Error(got)
 	}
 }

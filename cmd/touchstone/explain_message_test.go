@@ -196,6 +196,9 @@ func TestJudgedWithoutEffect(t *testing.T) {
 // TestMACOnlyOfPublishedKeys: no key leaves a data directory of its own.
 func TestMACOnlyOfPublishedKeys(t *testing.T) {
 	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "module.age"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	_, errs, code := askedCode(t, "", "explain", "0200302404C030C09815", "--mac", "--data", dir)
 	if code != 1 || !strings.Contains(errs, "only where keys are published") {
 		t.Errorf("%d: %s", code, errs)

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"touchstone/journal"
@@ -29,8 +30,19 @@ func (l *lines) act(e journal.Entry) error {
 		text = l.two("refused: ", "已拒绝: ") + l.said(a.Refused)
 	}
 	_, err := fmt.Fprintf(l.w, " %s  %s  %s  %s  %s\n", e.At.Time().In(l.zone).Format("15:04:05"), pad(l.room(e.Kind), 8),
-		pad(l.verb(a.Verb), whatColumns), strings.Join(a.Actors, " + "), text)
+		pad(l.verb(a.Verb), whatColumns), l.who(a.Actors), text)
 	return err
+}
+
+// who are the people of an act: accounts by their names; a consumer, who has none, in words.
+func (l *lines) who(actors []string) string {
+	said := slices.Clone(actors)
+	for i, name := range said {
+		if name == "consumer" {
+			said[i] = l.two("consumer", "持卡人")
+		}
+	}
+	return strings.Join(said, " + ")
 }
 
 // briefNamed is how many things that one act changed a brief line names.
