@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -95,22 +96,46 @@ func (h *host) console(ctx context.Context) (*client, error) {
 	return c, nil
 }
 
+// get asks once and tells how long it took. A host bounds how fast one address may ask; where that is reached this waits as
+// long as it is told to and asks anew.
 func (c *client) get(ctx context.Context, path string) (body []byte, took time.Duration, err error) {
+	for range 20 {
+		var status, wait int
+		if body, took, status, wait, err = c.ask(ctx, path); err != nil {
+			return nil, 0, err
+		}
+		switch status {
+		case http.StatusOK, http.StatusSeeOther: // an exact hit leads on
+			return body, took, nil
+		case http.StatusTooManyRequests:
+			select {
+			case <-ctx.Done():
+				return nil, 0, ctx.Err()
+			case <-time.After(time.Duration(max(1, wait)) * time.Second):
+			}
+		default:
+			return nil, 0, fmt.Errorf("%s: %s", path, http.StatusText(status))
+		}
+	}
+	return nil, 0, fmt.Errorf("%s: %s", path, http.StatusText(http.StatusTooManyRequests))
+}
+
+func (c *client) ask(ctx context.Context, path string) (body []byte, took time.Duration, status, wait int, err error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.at+path, nil)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, 0, 0, err
 	}
 	r.Header.Set("Cookie", c.cookie)
 	begin := time.Now()
 	answer, err := c.http.Do(r)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, 0, 0, err
 	}
 	defer answer.Body.Close()
-	if body, err = io.ReadAll(answer.Body); err == nil && answer.StatusCode != http.StatusOK && answer.StatusCode != http.StatusSeeOther { // an exact hit leads on
-		err = fmt.Errorf("%s: %s", path, answer.Status)
-	}
-	return body, time.Since(begin), err
+	body, err = io.ReadAll(answer.Body)
+	took = time.Since(begin)
+	wait, _ = strconv.Atoi(answer.Header.Get("Retry-After")) // without one it is a second
+	return body, took, answer.StatusCode, wait, err
 }
 
 // sellUntil sells, one in a hundred with a wrong MAC, until the journal holds so many messages more.
