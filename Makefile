@@ -7,7 +7,7 @@
 
 GO       ?= go
 FUZZTIME ?= 1m
-FUZZSHORT ?= 10s
+FUZZSHORT ?= 6s
 LANGUAGE_FLAG = $(if $(filter zh%,$(LANG)),--lang zh,)
 SOURCES := $(shell find . -name '*.go' -not -name '*_test.go' -o -name '*.json' -path './explain/*') go.mod go.sum
 RACE = ./tracing ./admission ./faultproxy ./journal ./ledger ./listener ./host ./hsm/soft ./terminal ./observe ./staff ./fleet ./lab ./lab/attest ./lab/probe ./incident ./redress ./web ./web/api ./web/check ./web/console ./estate ./releases ./cmd/touchstone
