@@ -114,10 +114,10 @@ func (c *client) get(ctx context.Context, path string) (body []byte, took time.D
 			case <-time.After(time.Duration(max(1, wait)) * time.Second):
 			}
 		default:
-			return nil, 0, fmt.Errorf("%s: %s", path, http.StatusText(status))
+			return nil, 0, fmt.Errorf("%s: %d %s", path, status, http.StatusText(status))
 		}
 	}
-	return nil, 0, fmt.Errorf("%s: %s", path, http.StatusText(http.StatusTooManyRequests))
+	return nil, 0, fmt.Errorf("%s: %d, again and again", path, http.StatusTooManyRequests)
 }
 
 func (c *client) ask(ctx context.Context, path string) (body []byte, took time.Duration, status, wait int, err error) {
