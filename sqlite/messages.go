@@ -34,7 +34,7 @@ type MessageQuery struct {
 
 // Bounds of one listing. What they leave unseen is asked for by the next one, from Messages.From on.
 const (
-	mostWalked   = 6_000 // entries of blocks looked at, newest backward
+	mostWalked   = 6_000  // entries of blocks looked at, newest backward
 	mostRefusals = 20_000 // rows of view.db's refusals looked at
 	mostFetched  = 2_000  // entries of a terminal's postings that were read
 	mostMerged   = 256    // terminals whose postings are read side by side; of more, the blocks are
