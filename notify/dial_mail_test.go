@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,23 +15,7 @@ import (
 // configuration names it plainly, and by no other way of writing its address, nor by a name that leads to it; a relay in a
 // network of one's own is reached where the key inside names that network.
 func TestS05MailServer(t *testing.T) {
-	ln, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	var reached atomic.Int32
-	go func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			reached.Add(1)
-			c.Close()
-		}
-	}()
-	_, port, _ := net.SplitHostPort(ln.Addr().String())
+	port, reached := listens(t)
 	at := func(host string) *Config {
 		return &Config{SMTP: SMTP{Address: host + ":" + port, TLS: "starttls", From: "a@b.example", Timeout: 2 * time.Second}}
 	}

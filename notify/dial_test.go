@@ -74,15 +74,14 @@ func names(t *testing.T, first, then [4]byte) *net.Resolver {
 	}}
 }
 
-// TestS05ServerSideRequest: a listener of this machine is never reached by another way of writing its address, nor by a
-// name that comes to stand for it between two look-ups.
-func TestS05ServerSideRequest(t *testing.T) {
+// listens is a listener of this machine: its port, and how often it was reached.
+func listens(t *testing.T) (port string, reached *atomic.Int32) {
 	ln, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
-	var reached atomic.Int32
+	t.Cleanup(func() { ln.Close() })
+	reached = new(atomic.Int32)
 	go func() {
 		for {
 			c, err := ln.Accept()
@@ -93,7 +92,14 @@ func TestS05ServerSideRequest(t *testing.T) {
 			c.Close()
 		}
 	}()
-	_, port, _ := net.SplitHostPort(ln.Addr().String())
+	_, port, _ = net.SplitHostPort(ln.Addr().String())
+	return port, reached
+}
+
+// TestS05ServerSideRequest: a listener of this machine is never reached by another way of writing its address, nor by a
+// name that comes to stand for it between two look-ups.
+func TestS05ServerSideRequest(t *testing.T) {
+	port, reached := listens(t)
 	c := &Config{}
 	for _, host := range []string{"2130706433", "0x7f000001", "0x7f.0.0.1", "0177.0.0.1", "127.1", "[::ffff:7f00:1]x", "0.0.0.0", "[::]", "127.0.0.1.", "0"} {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)

@@ -16,7 +16,7 @@ import (
 const stopsWithin = 100 * time.Millisecond
 
 // timedRuns is how often a fault is tried until the bound is held: the machine may be busy otherwise.
-const timedRuns = 8
+const timedRuns = 3
 
 // diskTills sell while a fault is injected.
 const diskTills = 8
