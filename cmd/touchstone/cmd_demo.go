@@ -308,7 +308,7 @@ func (s *stage) banner(tcp, tls string, taken, tlsTaken bool, c *demoCmd) error 
 	fmt.Fprintf(&b, "  %s %s\n", pad(l.two("keys", "密钥"), 11), l.two("published, for tests only; single DES is accepted here", "已公开, 仅供测试; 此处接受单倍长 DES"))
 	s.figuresLine(&b, c)
 	if at := s.engine.mailbox; at != "" {
-		fmt.Fprintf(&b, "  %s %s%s\n", pad(l.two("mail", "邮件"), 11), fmt.Sprintf(l.two("caught on %s, sent to nobody: %s mail list --dir %s", "由 %s 收存, 不外发: %s mail list --dir %s"), at, program(), filepath.Join(s.data, mailDirectory)), l.taken(at != c.Mail, c.Mail))
+		fmt.Fprintf(&b, "  %s %s%s\n", pad(l.two("mail", "邮件"), 11), fmt.Sprintf(l.two("caught on %s, sent to nobody: %s mail list --dir %s", "由 %s 收存, 不外发: %s mail list --dir %s"), at, program(), filepath.Join(s.data, mailDirectory)), l.taken(s.engine.mailboxTaken, c.Mail))
 	}
 	fmt.Fprintf(&b, "  %s %s demo --print-fixture%s%s\n\n", pad(l.two("yours", "您的终端"), 11), program(), addressFlag(tcp, tls)+publicFlag(s.engine.checkURL()), l.two("          stop: Ctrl-C", "          停止: Ctrl-C"))
 	if _, err := io.WriteString(l.w, b.String()); err != nil {

@@ -350,7 +350,7 @@ func (c *mailCatch) Run(a *app) error {
 		return errors.New("answer: want a code of 400 to 599")
 	}
 	catcher := &notify.Catcher{Dir: c.Dir, Answer: c.Answer, DropData: c.DropData}
-	wait, at, err := startCatcher(a, catcher, c.SMTP)
+	wait, at, _, err := startCatcher(a, catcher, c.SMTP)
 	if err != nil {
 		return err
 	}

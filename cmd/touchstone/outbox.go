@@ -32,12 +32,13 @@ type noticeFlags struct {
 
 // outboxed is what the engine knows of sending.
 type outboxed struct {
-	notices    *notify.Config // nil: nobody is told, and noticesErr says why
-	noticesErr error
-	mailbox    string        // address of the demonstration's mail catcher, "" none
-	wake       chan struct{} // something may be due now
-	sending    atomic.Bool   // the outbox runs: what is queued leaves
-	rest       time.Duration // between two looks where nothing wakes it; 0 is outboxRest
+	notices      *notify.Config // nil: nobody is told, and noticesErr says why
+	noticesErr   error
+	mailbox      string        // address of the demonstration's mail catcher, "" none
+	mailboxTaken bool          // it is another than was asked for
+	wake         chan struct{} // something may be due now
+	sending      atomic.Bool   // the outbox runs: what is queued leaves
+	rest         time.Duration // between two looks where nothing wakes it; 0 is outboxRest
 
 	// noticeSource gives the facts of an incident; nil is the rooms themselves. Tests give others.
 	noticeSource func(ctx context.Context, d *noticeDraftChange) (*notify.Facts, error)
