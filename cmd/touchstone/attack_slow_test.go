@@ -93,14 +93,23 @@ func TestS22Requests(t *testing.T) {
 	if n := flood("127.0.0.8", ""); n < 2000 || n == 20_000 {
 		t.Errorf("one address is told to wait after %d requests", n)
 	}
-	if w := ask("127.0.0.8", "/api/v1/terminals", "10.1.1.1"); w.StatusCode != http.StatusTooManyRequests || w.Header.Get("Retry-After") == "" || w.Header.Get("Content-Type") != "application/json" {
+	// A bucket has one more each 5 ms, which the request after a refusal may find: it is emptied again before each try.
+	refused := func(from, flooded, path, said string) (w *http.Response) {
+		for range 50 {
+			flood(from, flooded)
+			if w = ask(from, path, said); w.StatusCode == http.StatusTooManyRequests {
+				break
+			}
+		}
+		return w
+	}
+	if w := refused("127.0.0.8", "", "/api/v1/terminals", "10.1.1.1"); w.StatusCode != http.StatusTooManyRequests || w.Header.Get("Retry-After") == "" || w.Header.Get("Content-Type") != "application/json" {
 		t.Errorf("of the interface, with another name in a header: %d %v", w.StatusCode, w.Header)
 	}
 	if w := ask("127.0.0.9", "/sign-in", ""); w.StatusCode != http.StatusOK {
 		t.Errorf("another address: %d", w.StatusCode)
 	}
-	flood("127.0.0.7", "203.0.113.5")
-	if w := ask("127.0.0.7", "/sign-in", "203.0.113.5, 127.0.0.7"); w.StatusCode != http.StatusTooManyRequests {
+	if w := refused("127.0.0.7", "203.0.113.5", "/sign-in", "203.0.113.5, 127.0.0.7"); w.StatusCode != http.StatusTooManyRequests {
 		t.Errorf("behind the proxy who asked too fast: %d", w.StatusCode)
 	}
 	if w := ask("127.0.0.7", "/sign-in", "203.0.113.5, 203.0.113.6"); w.StatusCode != http.StatusOK {
