@@ -274,7 +274,10 @@ func lastRefusedRow(ctx context.Context, view *sql.DB, covered uint64, security 
 
 // Indicated are at most most causes that wait for a second message to agree, the newest first, as view.db has them.
 func (p *Projector) Indicated(ctx context.Context, most int) (causes []StoredCause, err error) {
-	view := p.read.Load()
+	view, err := p.view()
+	if err != nil {
+		return nil, fmt.Errorf("search view: %w", err)
+	}
 	list, err := view.QueryContext(ctx, "SELECT seq, at, record FROM cause WHERE certainty = ? ORDER BY verdict DESC LIMIT ?", string(journal.Indicated), most)
 	if err != nil {
 		return nil, fmt.Errorf("search view: %w", err)

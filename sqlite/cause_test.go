@@ -187,6 +187,12 @@ func TestFormerKeysAreFound(t *testing.T) {
 		if err != nil || covered != seq || !slices.Equal(got, newest) {
 			t.Fatalf("up to entry %d: %v, want %v: %v", covered, got, newest, err)
 		}
+		masters, err := p.Masters(t.Context(), terminalID(1))
+		list, more, err2 := p.Earlier(t.Context(), terminalID(1))
+		slices.Reverse(list)
+		if err != nil || err2 != nil || !slices.Equal(list, newest) || !slices.Equal(more, masters) {
+			t.Fatalf("both at once: %v and %v, want %v and %v: %v, %v", list, more, newest, masters, err, err2)
+		}
 	}
 	signIn()
 	use()
@@ -229,6 +235,13 @@ func TestFormerKeysAreFound(t *testing.T) {
 	if err != nil || !slices.Equal(got, masters[:6]) {
 		t.Errorf("entries of master keys %v, want %v: %v", got, masters[:6], err)
 	}
+	if err := p.Rebuild(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if list, masters, err := p.Earlier(t.Context(), terminalID(1)); err != nil || len(list)+len(masters) > 0 {
+		t.Errorf("of a view made anew: %v, %v, %v", list, masters, err)
+	}
+	round()
 }
 
 func BenchmarkCauseOf(b *testing.B) {

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/binary"
@@ -125,6 +126,63 @@ func (r *round) writeMasters(ctx context.Context, tx *sql.Tx) error {
 	})
 }
 
+// selectEarlier finds sign-ins, and master keys after them, of one terminal.
+const selectEarlier = "SELECT 0, seq, used FROM issued WHERE terminal = ?1 UNION ALL SELECT 1, seq, 0 FROM master WHERE terminal = ?1"
+
+// earlier is selectEarlier as SQLite has read it, over the files that are open.
+func (p *Projector) earlier(ctx context.Context) (*sql.Stmt, error) {
+	view, err := p.view()
+	if err != nil {
+		return nil, err
+	}
+	if had := p.asEarlier.Load(); had != nil && had.of == view {
+		return had.stmt, nil
+	}
+	stmt, err := view.PrepareContext(ctx, selectEarlier)
+	if err != nil {
+		return nil, err
+	}
+	p.asEarlier.Store(&earlierStmt{view, stmt}) // one of another goroutine ends with its files
+	return stmt, nil
+}
+
+// earlierStmt is a statement and the open files it is of.
+type earlierStmt struct {
+	of   *sql.DB
+	stmt *sql.Stmt
+}
+
+// Earlier are SignIns and Masters of a terminal, of one state of the view.
+func (p *Projector) Earlier(ctx context.Context, terminal pos.TerminalID) (list []SignIn, masters []uint64, err error) {
+	stmt, err := p.earlier(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("search view: %w", err)
+	}
+	rows, err := stmt.QueryContext(ctx, terminal.String())
+	if err != nil {
+		return nil, nil, fmt.Errorf("search view: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var master, used bool
+		var seq int64
+		if err := rows.Scan(&master, &seq, &used); err != nil {
+			return nil, nil, fmt.Errorf("search view: %w", err)
+		}
+		if master {
+			masters = append(masters, uint64(seq))
+		} else {
+			list = append(list, SignIn{uint64(seq), used})
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return nil, nil, fmt.Errorf("search view: %w", err)
+	}
+	slices.SortFunc(list, func(a, b SignIn) int { return cmp.Compare(b.Seq, a.Seq) })
+	slices.SortFunc(masters, func(a, b uint64) int { return cmp.Compare(b, a) })
+	return list, masters, nil
+}
+
 // SignIns are a terminal's newest sign-ins that were given keys, newest first, as far as view.db reaches: up to entry
 // covered.
 func (p *Projector) SignIns(ctx context.Context, terminal pos.TerminalID) (list []SignIn, covered uint64, err error) {
@@ -171,7 +229,11 @@ func (p *Projector) Masters(ctx context.Context, terminal pos.TerminalID) (seqs 
 
 // atPosition reads one state of the view.
 func (p *Projector) atPosition(ctx context.Context, f func(tx *sql.Tx, at position) error) error {
-	tx, err := p.read.Load().BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	view, err := p.view()
+	if err != nil {
+		return fmt.Errorf("search view: %w", err)
+	}
+	tx, err := view.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return fmt.Errorf("search view: %w", err)
 	}

@@ -35,7 +35,8 @@ type Projector struct {
 	projected atomic.Uint64
 	wake      chan struct{}
 
-	read atomic.Pointer[sql.DB] // for queries; a rebuild replaces it
+	read      atomic.Pointer[sql.DB]      // for queries; a rebuild replaces it
+	asEarlier atomic.Pointer[earlierStmt] // of read
 
 	mu     sync.Mutex // held for a round; guards the fields below
 	db     *sql.DB
@@ -242,6 +243,17 @@ func (p *Projector) write(ctx context.Context, r *round, at position) error {
 	return nil
 }
 
+// ErrNoView is returned while view.db is made anew: ask again.
+var ErrNoView = errors.New("the view is being made anew")
+
+// view is the open view, for what cannot be told from the journal alone.
+func (p *Projector) view() (*sql.DB, error) {
+	if view := p.read.Load(); view != nil {
+		return view, nil
+	}
+	return nil, ErrNoView
+}
+
 // FindExchange is Reader.FindExchange over the projector's own open files.
 func (p *Projector) FindExchange(ctx context.Context, terminal pos.TerminalID, stan pos.STAN) (Found, error) {
 	return p.journal.find(ctx, p.read.Load(), terminal, stan)
@@ -252,6 +264,9 @@ func (p *Projector) Close() error { return errors.Join(p.closeFiles(), p.journal
 
 func (p *Projector) closeFiles() error {
 	var errs []error
+	if had := p.asEarlier.Swap(nil); had != nil {
+		errs = append(errs, had.stmt.Close())
+	}
 	for _, db := range []*sql.DB{p.read.Swap(nil), p.db} {
 		if db != nil {
 			errs = append(errs, db.Close())

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"touchstone/journal"
 )
@@ -18,6 +19,9 @@ type Reader struct {
 	scan int // MaxScan, but in tests
 
 	instants instants
+
+	mu     sync.Mutex // guards asHeld
+	asHeld *sql.Stmt  // selectHeld, once it was needed: reading it anew takes longer than the search
 }
 
 // readConnections is the most readings of touchstone.db at once.
@@ -61,7 +65,24 @@ func openReader(ctx context.Context, dir string) (*Reader, error) {
 }
 
 // Close closes the journal.
-func (r *Reader) Close() error { return r.db.Close() }
+func (r *Reader) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.asHeld == nil {
+		return r.db.Close()
+	}
+	return errors.Join(r.asHeld.Close(), r.db.Close())
+}
+
+// held is selectHeld as SQLite has read it.
+func (r *Reader) held(ctx context.Context) (stmt *sql.Stmt, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.asHeld == nil {
+		r.asHeld, err = r.db.PrepareContext(ctx, selectHeld)
+	}
+	return r.asHeld, err
+}
 
 // Head is the number and chain value of the last entry; 0 and the zero hash of an empty journal.
 func (r *Reader) Head(ctx context.Context) (last uint64, head journal.Hash, err error) {
@@ -168,6 +189,9 @@ func (r *Reader) start(ctx context.Context, from uint64) (uint64, error) {
 
 const selectBlock = "SELECT first, n, prev, head, body FROM block "
 
+// selectHeld finds the block that would hold an entry.
+const selectHeld = selectBlock + "WHERE first <= ? ORDER BY first DESC LIMIT 1"
+
 // batch reads blocks that begin at or after entry next, in one short read transaction. With an error it
 // returns those before it.
 func (r *Reader) batch(ctx context.Context, next uint64) ([]journal.Block, error) {
@@ -229,7 +253,11 @@ func lostBlock(seq uint64) error {
 
 // blockOf reads the block that holds entry seq.
 func (r *Reader) blockOf(ctx context.Context, seq uint64) (journal.Block, error) {
-	list, err := r.db.QueryContext(ctx, selectBlock+"WHERE first <= ? ORDER BY first DESC LIMIT 1", int64(min(seq, maxSeq)))
+	find, err := r.held(ctx)
+	if err != nil {
+		return journal.Block{}, fmt.Errorf("read journal entry %d: %w", seq, err)
+	}
+	list, err := find.QueryContext(ctx, int64(min(seq, maxSeq)))
 	if err != nil {
 		return journal.Block{}, fmt.Errorf("read journal entry %d: %w", seq, err)
 	}

@@ -26,7 +26,11 @@ func (r *Reader) SoldBy(ctx context.Context, id pos.TerminalID, since pos.Instan
 
 // SoldBy is Reader.SoldBy over the projector's own open files.
 func (p *Projector) SoldBy(ctx context.Context, id pos.TerminalID, since pos.Instant) (sold Sold, covered uint64, err error) {
-	return p.journal.soldBy(ctx, p.read.Load(), id, since)
+	view, err := p.view()
+	if err != nil {
+		return Sold{}, 0, fmt.Errorf("read view: %w", err)
+	}
+	return p.journal.soldBy(ctx, view, id, since)
 }
 
 func (r *Reader) soldBy(ctx context.Context, view *sql.DB, id pos.TerminalID, since pos.Instant) (sold Sold, covered uint64, err error) {

@@ -158,7 +158,8 @@ func (b *keyBook) own(ctx context.Context, s *specimen, f *caseFacts) {
 		f.keys = append(f.keys, candidate(diagnosis.OwnPending, pending))
 	}
 	later := in.Number != 0
-	for _, former := range b.formers(ctx, s) {
+	list, masters := b.before(ctx, s.id)
+	for _, former := range b.formers(ctx, s, list) {
 		if former.set.Number == in.Number || former.set.Number == pending.Number {
 			continue
 		}
@@ -168,7 +169,7 @@ func (b *keyBook) own(ctx context.Context, s *specimen, f *caseFacts) {
 		f.keys = append(f.keys, c)
 	}
 	f.masters = append(f.masters, t.Master)
-	f.masters = append(f.masters, b.masters(ctx, s)...)
+	f.masters = append(f.masters, b.masters(ctx, s, masters)...)
 }
 
 // formerSet is the working set of an earlier sign-in.
@@ -177,10 +178,9 @@ type formerSet struct {
 	used bool
 }
 
-// formers are the terminal's sets by its sign-ins before the verdict, the newest first, those in force and pending
-// among them. What cannot be read is left out: fewer keys are tried.
-func (b *keyBook) formers(ctx context.Context, s *specimen) (sets []formerSet) {
-	list := b.signIns(ctx, s.id)
+// formers are the terminal's sets by those of its sign-ins that were before the verdict, the newest first, those in force
+// and pending among them. What cannot be read is left out: fewer keys are tried.
+func (b *keyBook) formers(ctx context.Context, s *specimen, list []sqlite.SignIn) (sets []formerSet) {
 	list = slices.DeleteFunc(list, func(one sqlite.SignIn) bool { return one.Seq >= s.verdict })
 	oldest := b.clock().Add(-formerAge)
 	number := s.session.Last
@@ -211,12 +211,12 @@ func (b *keyBook) formers(ctx context.Context, s *specimen) (sets []formerSet) {
 	return sets
 }
 
-// signIns are the entries of a terminal's newest sign-ins, newest first: of view.db, and those it does not show yet.
-func (b *keyBook) signIns(ctx context.Context, id pos.TerminalID) []sqlite.SignIn {
-	var list []sqlite.SignIn
+// before are the entries of a terminal's newest sign-ins, of view.db and those it does not show yet, and of what gave it
+// another master key, of view.db; both newest first.
+func (b *keyBook) before(ctx context.Context, id pos.TerminalID) (list []sqlite.SignIn, masters []uint64) {
 	if b.view != nil {
-		if found, _, err := b.view.SignIns(ctx, id); err == nil {
-			list = found
+		if found, others, err := b.view.Earlier(ctx, id); err == nil {
+			list, masters = found, others
 		}
 	}
 	b.mu.Lock()
@@ -233,18 +233,11 @@ func (b *keyBook) signIns(ctx context.Context, id pos.TerminalID) []sqlite.SignI
 		}
 		merged = append(merged, one)
 	}
-	return merged
+	return merged, masters
 }
 
-// masters are the terminal's former master keys, the newest first.
-func (b *keyBook) masters(ctx context.Context, s *specimen) (former []keys.Wrapped) {
-	if b.view == nil {
-		return nil
-	}
-	seqs, err := b.view.Masters(ctx, s.id)
-	if err != nil {
-		return nil
-	}
+// masters are the terminal's former master keys of some entries, the newest first.
+func (b *keyBook) masters(ctx context.Context, s *specimen, seqs []uint64) (former []keys.Wrapped) {
 	_, _, _, now, _ := s.terminal.Master.Head()
 	for _, seq := range seqs {
 		e, err := b.reader.Entry(ctx, seq)

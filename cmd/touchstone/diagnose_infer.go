@@ -103,7 +103,8 @@ func (b *keyBook) traceReset(ctx context.Context, s *specimen) diagnosis.Finding
 	defer cancel()
 	f := diagnosis.Finding{Certainty: journal.Unproven, Tried: 1}
 	var signIn uint64
-	for _, one := range b.signIns(ctx, s.id) {
+	signIns, _ := b.before(ctx, s.id)
+	for _, one := range signIns {
 		if one.Seq < s.verdict {
 			signIn = one.Seq
 			break

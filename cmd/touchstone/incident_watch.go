@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
+	"strconv"
 	"sync"
 	"time"
 
@@ -23,7 +23,7 @@ const (
 	incidentLook  = 400 * time.Millisecond
 	incidentAgain = 5 * time.Second
 	clockLook     = time.Second
-	lookShare     = 50 // a look that takes long is followed by a rest so many times as long: it costs 2 % of a processor at most
+	lookShare     = 100 // a look that takes long is followed by a rest so many times as long: it costs 1 % of a processor at most
 )
 
 // incidentOld is how far behind the journal's newest entry a detection may lie that is found while the journal is read
@@ -78,7 +78,7 @@ func (e *engine) factsOf(id pos.TerminalID) (incident.Facts, bool) {
 	}
 	f := incident.Facts{Shop: t.Merchant.String(), Serial: string(t.Serial)}
 	if term, _, _, _, err := t.Master.Head(); err == nil {
-		f.Key = fmt.Sprintf("master key term %d", term)
+		f.Key = "master key term " + strconv.FormatUint(uint64(term), 10)
 	}
 	if d, err := e.ledger.Device(t.Serial); err == nil {
 		f.Model = d.Model
@@ -122,8 +122,12 @@ func (e *engine) followIncidents(ctx context.Context) error {
 			}
 			err = e.takeDetections(ctx, false, 0)
 			rest = now.Add(lookShare * time.Since(now))
-		case <-again.C:
+		case now := <-again.C:
+			if now.Before(rest) {
+				continue
+			}
 			err = e.takeDetections(ctx, true, 0)
+			rest = now.Add(lookShare * time.Since(now))
 		case <-clocks.C:
 			err = e.alarmClocks(ctx)
 		}
