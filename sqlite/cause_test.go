@@ -188,7 +188,14 @@ func TestFormerKeysAreFound(t *testing.T) {
 			t.Fatalf("up to entry %d: %v, want %v: %v", covered, got, newest, err)
 		}
 		masters, err := p.Masters(t.Context(), terminalID(1))
-		list, more, err2 := p.Earlier(t.Context(), terminalID(1))
+		list, loaded, err2 := p.Earlier(t.Context(), terminalID(1))
+		var more []uint64
+		for i, one := range loaded {
+			more = append(more, one.Seq)
+			if one.Key == (keys.ID{}) || i > 0 && one.Key == loaded[i-1].Key {
+				t.Fatalf("key %x after %v", one.Key, loaded)
+			}
+		}
 		slices.Reverse(list)
 		if err != nil || err2 != nil || !slices.Equal(list, newest) || !slices.Equal(more, masters) {
 			t.Fatalf("both at once: %v and %v, want %v and %v: %v, %v", list, more, newest, masters, err, err2)

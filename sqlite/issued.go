@@ -127,7 +127,7 @@ func (r *round) writeMasters(ctx context.Context, tx *sql.Tx) error {
 }
 
 // selectEarlier finds sign-ins, and master keys after them, of one terminal.
-const selectEarlier = "SELECT 0, seq, used FROM issued WHERE terminal = ?1 UNION ALL SELECT 1, seq, 0 FROM master WHERE terminal = ?1"
+const selectEarlier = "SELECT seq, used, NULL FROM issued WHERE terminal = ?1 UNION ALL SELECT seq, 0, key FROM master WHERE terminal = ?1"
 
 // earlier is selectEarlier as SQLite has read it, over the files that are open.
 func (p *Projector) earlier(ctx context.Context) (*sql.Stmt, error) {
@@ -152,8 +152,14 @@ type earlierStmt struct {
 	stmt *sql.Stmt
 }
 
+// Loaded is an entry that gave a terminal another master key, and which.
+type Loaded struct {
+	Seq uint64
+	Key keys.ID
+}
+
 // Earlier are SignIns and Masters of a terminal, of one state of the view.
-func (p *Projector) Earlier(ctx context.Context, terminal pos.TerminalID) (list []SignIn, masters []uint64, err error) {
+func (p *Projector) Earlier(ctx context.Context, terminal pos.TerminalID) (list []SignIn, masters []Loaded, err error) {
 	stmt, err := p.earlier(ctx)
 	if err != nil {
 		return nil, nil, fmt.Errorf("search view: %w", err)
@@ -164,22 +170,24 @@ func (p *Projector) Earlier(ctx context.Context, terminal pos.TerminalID) (list 
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var master, used bool
+		var used bool
 		var seq int64
-		if err := rows.Scan(&master, &seq, &used); err != nil {
+		var key []byte
+		if err := rows.Scan(&seq, &used, &key); err != nil {
 			return nil, nil, fmt.Errorf("search view: %w", err)
 		}
-		if master {
-			masters = append(masters, uint64(seq))
-		} else {
+		switch {
+		case key == nil:
 			list = append(list, SignIn{uint64(seq), used})
+		case len(key) == len(keys.ID{}):
+			masters = append(masters, Loaded{uint64(seq), keys.ID(key)})
 		}
 	}
 	if err := rows.Err(); err != nil {
 		return nil, nil, fmt.Errorf("search view: %w", err)
 	}
 	slices.SortFunc(list, func(a, b SignIn) int { return cmp.Compare(b.Seq, a.Seq) })
-	slices.SortFunc(masters, func(a, b uint64) int { return cmp.Compare(b, a) })
+	slices.SortFunc(masters, func(a, b Loaded) int { return cmp.Compare(b.Seq, a.Seq) })
 	return list, masters, nil
 }
 

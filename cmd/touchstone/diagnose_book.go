@@ -213,7 +213,7 @@ func (b *keyBook) formers(ctx context.Context, s *specimen, list []sqlite.SignIn
 
 // before are the entries of a terminal's newest sign-ins, of view.db and those it does not show yet, and of what gave it
 // another master key, of view.db; both newest first.
-func (b *keyBook) before(ctx context.Context, id pos.TerminalID) (list []sqlite.SignIn, masters []uint64) {
+func (b *keyBook) before(ctx context.Context, id pos.TerminalID) (list []sqlite.SignIn, masters []sqlite.Loaded) {
 	if b.view != nil {
 		if found, others, err := b.view.Earlier(ctx, id); err == nil {
 			list, masters = found, others
@@ -237,10 +237,13 @@ func (b *keyBook) before(ctx context.Context, id pos.TerminalID) (list []sqlite.
 }
 
 // masters are the terminal's former master keys of some entries, the newest first.
-func (b *keyBook) masters(ctx context.Context, s *specimen, seqs []uint64) (former []keys.Wrapped) {
+func (b *keyBook) masters(ctx context.Context, s *specimen, loaded []sqlite.Loaded) (former []keys.Wrapped) {
 	_, _, _, now, _ := s.terminal.Master.Head()
-	for _, seq := range seqs {
-		e, err := b.reader.Entry(ctx, seq)
+	for _, one := range loaded {
+		if one.Key == now {
+			continue
+		}
+		e, err := b.reader.Entry(ctx, one.Seq)
 		if err != nil || len(former) >= formerMasters {
 			break
 		}
