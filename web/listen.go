@@ -82,7 +82,7 @@ const tooFast = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name
 
 // tooMany tells whether a request is one too many of its address, and answers it then.
 func (t *Router) tooMany(w http.ResponseWriter, r *http.Request, isAPI bool) bool {
-	if t.Pace == nil || t.Pace.Allow(Customer(PeerAddress(r.RemoteAddr)), time.Now()) {
+	if t.Pace == nil || t.Pace.Allow(Customer(PeerAddress(r.RemoteAddr)), t.Now()) {
 		return false
 	}
 	w.Header().Set("Retry-After", "5")

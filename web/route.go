@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"touchstone/staff"
 )
@@ -78,6 +79,8 @@ type Router struct {
 	Proxies []netip.Prefix
 	// Pace is how fast one address may ask; nil: as fast as it likes.
 	Pace *Buckets[netip.Addr]
+	// Now is the clock of Pace.
+	Now func() time.Time
 
 	mux    *http.ServeMux
 	origin *http.CrossOriginProtection
@@ -89,7 +92,7 @@ type Router struct {
 
 // NewRouter makes an empty table.
 func NewRouter(log *slog.Logger) *Router {
-	return &Router{mux: http.NewServeMux(), origin: http.NewCrossOriginProtection(), Log: log,
+	return &Router{mux: http.NewServeMux(), origin: http.NewCrossOriginProtection(), Log: log, Now: time.Now,
 		Identify: func(*http.Request) (*Caller, error) { return nil, nil }, Page: plain, API: plain}
 }
 

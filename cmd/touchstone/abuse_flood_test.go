@@ -58,7 +58,7 @@ func (h *abusedHost) patronize(t testing.TB, n, perSecond int) *patron {
 					return
 				case <-timer.C:
 				}
-				_ = c.net.SetDeadline(time.Now().Add(60 * time.Second))
+				_ = c.net.SetDeadline(time.Now().Add(patience))
 				_, err := c.sale()
 				p.mu.Lock()
 				p.took = append(p.took, time.Since(due))
@@ -380,7 +380,7 @@ func mutations(t *testing.T, n int, seed uint64) {
 		_ = c.CloseWrite()
 		approved := 0
 		for {
-			code := hear(c, 20*time.Second)
+			code := hear(c, patience)
 			answers[code]++
 			if code == "00" {
 				approved++

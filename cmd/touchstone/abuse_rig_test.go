@@ -109,7 +109,7 @@ func (h *abusedHost) footprint(t testing.TB) (f footprint) {
 // settles polls until the host has at most so many descriptors: the attackers' are closed.
 func (h *abusedHost) settles(t *testing.T, most int) footprint {
 	t.Helper()
-	end := time.Now().Add(30 * time.Second)
+	end := time.Now().Add(patience)
 	for {
 		f := h.footprint(t)
 		if f.descriptors <= most {
@@ -151,7 +151,7 @@ func (h *abusedHost) from(t testing.TB, n int) *net.TCPConn {
 func abuseAddress(n int) pos.Address { return pos.IPv4(127, 1, byte(n>>8), byte(n)) }
 
 func (h *abusedHost) tryFrom(n int) (*net.TCPConn, error) {
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 1, byte(n>>8), byte(n))}, Timeout: 30 * time.Second}
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 1, byte(n>>8), byte(n))}, Timeout: patience}
 	c, err := d.Dial("tcp", h.addr)
 	if err != nil {
 		return nil, err
@@ -168,7 +168,7 @@ func (h *abusedHost) exchanges(t testing.TB, source pos.Address, n int) (found [
 		t.Fatal(err)
 	}
 	defer r.Close()
-	next, end := uint64(1), time.Now().Add(20*time.Second)
+	next, end := uint64(1), time.Now().Add(patience)
 	for {
 		err := eachEntry(t.Context(), r, &next, func(e journal.Entry) error {
 			var x journal.Exchange

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -295,8 +296,8 @@ func TestS07SessionFixation(t *testing.T) {
 	}
 }
 
-// TestS07Revoked: over a socket, a session that its account, its person or an administrator ends is over within a second,
-// and so is a request under way.
+// TestS07Revoked: over a socket, a session that its account, its person or an administrator ends is over at once, and a
+// request under way ends by itself. How soon is the claim of package web's own test, which has a clock of its own.
 func TestS07Revoked(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	h := newStaffHouse(t)
@@ -339,17 +340,18 @@ func TestS07Revoked(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		<-entered
-		begun := time.Now()
 		revoke(b)
 		b.cookies[web.SessionCookie] = cookie
 		if got := b.get("/me"); got.Code != http.StatusSeeOther {
 			t.Errorf("%s: the next request is let in: %d", name, got.Code)
 		}
+		late := time.AfterFunc(patience, func() {
+			t.Errorf("%s: a request under way goes on", name)
+			answer.Body.Close()
+		})
 		_, _ = answer.Body.Read(make([]byte, 1)) // until the stream ends
+		late.Stop()
 		answer.Body.Close()
-		if took := time.Since(begun); took > 1500*time.Millisecond {
-			t.Errorf("%s: a request under way went on for %s", name, took)
-		}
 	}
 }
 
@@ -415,7 +417,11 @@ func TestS08UserEnumeration(t *testing.T) {
 		var there, nowhere []float64
 		var answers []string
 		for i := range 40 {
-			for _, account := range []string{real[i%len(real)], fmt.Sprintf("nobody-%d", i%7)} {
+			two := []string{real[i%len(real)], fmt.Sprintf("nobody-%d", i%7)}
+			if rand.IntN(2) == 0 { // what happens at every other hash, such as a collection of garbage, is of neither
+				slices.Reverse(two)
+			}
+			for _, account := range two {
 				h.door.mu.Lock()
 				h.door.written = 0 // each attempt is kept, as at an honest pace
 				h.door.mu.Unlock()
@@ -453,6 +459,7 @@ func TestS08UserEnumeration(t *testing.T) {
 // flood the journal.
 func TestS08BruteForce(t *testing.T) {
 	h := newStaffHouse(t)
+	h.door.stop()
 	router := h.console()
 	victim := signInAs(t, router, "qian")
 	enrolled := signInAs(t, router, "sun")
@@ -476,7 +483,7 @@ func TestS08BruteForce(t *testing.T) {
 			t.Errorf("guess %d: %d", i, got.Code)
 		}
 	}
-	if looked < failBurst || looked > failBurst+2 || later == 0 {
+	if looked != failBurst || later == 0 {
 		t.Errorf("of one address %d guesses were looked at, %d were not", looked, later)
 	}
 	if got := newBrowser(t, router).signIn("zhao", "published passphrase of zhao"); got.Code != http.StatusUnauthorized {
@@ -511,6 +518,14 @@ func TestS08BruteForce(t *testing.T) {
 		}
 	})
 	h.floodOfGuesses(router)
+}
+
+// stop has the clock stand still by which the door counts attempts.
+func (d *door) stop() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	at := time.Now()
+	d.now = func() time.Time { return at }
 }
 
 func (h *peopleHouse) lockedUntil(name string) (until pos.Instant) {

@@ -112,7 +112,7 @@ func (r *attackRig) sendFrom(t *testing.T, address string, frame []byte) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(patience))
 	if _, err := c.Write(frame); err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func (r *attackRig) sendFrom(t *testing.T, address string, frame []byte) {
 // awaitShown waits until the page of an entry is no longer told to come later.
 func (r *attackRig) awaitShown(t *testing.T, seq uint64) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); r.call(http.MethodGet, fmt.Sprintf("/transactions/%d", seq), "", "").Code == http.StatusServiceUnavailable; {
+	for end := time.Now().Add(patience); r.call(http.MethodGet, fmt.Sprintf("/transactions/%d", seq), "", "").Code == http.StatusServiceUnavailable; {
 		if time.Now().After(end) {
 			t.Fatalf("entry %d is not shown", seq)
 		}

@@ -56,7 +56,7 @@ func newCanaryRig(t *testing.T, o rigOptions) *canaryRig {
 		}
 	}
 	if o.deadline == 0 {
-		o.deadline = 20 * time.Second // a busy machine is not what these tests are about
+		o.deadline = patience // a busy machine is not what these tests are about
 	}
 	policy := proof.DefaultPolicy()
 	policy.AllowSingleDES = true
@@ -152,7 +152,7 @@ func (r *canaryRig) shopTerminal(t *testing.T, s sampleTerminal, now func() time
 	t.Helper()
 	var opened *terminal.Terminal
 	cfg := (&crowdOf{host: r.addr, tls: r.tls, state: filepath.Join(r.dir, "terminals"), log: r.e.log}).config(s)
-	cfg.Now, cfg.Timeout = now, 30*time.Second
+	cfg.Now, cfg.Timeout = now, patience
 	opened, err := terminal.Open(cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -156,7 +156,7 @@ func TestChangeOfATerminalIsOneEvent(t *testing.T) {
 	changes := func(rig *canaryRig, want int) []journal.Event {
 		t.Helper()
 		var list []journal.Event
-		for until := time.Now().Add(20 * time.Second); time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
+		for until := time.Now().Add(patience); time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
 			if list = rig.events(t, effectiveness.EventChanged); len(list) >= want {
 				break
 			}
@@ -204,7 +204,7 @@ func TestWatchMakesGoodWhatItDropped(t *testing.T) {
 		t.Fatal("nothing was dropped")
 	}
 	w.queued.Add(-watchBytes)
-	for until := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for until := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		report, _ := w.report(effectiveness.Range{})
 		if report.Approvals == 5 {
 			break
@@ -360,7 +360,7 @@ func TestCanaryFromFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hand := newCanary(set, r.e.store.Reader, r.hand.raise, 20*time.Second, r.e.log)
+	hand := newCanary(set, r.e.store.Reader, r.hand.raise, patience, r.e.log)
 	got := hand.round(t.Context())
 	if err := hand.close(); err != nil {
 		t.Error(err)

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -413,21 +414,18 @@ func TestTcpdump(t *testing.T) {
 	if err := till.Close(); err != nil {
 		t.Fatal(err)
 	}
-	settled := func() int64 {
-		info, err := os.Stat(file)
-		if err != nil {
-			return 0
-		}
-		return info.Size()
+	// tcpdump writes each packet as it gets it, in their order: when one of a connection that came after all others is in the
+	// file, from an address of its own, everything is.
+	last := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 201)}}
+	c, err := last.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for last, still, end := int64(-1), 0, time.Now().Add(10*time.Second); still < 5 && time.Now().Before(end); { // tcpdump writes each packet as it gets it
-		if now := settled(); now == last && now > 1000 {
-			still++
-		} else {
-			last, still = now, 0
-		}
-		<-time.After(50 * time.Millisecond)
-	}
+	c.Close()
+	until(t, "the last packet in tcpdump's file", func() bool {
+		taken, err := os.ReadFile(file)
+		return err == nil && bytes.Contains(taken, []byte{127, 0, 0, 201, 127, 0, 0, 1})
+	})
 	_ = dump.Process.Signal(os.Interrupt)
 	if err := dump.Wait(); err != nil {
 		t.Fatal(err)

@@ -29,7 +29,7 @@ func (c *counter) sit(operator string, now func() time.Time) {
 	c.t.Helper()
 	s := visitors()[0]
 	cfg := (&crowdOf{host: c.rig.addr, tls: c.rig.tls, state: c.t.TempDir(), log: c.rig.e.log}).config(s)
-	cfg.Now, cfg.Timeout, cfg.Operator = now, 30*time.Second, operator
+	cfg.Now, cfg.Timeout, cfg.Operator = now, patience, operator
 	opened, err := terminal.Open(cfg)
 	if err != nil {
 		c.t.Fatal(err)
@@ -91,7 +91,7 @@ func TestCashierOnTheWire(t *testing.T) {
 	c.want("trained", map[string]string{"sign-in": "00", "sale": "00", "refund": "00"})
 
 	later.Store(int64(2 * time.Hour))
-	for end := time.Now().Add(30 * time.Second); rig.e.ledger.Cashier(shop, one).Permit == registry.FullPermit; {
+	for end := time.Now().Add(patience); rig.e.ledger.Cashier(shop, one).Permit == registry.FullPermit; {
 		if time.Now().After(end) {
 			t.Fatal("a year after the training nothing lapsed")
 		}

@@ -12,10 +12,11 @@ import (
 	"time"
 )
 
-// stopsWithin is how soon after a fault of the journal's disk the last answer may leave.
+// stopsWithin is how soon after a fault of the journal's disk the last answer may leave, on a machine that does nothing
+// else: make crash.
 const stopsWithin = 100 * time.Millisecond
 
-// timedRuns is how often a fault is tried until the bound is held: the machine may be busy otherwise.
+// timedRuns is how often a fault is tried in the long form until the bound is held.
 const timedRuns = 3
 
 // diskTills sell while a fault is injected.
@@ -41,9 +42,10 @@ var finalFaults = []diskFault{
 }
 
 // TestDiskFaultOfTheJournalIsFinal injects one fault and lets every later call succeed, as a kernel does
-// that dropped the pages (fsyncgate). The host must not go on: no answer leaves later than 100 ms after the
-// fault, it ends with exit code 1 and names the file, the error and what to do; started again on a sound
-// disk it has every approval a till was given, once.
+// that dropped the pages (fsyncgate). The host must not go on: an answer that a till gets after the fault was on its
+// way before, so that no till gets two; it ends with exit code 1 and names the file, the error and what to do; started
+// again on a sound disk it has every approval a till was given, once. In the long form, on a machine that does nothing
+// else, no answer leaves later than 100 ms after the fault.
 func TestDiskFaultOfTheJournalIsFinal(t *testing.T) {
 	skipInShort(t)
 	needPrograms(t, "strace")
@@ -56,12 +58,12 @@ func TestDiskFaultOfTheJournalIsFinal(t *testing.T) {
 			var late, closed time.Duration
 			for range timedRuns {
 				late, closed = tryFinalFault(t, bed, f)
-				if t.Failed() || max(late, closed) <= stopsWithin {
+				if t.Failed() || max(late, closed) <= stopsWithin || !inLongForm() {
 					break
 				}
 			}
 			t.Logf("last answer %s after the fault, last connection closed %s after it", late, closed)
-			if max(late, closed) > stopsWithin {
+			if max(late, closed) > stopsWithin && inLongForm() {
 				t.Errorf("answers after %s, connections after %s; want %s", late, closed, stopsWithin)
 			}
 		})
@@ -94,6 +96,9 @@ func tryFinalFault(t *testing.T, bed *crashBed, f diskFault) (late, closed time.
 	at := faultTime(t, h.log)
 	for _, till := range tills {
 		late, closed = max(late, till.answered.Sub(at)), max(closed, till.lost.Sub(at))
+		if till.before.After(at) { // one message of a till is in flight: the second was sent, judged and answered after the fault
+			t.Errorf("terminal %s got two approvals after the fault, %s and %s after it", till.id, till.before.Sub(at), till.answered.Sub(at))
+		}
 	}
 	checkTills(t, data, tills)
 	finishDay(t, bed, data, tills)

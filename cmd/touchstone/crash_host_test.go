@@ -306,7 +306,7 @@ type crashTill struct {
 	acks    []ack
 	pending []byte // a frame that has no answer
 
-	answered, lost time.Time // of the last approval, and when the connection was found lost
+	before, answered, lost time.Time // of the last approval but one and of the last, and when the connection was found lost
 }
 
 // tillAmount is the template's DE4.
@@ -333,7 +333,7 @@ func (c *crashTill) sell() error {
 		return &wrongAnswer{"an answer's MAC is wrong"}
 	}
 	c.acks = append(c.acks, ack{saleKeyOf{c.id, c.batch, pos.STAN(c.trace)}, string(m.Raw(37)), string(m.Raw(38)), tillAmount})
-	c.pending, c.answered = nil, time.Now()
+	c.pending, c.before, c.answered = nil, c.answered, time.Now()
 	return nil
 }
 

@@ -95,7 +95,7 @@ func TestOpeningOfTheDemonstration(t *testing.T) {
 		"PROVEN 00000050: one identity, two devices", "PROVEN 00000046: MAC over other bytes", "PROVEN 00000048: MAC over other bytes",
 		"INCIDENT OPENED  model Sample S25", "one identity, two devices: 00000050", "PROVEN by the check: ",
 	}
-	next, end := uint64(1), time.Now().Add(time.Minute)
+	next, end := uint64(1), time.Now().Add(patience)
 	for len(wanted) > 0 && time.Now().Before(end) {
 		if err := eachEntry(t.Context(), r.e.store.Reader, &next, func(e journal.Entry) error { return l.entry(e) }); err != nil {
 			t.Fatal(err)

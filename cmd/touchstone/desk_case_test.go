@@ -145,9 +145,7 @@ func (r *caseRig) act(t *testing.T, who, name string, body any) api.Done {
 }
 
 func (r *caseRig) get(path string) *httptest.ResponseRecorder {
-	w := httptest.NewRecorder()
-	r.router.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
-	return w
+	return untilCounted(r.router, httptest.NewRequest(http.MethodGet, path, nil))
 }
 
 // post sends a form as a browser does, and follows to the page that says how it went.
@@ -324,7 +322,7 @@ func checkMoney(t *testing.T, r *caseRig, of string) {
 	}
 	shown := moneyShown(want)
 	var got api.Money
-	for until := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for until := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		r.json(t, "/api/v1/money?incident="+of, &got)
 		if got.Audited != nil && got.Audited.Current || time.Now().After(until) {
 			break
@@ -450,7 +448,7 @@ func TestLaboratoryFromTheConsole(t *testing.T) {
 func (r *caseRig) awaitRun(t *testing.T, id string) {
 	t.Helper()
 	var run api.LabRunWhole
-	for until := time.Now().Add(60 * time.Second); time.Now().Before(until); time.Sleep(20 * time.Millisecond) {
+	for until := time.Now().Add(patience); time.Now().Before(until); time.Sleep(20 * time.Millisecond) {
 		if r.json(t, "/api/v1/runs/"+id, &run); run.State == "complete" {
 			return
 		}

@@ -9,7 +9,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"touchstone/journal"
 	"touchstone/web"
@@ -19,7 +18,7 @@ import (
 // follow reads the stream as a caller, from an entry on, and gives what comes.
 func (h *apiHouse) follow(server *httptest.Server, who, query, last string) (events <-chan [3]string, end func()) {
 	h.t.Helper()
-	ctx, cancel := context.WithTimeout(h.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(h.t.Context(), patience)
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+api.StreamPath+query, nil)
 	if err != nil {
 		h.t.Fatal(err)

@@ -85,7 +85,7 @@ func newEstateBed(t *testing.T) *estateBed {
 // ready waits until the index was built and has what was folded.
 func (b *estateBed) ready(t *testing.T) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) { // the index is built at its own pace
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) { // the index is built at its own pace
 		b.e.estate.Settle(t.Context())
 		n, _, _ := b.e.estate.index.Counts()
 		if b.e.estate.built.Load() && n == 2 && b.e.watch.last() >= b.e.ledger.Durable() {

@@ -36,7 +36,8 @@ const eventSignIns = "sign_ins_failed"
 
 // door holds what is remembered of attempts, in memory: what must outlive a start is in the journal.
 type door struct {
-	evenly time.Duration // how long a failed attempt takes at least
+	evenly time.Duration    // how long a failed attempt takes at least
+	now    func() time.Time // of how fast attempts and requests may come
 
 	rooms, knownRooms chan struct{} // 19 MiB and one processor each
 
@@ -56,7 +57,7 @@ type door struct {
 
 func newDoor() *door {
 	n := max(2, runtime.GOMAXPROCS(0))
-	return &door{evenly: evenTime, rooms: make(chan struct{}, n), knownRooms: make(chan struct{}, 2), origins: map[string]*rate.Limiter{}, codes: map[string]*rate.Limiter{},
+	return &door{evenly: evenTime, now: time.Now, rooms: make(chan struct{}, n), knownRooms: make(chan struct{}, 2), origins: map[string]*rate.Limiter{}, codes: map[string]*rate.Limiter{},
 		tries: map[[32]byte]int{}, from: map[string]struct{}{}}
 }
 
@@ -103,7 +104,7 @@ func origin(address string) string {
 
 // take looks whether one more may come under a key, and takes it where take is set; else it says how long to wait.
 func (d *door) take(all map[string]*rate.Limiter, key string, most int, every time.Duration, take bool) (wait time.Duration) {
-	now := time.Now()
+	now := d.now()
 	l := all[key]
 	if l == nil {
 		if len(all) >= mostOrigins {
@@ -185,7 +186,7 @@ func (d *door) forgive(sum [32]byte) {
 func (d *door) isFlood() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if now := time.Now(); now.Sub(d.minute) >= foldInterval && d.folded == 0 {
+	if now := d.now(); now.Sub(d.minute) >= foldInterval && d.folded == 0 {
 		d.minute, d.written = now, 0
 	}
 	if d.written >= foldAfter {
@@ -199,8 +200,8 @@ func (d *door) isFlood() bool {
 func (d *door) fold(address string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.folded == 0 && time.Since(d.minute) >= foldInterval {
-		d.minute, d.written = time.Now(), 0
+	if now := d.now(); d.folded == 0 && now.Sub(d.minute) >= foldInterval {
+		d.minute, d.written = now, 0
 	}
 	d.folded++
 	if len(d.from) < mostOrigins {
@@ -213,11 +214,12 @@ func (d *door) fold(address string) {
 func (d *door) due(end bool) *journal.Event {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.folded == 0 || !end && time.Since(d.minute) < foldInterval {
+	now := d.now()
+	if d.folded == 0 || !end && now.Sub(d.minute) < foldInterval {
 		return nil
 	}
 	e := &journal.Event{Name: eventSignIns, Severity: journal.Warning, Parameters: map[string]string{"count": fmt.Sprint(d.folded), "addresses": fmt.Sprint(len(d.from))}}
-	d.folded, d.written, d.minute = 0, 0, time.Now()
+	d.folded, d.written, d.minute = 0, 0, now
 	clear(d.from)
 	return e
 }

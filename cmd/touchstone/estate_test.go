@@ -160,7 +160,7 @@ func (w *pastWorld) check(t *testing.T, n noted) {
 // index: what is found is what the register has.
 func (w *pastWorld) index(t *testing.T, now noted) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(patience)
 	for {
 		w.e.estate.Settle(t.Context())
 		wrong := ""

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"touchstone/explain/anatomy"
 	"touchstone/terminal"
@@ -62,7 +61,7 @@ func (r *canaryRig) tapped(t *testing.T, s sampleTerminal) (*terminal.Terminal, 
 	t.Helper()
 	p := &frameTap{}
 	cfg := (&crowdOf{host: r.addr, tls: r.tls, state: t.TempDir(), log: r.e.log}).config(s)
-	cfg.Dial, cfg.Timeout = p.dial, 30*time.Second
+	cfg.Dial, cfg.Timeout = p.dial, patience
 	opened, err := terminal.Open(cfg)
 	if err != nil {
 		t.Fatal(err)

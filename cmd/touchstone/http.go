@@ -117,7 +117,7 @@ func (e *engine) serveHTTP(f *consoleFlags, ln net.Listener) (link string, stop 
 	if router.Proxies, err = proxyNetworks("http-proxy", f.HTTPProxy); err != nil {
 		return refused(err)
 	}
-	router.Pace = web.NewBuckets[netip.Addr](web.ConsolePace())
+	router.Pace, router.Now = web.NewBuckets[netip.Addr](web.ConsolePace()), e.door.now
 	certificate, refresh, err := e.consoleCertificate(ctx, f, ln.Addr())
 	if err != nil {
 		return refused(err)

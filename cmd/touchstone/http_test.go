@@ -111,7 +111,7 @@ func TestConsoleTLS(t *testing.T) {
 	}
 	defer plain.Close()
 	fmt.Fprintf(plain, "GET /sign-in HTTP/1.1\r\nHost: localhost\r\n\r\n")
-	_ = plain.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = plain.SetReadDeadline(time.Now().Add(patience))
 	said, _ := io.ReadAll(plain)
 	if strings.Contains(string(said), web.SessionCookie) || strings.Contains(string(said), "<form") {
 		t.Errorf("plain HTTP is told %q", said)

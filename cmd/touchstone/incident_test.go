@@ -15,7 +15,7 @@ import (
 // awaitIncident waits until the room has an incident that f accepts.
 func (r *canaryRig) awaitIncident(t *testing.T, f func(i *incident.Incident) bool) *incident.Incident {
 	t.Helper()
-	for until := time.Now().Add(20 * time.Second); time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
+	for until := time.Now().Add(patience); time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
 		var found *incident.Incident
 		r.e.office.view(func(rooms *rooms) {
 			for _, i := range rooms.incident.Incidents() {
@@ -28,7 +28,7 @@ func (r *canaryRig) awaitIncident(t *testing.T, f func(i *incident.Incident) boo
 			return found
 		}
 	}
-	t.Fatal("no such incident within 20 s")
+	t.Fatal("no such incident")
 	return nil
 }
 
@@ -91,7 +91,7 @@ func TestIncidentOpensItself(t *testing.T) {
 		t.Errorf("names the other model: %+v", i)
 	}
 	events := r.events(t, eventIncidentOpened)
-	for until := time.Now().Add(20 * time.Second); len(events) == 0 && time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
+	for until := time.Now().Add(patience); len(events) == 0 && time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
 		events = r.events(t, eventIncidentOpened) // the room knows what it folded a moment before it is durable
 	}
 	if len(events) != 1 || events[0].Parameters["incident"] != i.ID {

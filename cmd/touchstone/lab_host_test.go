@@ -46,7 +46,7 @@ func (r *caseRig) subjectSent(t *testing.T, scope string) map[string]any {
 // halts waits until a run is worked on no more and has not ended, and returns it.
 func (r *caseRig) halts(t *testing.T, id string) (run api.LabRunWhole) {
 	t.Helper()
-	for until := time.Now().Add(60 * time.Second); time.Now().Before(until); time.Sleep(20 * time.Millisecond) {
+	for until := time.Now().Add(patience); time.Now().Before(until); time.Sleep(20 * time.Millisecond) {
 		if r.json(t, "/api/v1/runs/"+id, &run); run.Halted != "" {
 			return run
 		}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -168,6 +169,20 @@ type stalling struct {
 	ln    net.Listener
 	gate  sync.RWMutex // held while nothing passes
 	conns sync.WaitGroup
+	shut  atomic.Bool
+	came  chan struct{} // closed when the first bytes stand before the gate that was shut
+	first sync.Once
+}
+
+// stall lets nothing pass until the first bytes that came have waited for so long.
+func (s *stalling) stall(long time.Duration) {
+	s.gate.Lock()
+	s.shut.Store(true)
+	s.conns.Go(func() {
+		defer s.gate.Unlock()
+		<-s.came
+		time.Sleep(long) // the stall itself
+	})
 }
 
 func stallBefore(t *testing.T, host string) *stalling {
@@ -176,7 +191,7 @@ func stallBefore(t *testing.T, host string) *stalling {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &stalling{ln: ln}
+	s := &stalling{ln: ln, came: make(chan struct{})}
 	s.conns.Go(func() {
 		for {
 			client, err := ln.Accept()
@@ -194,6 +209,7 @@ func stallBefore(t *testing.T, host string) *stalling {
 	})
 	t.Cleanup(func() {
 		ln.Close()
+		s.first.Do(func() { close(s.came) }) // a run that came to nothing
 		s.conns.Wait()
 	})
 	return s
@@ -205,6 +221,9 @@ func (s *stalling) pass(to, from net.Conn) {
 	for {
 		n, err := from.Read(buf)
 		if n > 0 {
+			if s.shut.Load() {
+				s.first.Do(func() { close(s.came) })
+			}
 			s.gate.RLock()
 			_, failed := to.Write(buf[:n])
 			s.gate.RUnlock()
@@ -218,8 +237,14 @@ func (s *stalling) pass(to, from net.Conn) {
 	}
 }
 
-// stallTime is how long nothing passes.
-const stallTime = 200 * time.Millisecond
+// stallTime is how long nothing passes. It is long beside what a busy machine may add of itself: within stallRun four
+// connections cannot have stallTell sales of half of it each.
+const (
+	stallTime = 1200 * time.Millisecond
+	stallRun  = 2 * time.Second
+	stallRate = 100.0 // a second: 60 are due in the first half of the stall
+	stallTell = 35    // between those and the few that were in flight
+)
 
 // slow counts the sales of a result that took at least d.
 func slow(r *load.Result, d time.Duration) float64 {
@@ -231,48 +256,38 @@ func slow(r *load.Result, d time.Duration) float64 {
 	return 0
 }
 
-// TestStallShows: a host that stands still for 200 ms delays, at a fixed rate of 500 a second, the 100
-// sales that were due meanwhile, half of them by more than 100 ms; a generator that counts from the time
+// TestStallShows: a host that stands still for 1.2 s delays, at a fixed rate of 100 a second, the 120
+// sales that were due meanwhile, half of them by more than 0.6 s; a generator that counts from the time
 // of sending sees only the few that were in flight. This is what "coordinated omission" hides.
 func TestStallShows(t *testing.T) {
 	for _, c := range []struct {
 		name       string
 		rate       float64
 		goroutines bool
-	}{{"fixed rate", 500, false}, {"fixed rate, goroutines", 500, true}, {"closed loop", 0, false}, {"closed loop, goroutines", 0, true}} {
+	}{{"fixed rate", stallRate, false}, {"fixed rate, goroutines", stallRate, true}, {"closed loop", 0, false}, {"closed loop, goroutines", 0, true}} {
 		t.Run(c.name, func(t *testing.T) {
 			h := startLoadHost(t, "ecb=4")
 			proxy := stallBefore(t, h.addr)
 			var once sync.Once
-			var stall sync.WaitGroup
 			const connections = 4
-			r := h.sell(t, load.Options{Address: proxy.ln.Addr().String(), Connections: connections, Rate: c.rate, Duration: 2 * time.Second, Goroutines: c.goroutines,
+			r := h.sell(t, load.Options{Address: proxy.ln.Addr().String(), Connections: connections, Rate: c.rate, Duration: stallRun, Goroutines: c.goroutines,
 				OnProgress: func(p load.Progress) {
-					if p.Part != load.Measuring {
-						return
+					if p.Part == load.Preparing && p.Done == p.Of { // what comes now is measured
+						once.Do(func() { proxy.stall(stallTime) })
 					}
-					once.Do(func() {
-						proxy.gate.Lock()
-						stall.Go(func() {
-							defer proxy.gate.Unlock()
-							time.Sleep(stallTime) // the stall itself
-						})
-					})
 				}})
-			stall.Wait()
 			delayed := slow(r, stallTime/2)
 			t.Logf("%d sales, %.0f of them over %s, p99 %s, max %s", r.Measured, delayed, stallTime/2, r.Latency.P99, r.Latency.Max)
 			if r.Latency.Max < stallTime*9/10 {
 				t.Errorf("the longest took %s, the stall %s", r.Latency.Max, stallTime)
 			}
-			const tell = 35 // between the 50 that were due in the first half of the stall and the 4 that were in flight
-			if c.rate > 0 && delayed < tell {
-				t.Errorf("%.0f sales over %s, and 50 were due in the first half of the stall", delayed, stallTime/2)
+			if c.rate > 0 && delayed < stallTell {
+				t.Errorf("%.0f sales over %s, and %.0f were due in the first half of the stall", delayed, stallTime/2, c.rate*stallTime.Seconds()/2)
 			}
 			if c.rate > 0 && r.Wait.Max < stallTime/2 {
 				t.Errorf("no sale waited longer than %s to be sent", r.Wait.Max)
 			}
-			if c.rate == 0 && delayed >= tell {
+			if c.rate == 0 && delayed >= stallTell {
 				t.Errorf("%.0f sales over %s, and %d were in flight", delayed, stallTime/2, connections)
 			}
 		})

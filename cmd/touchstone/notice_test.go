@@ -129,7 +129,7 @@ func (b *noticeBed) send(incident string) {
 // until waits until notices are as told, by the outbox's own pace.
 func (b *noticeBed) until(incident string, done func([]redress.Notice) bool) []redress.Notice {
 	b.t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if list := b.notices(incident); done(list) {
 			return list
 		}
@@ -313,13 +313,7 @@ func TestMailServerThatSaysLaterForEver(t *testing.T) {
 
 func TestMailServerThatIsDown(t *testing.T) {
 	skipUnderRace(t)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := ln.Addr().String()
-	ln.Close()
-	b := newNoticeBed(t, address)
+	b := newNoticeBed(t, newClosedDoor(t).at)
 	defer b.close()
 	defer b.e.startOutbox(t.Context())()
 	b.draft("INC-1")

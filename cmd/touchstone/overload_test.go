@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -64,6 +65,12 @@ type strained struct {
 
 func strain(t *testing.T, gate admission.Limits, pace time.Duration) *strained {
 	t.Helper()
+	return strainBy(t, nil, gate, pace)
+}
+
+// strainBy is strain by a clock, nil for the machine's.
+func strainBy(t *testing.T, clock func() pos.Instant, gate admission.Limits, pace time.Duration) *strained {
+	t.Helper()
 	quiet := slog.New(slog.DiscardHandler)
 	dir := filepath.Join(t.TempDir(), "shop")
 	if err := makeTestDirectory(dir, quiet); err != nil {
@@ -71,7 +78,7 @@ func strain(t *testing.T, gate admission.Limits, pace time.Duration) *strained {
 	}
 	s := &strained{valve: new(valve)}
 	e, err := openEngine(engineOptions{dir: dir, lock: testLock(dir), policy: proof.DefaultPolicy(), ledger: ledger.DefaultOptions(),
-		zone: time.FixedZone("Asia/Shanghai", 8*3600), acquirerID: "48021000", issuerID: "01020000", log: quiet, gate: gate,
+		zone: time.FixedZone("Asia/Shanghai", 8*3600), acquirerID: "48021000", issuerID: "01020000", log: quiet, gate: gate, clock: clock,
 		around: func(next journal.Sink) journal.Sink { s.valve.next = next; return s.valve }})
 	if err != nil {
 		t.Fatal(err)
@@ -141,7 +148,7 @@ type outcome struct {
 
 func (l *lane) hear(t *testing.T) (o outcome) {
 	t.Helper()
-	_ = l.net.SetReadDeadline(time.Now().Add(60 * time.Second))
+	_ = l.net.SetReadDeadline(time.Now().Add(patience))
 	o, err := l.next()
 	if err != nil {
 		t.Fatalf("no answer: %v", err)
@@ -203,7 +210,7 @@ func (l *lane) reversal(t *testing.T, trace uint64) []byte {
 // until polls what another goroutine of the host brings about.
 func until(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	end := time.Now().Add(30 * time.Second)
+	end := time.Now().Add(patience)
 	for !is() {
 		if time.Now().After(end) {
 			t.Fatalf("it does not come to: %s", what)
@@ -284,7 +291,7 @@ func hearRefusals(t *testing.T, lanes []*lane, n int) map[*lane][]uint64 {
 	refused, left := map[*lane][]uint64{}, n
 	var mu sync.Mutex
 	var all sync.WaitGroup
-	end := time.Now().Add(60 * time.Second)
+	end := time.Now().Add(patience)
 	for _, l := range lanes {
 		more := func() bool { mu.Lock(); defer mu.Unlock(); return left > 0 && time.Now().Before(end) }
 		all.Go(func() {
@@ -314,7 +321,10 @@ func hearRefusals(t *testing.T, lanes []*lane, n int) map[*lane][]uint64 {
 // TestLateDisk: with room for thousands, new sales are refused as soon as those before them have waited too
 // long for the disk; a reversal is let in; when the disk is back all is as before.
 func TestLateDisk(t *testing.T) {
-	s := strain(t, admission.Limits{InFlight: 8192, Wait: 50 * time.Millisecond}, 0)
+	var later atomic.Int64 // nanoseconds: who waits, waits by this clock
+	began := monotonic()
+	const most = 10 * time.Minute // longer than any machine takes for what is sent before the clock is moved
+	s := strainBy(t, func() pos.Instant { return began() + pos.Instant(later.Load()) }, admission.Limits{InFlight: 8192, Wait: most}, 0)
 	gate, l := s.engine.line.Gate, s.lanes(t, 1)[0]
 	first, frame := l.sale()
 	if l.send(t, frame); l.hear(t).code != "00" {
@@ -327,6 +337,10 @@ func TestLateDisk(t *testing.T) {
 		l.send(t, frame)
 		until(t, "the sale let in", func() bool { return gate.Counts().InFlight == n+1 })
 	}
+	if gate.Refusing(s.engine.clock()) {
+		t.Error("refused before anybody waited too long")
+	}
+	later.Add(int64(most))
 	until(t, "a line that moves too slowly", func() bool { return gate.Refusing(s.engine.clock()) })
 	_, frame = l.sale()
 	l.send(t, frame)
@@ -435,9 +449,9 @@ func (s *strained) moneyStands(t *testing.T, lanes []*lane, before map[*lane]uin
 	}
 }
 
-// TestThreeTimesTheCapacity: at three times what the journal can take, what is done in a second stays what
-// it was, and everything beyond is refused quickly. The figures are printed; what is asserted is loose, for
-// the machine may be busy with other things.
+// TestThreeTimesTheCapacity: at three times what the journal can take, every message is answered once, approved or 96, and
+// some are one and some the other. In the long form, on a machine that does nothing else, what is done in a second stays
+// what it was, and everything beyond is refused quickly. The figures are printed either way.
 func TestThreeTimesTheCapacity(t *testing.T) {
 	if testing.Short() {
 		t.Skip("measures time")
@@ -474,7 +488,7 @@ func TestThreeTimesTheCapacity(t *testing.T) {
 		})
 		all.Go(func() {
 			for range n {
-				_ = l.net.SetReadDeadline(time.Now().Add(60 * time.Second))
+				_ = l.net.SetReadDeadline(time.Now().Add(patience))
 				o, err := l.next()
 				if err != nil {
 					t.Error(err)
@@ -507,7 +521,7 @@ func TestThreeTimesTheCapacity(t *testing.T) {
 	t.Logf("capacity %.0f/s; offered %.0f/s: approved %.0f/s (%.0f %%), median %s; %d refused, median %s, p99 %s, last %s", capacity,
 		float64(len(approved)+len(refused))/seconds, goodput, 100*goodput/capacity, approved[len(approved)/2].Round(time.Millisecond), len(refused),
 		refused[len(refused)/2].Round(time.Millisecond), late.Round(time.Millisecond), refused[len(refused)-1].Round(time.Millisecond))
-	if goodput < capacity/2 || (late > 2*time.Second && !raceDetector) {
+	if inLongForm() && (goodput < capacity/2 || (late > 2*time.Second && !raceDetector)) {
 		t.Errorf("goodput %.0f/s of %.0f/s; 1 %% of the refusals took over %s", goodput, capacity, late)
 	}
 }

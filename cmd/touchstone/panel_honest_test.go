@@ -9,7 +9,6 @@ import (
 	"net"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"touchstone/journal"
 	"touchstone/pos"
@@ -155,7 +154,6 @@ func TestPanelHonest(t *testing.T) {
 		shops = append(shops, newPanelShop(n, forms[n%(len(forms)-1)], nil))
 	}
 	data, place := newPanelHost(t, shops, "--sign-in-burst", "100000", "--sign-in-every", "1ms")
-	place.timeout = 2 * time.Second
 	var sent atomic.Int64
 	var tills []*honestTill
 	failed := make(chan error, 2*len(shops))

@@ -192,7 +192,7 @@ func newPanelHost(t *testing.T, shops []*panelShop, flags ...string) (data strin
 			t.Log(h.output())
 		}
 	})
-	return data, &panelPlace{tcp: h.addr, tls: h.tls, state: filepath.Join(b.root, "terminals"), timeout: 10 * time.Second}
+	return data, &panelPlace{tcp: h.addr, tls: h.tls, state: filepath.Join(b.root, "terminals"), timeout: patience}
 }
 
 // TestPanel runs the panel.
@@ -257,7 +257,7 @@ func each(cases []*panelCase, do func(*panelCase)) {
 }
 
 // panelDiagnosed is how long the causes of the last messages are waited for.
-const panelDiagnosed = 8 * time.Second
+const panelDiagnosed = patience
 
 // settle reads the journal until every verdict of the cases' last messages of which a cause is sought has one.
 func settle(ctx context.Context, found *panelJournal, cases []*panelCase) error {

@@ -515,7 +515,7 @@ func TestPINReminder(t *testing.T) {
 	h.startPINReminder(ctx, 0)
 	h.startPINReminder(ctx, 366)
 	h.startPINReminder(ctx, 365)
-	for limit := time.Now().Add(20 * time.Second); len(reminders()) == 0; {
+	for limit := time.Now().Add(patience); len(reminders()) == 0; {
 		if time.Now().After(limit) {
 			t.Fatal("nobody was reminded")
 		}

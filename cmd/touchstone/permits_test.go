@@ -98,7 +98,7 @@ func permitsOf(e *engine) map[string]int {
 // awaitPermits waits until n terminals have a permit.
 func awaitPermits(t *testing.T, e *engine, permit string, n int) {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if permitsOf(e)[permit] == n {
 			return
 		}

@@ -98,7 +98,7 @@ func (w *tryWorld) twice(t *testing.T, i int, later time.Duration) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := c.Write(frame); err != nil {

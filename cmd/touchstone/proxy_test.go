@@ -68,6 +68,7 @@ func startProxy(t *testing.T, to string, args ...string) (addr string, stop func
 
 // TestProxyCommand: the example of touchstone proxy --help does what it says there.
 func TestProxyCommand(t *testing.T) {
+	t.Parallel() // it waits for an answer that does not come
 	dir, host := startTestHost(t)
 	addr, stop := startProxy(t, host, "--toxic", "answer:2:drop", "--seed", "7", "--lang", "en")
 	fixture := filepath.Join(dir, "fixture.json")
@@ -86,7 +87,7 @@ func TestProxyCommand(t *testing.T) {
 		return os.Getenv(name)
 	}
 	run(&app{ctx: t.Context(), stdin: strings.NewReader(""), stdout: &said, stderr: io.Discard, getenv: home},
-		[]string{"terminal", "--fixture", fixture, "--json", "--timeout", "1s", "sign-in", "sale", "18.50", "sale", "7.00"})
+		[]string{"terminal", "--fixture", fixture, "--json", "--timeout", "8s", "sign-in", "sale", "18.50", "sale", "7.00"})
 	want := regexp.MustCompile(`(?s)"operation":"sign-in".*"approved":true.*"operation":"sale".*"outcome":"no answer".*"operation":"reversal".*"approved":true.*"operation":"sale".*"approved":true`)
 	if !want.MatchString(said.String()) {
 		t.Errorf("the terminal said %s", said.String())

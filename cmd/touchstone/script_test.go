@@ -18,7 +18,7 @@ func TestMain(m *testing.M) {
 type hostKey struct{}
 
 // scriptsEnd is when a script that still runs is told to end; all of them take a minute together.
-const scriptsEnd = 4 * time.Minute
+const scriptsEnd = 10 * time.Minute
 
 // TestScripts runs testdata/script/*.txtar, one file a subject. Besides the commands of testscript a
 // script has:

@@ -31,7 +31,7 @@ func (c *collected) Write(b []byte) (int, error) {
 // await waits until the collector has printed each of the texts.
 func (c *collected) await(t *testing.T, want ...string) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		c.mu.Lock()
 		text := c.text.String()
 		c.mu.Unlock()

@@ -114,7 +114,7 @@ func (r *hookReceiver) set(f func()) {
 // await waits until n messages came that verify.
 func (r *hookReceiver) await(t *testing.T, n int) []hookMessage {
 	t.Helper()
-	late := time.After(20 * time.Second)
+	late := time.After(patience)
 	for {
 		r.mu.Lock()
 		got, bad := slices.Clone(r.got), slices.Clone(r.bad)
@@ -141,6 +141,7 @@ type hookBed struct {
 func newHookBed(t *testing.T, dir string) *hookBed {
 	e := careEngine(t, dir)
 	e.hooks.wait = func(int) time.Duration { return 10 * time.Millisecond }
+	e.hooks.guard.Patience = patience
 	return &hookBed{t, dir, e, e.startHooks(t.Context())}
 }
 
@@ -173,7 +174,7 @@ func (b *hookBed) happen(n int) uint64 {
 // delivered waits until n messages of an endpoint are written down as taken, which is a moment after the receiver had them.
 func (b *hookBed) delivered(id string, n int) []api.WebhookDelivery {
 	b.t.Helper()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(2 * time.Millisecond) {
 		page, err := webhookDesk{b.e}.Deliveries(b.t.Context(), &api.WebhookInput{ID: id, Paging: api.Paging{Limit: 100}})
 		if err != nil {
 			b.t.Fatal(err)
@@ -215,6 +216,7 @@ func TestWebhookIsSignedInOrderAndSmall(t *testing.T) {
 	id := b.add(r, "event."+eventOldPINs)
 	last := b.happen(3)
 	got := r.await(t, 3)
+	b.delivered(id, 3)
 	for i, m := range got {
 		if m.Type != "event."+eventOldPINs || m.ID != fmt.Sprintf("evt_%d", last-2+uint64(i)) || m.APIVersion != "v1" || m.Data.Facts["count"] != strconv.Itoa(i+1) {
 			t.Errorf("message %d: %+v", i, m)
@@ -413,7 +415,7 @@ func TestWebhookIsGivenUpAndGoesOn(t *testing.T) {
 		t.Errorf("replay to a disabled endpoint: %v", err)
 	}
 	told := false
-	for end := time.Now().Add(10 * time.Second); !told && time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(patience); !told && time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		list, err := b.e.store.Events(t.Context(), 0, 50)
 		if err != nil {
 			t.Fatal(err)

@@ -9,11 +9,10 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 )
 
 // witnessEnds bounds one run of a program of somebody else's.
-const witnessEnds = time.Minute
+const witnessEnds = patience
 
 // needPrograms fails a test whose programs are missing, or says NOT RUN where that was allowed by name.
 func needPrograms(t *testing.T, names ...string) {
