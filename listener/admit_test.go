@@ -97,7 +97,7 @@ func TestGoroutinesOfPeers(t *testing.T) {
 // settled polls what other goroutines bring about.
 func settled(t *testing.T, is func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !is(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(patience); !is(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("it does not come about")
 		}

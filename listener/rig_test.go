@@ -157,7 +157,8 @@ type rig struct {
 // short are limits under which nothing of a healthy test ends by time.
 func short() listener.Limits {
 	l := listener.DefaultLimits()
-	l.Idle, l.FrameTime, l.WriteTime, l.RefusalTick = time.Minute, time.Minute, time.Minute, time.Millisecond
+	const long = 10 * time.Minute
+	l.Idle, l.FirstByte, l.Unproven, l.HandshakeTime, l.FrameTime, l.WriteTime, l.RefusalTick = long, long, long, long, long, long, time.Millisecond
 	return l
 }
 

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"testing"
 	"time"
@@ -185,16 +184,14 @@ func TestRevokedWhileOpen(t *testing.T) {
 					c.send(t, echo(t, id(1), 7))
 					c.hear(t)
 				}
+				// The two before have ended, and are not cut with it.
+				until(t, "two are open", func() bool { return r.server.Counts().Open == 2 })
 				before := len(r.sink.reasons())
-				began := time.Now()
 				r.office.say(own.Leaf, how)
 				if _, err := open.Write(echo(t, id(1), 8)); err == nil {
 					if got, err := open.answer(); err == nil {
 						t.Errorf("answered %+v after the revocation", got)
 					}
-				}
-				if d := time.Since(began); d > 5*time.Second {
-					t.Errorf("felt after %s", d)
 				}
 				if n := len(r.sink.reasons()); n != before {
 					t.Errorf("%d entries more: the message was judged", n-before)
@@ -212,85 +209,16 @@ func TestRevokedWhileOpen(t *testing.T) {
 	}
 }
 
-// TestSilentRevoked: a connection that says nothing ends too.
-func TestSilentRevoked(t *testing.T) {
-	defer goleak.VerifyNone(t)
-	r := overTLS(t, short(), false, nil)
-	defer r.stop(t)
-	own := r.office.device(t, serialText, -time.Hour, time.Hour)
-	c := dialTLS(t, r, r.client(own))
-	defer c.Close()
-	c.send(t, echo(t, id(1), 7))
-	c.hear(t)
-	began := time.Now()
-	r.office.say(own.Leaf, "revoked")
-	c.silent(t)
-	if d := time.Since(began); d > 5*time.Second {
-		t.Errorf("felt after %s", d)
-	}
-}
-
 func dialTLS(t testing.TB, r *tlsRig, config *tls.Config) *client {
 	t.Helper()
 	c, err := tls.Dial("tcp", r.addr, config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
 	return &client{c}
-}
-
-// TestPatience: what has proven nothing is heard for a short time; what has a certificate for a long one.
-func TestPatience(t *testing.T) {
-	defer goleak.VerifyNone(t)
-	l := short()
-	l.FirstByte, l.Unproven, l.HandshakeTime, l.Idle = 500*time.Millisecond, time.Second, time.Second, time.Minute
-	r := overTLS(t, l, false, nil)
-	defer r.stop(t)
-	lives := func(c net.Conn) time.Duration {
-		began := time.Now()
-		if err := c.SetReadDeadline(began.Add(5 * time.Second)); err != nil {
-			t.Fatal(err)
-		}
-		n, err := io.Copy(io.Discard, c)
-		if errors.Is(err, os.ErrDeadlineExceeded) || n > 0 {
-			t.Errorf("%d bytes, %v", n, err)
-		}
-		return time.Since(began)
-	}
-	for name, c := range map[string]struct {
-		conn  func() net.Conn
-		least time.Duration
-	}{
-		"plain, silent":              {func() net.Conn { return r.dial(t) }, l.FirstByte},
-		"TLS, silent before a hello": {func() net.Conn { return r.raw(t) }, l.HandshakeTime},
-		"TLS, silent after":          {func() net.Conn { return dialTLS(t, r, r.client(nil)) }, l.FirstByte},
-		"plain, silent after an echo": {func() net.Conn {
-			c := r.dial(t)
-			c.send(t, echo(t, id(1), 1))
-			c.hear(t)
-			return c
-		}, l.Unproven},
-	} {
-		conn := c.conn()
-		if d := lives(conn); d < c.least-50*time.Millisecond || d > 5*time.Second {
-			t.Errorf("%s: lived %s, want %s", name, d, c.least)
-		}
-		conn.Close()
-	}
-	proven := dialTLS(t, r, r.client(r.office.device(t, serialText, -time.Hour, time.Hour)))
-	defer proven.Close()
-	if err := proven.SetReadDeadline(time.Now().Add(l.Unproven + l.Unproven/2)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := proven.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("a connection with a certificate ended: %v", err)
-	}
-	if n := r.server.Transport(); n[listener.RefusedSlow] != 1 {
-		t.Errorf("counted %v", n)
-	}
 }
 
 // TestSharedCaps: both doors count against the same bounds.
@@ -353,7 +281,7 @@ func TestWrongPort(t *testing.T) {
 		if _, err := conn.Write(c.bytes); err != nil {
 			t.Fatal(err)
 		}
-		if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {

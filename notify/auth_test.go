@@ -1,11 +1,8 @@
 package notify_test
 
 import (
-	"bufio"
 	"encoding/base64"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -35,29 +32,8 @@ loop.run_until_complete(loop.run_in_executor(None, sys.stdin.read))
 // TestRealServerPassword: the server takes mail with the password and none without it or with another; the password is in no
 // conversation, in clear or in base64.
 func TestRealServerPassword(t *testing.T) {
-	python := debianPython(t)
 	cert, key := certificate(t)
-	cmd := exec.Command(python, "-c", authServer, cert, key)
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd.Stderr = io.Discard
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		in.Close()
-		_ = cmd.Wait()
-	})
-	port, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
+	address := debianServer(t, authServer, cert, key)
 	more, _, _ := book(t)
 	for password, want := range map[string]redress.AttemptResult{"p4ssw0rd-of-mail": redress.Accepted, "another": redress.RefusedNow, "": redress.RefusedNow} {
 		user := ""
@@ -68,7 +44,7 @@ func TestRealServerPassword(t *testing.T) {
 			}
 			user = "user = \"security\"\npassword = \"" + path + "\"\n"
 		}
-		c := must(notify.ParseConfig([]byte(handler + "\n[smtp]\naddress = \"127.0.0.1:" + strings.TrimSpace(port) + "\"\nfrom = \"security@acquirer.example\"\ntimeout = \"5s\"\nca_file = \"" + cert + "\"\n" + user + more)))
+		c := must(notify.ParseConfig([]byte(handler + "\n[smtp]\naddress = \"" + address + "\"\nfrom = \"security@acquirer.example\"\ntimeout = \"60s\"\nca_file = \"" + cert + "\"\n" + user + more)))
 		got := c.Send(t.Context(), mailed(t, c))
 		if got.Result != want {
 			t.Errorf("password %q: %s %d %s\n%s", password, got.Result, got.Code, got.Text, got.Talk)

@@ -81,7 +81,7 @@ complaint_zh = "金融消费者投诉热线 12363"
 // config is a configuration with a mail server and further lines of TOML.
 func config(t *testing.T, smtp string, more ...string) *notify.Config {
 	t.Helper()
-	text := handler + "\n[smtp]\naddress = \"" + smtp + "\"\ntls = \"none\"\nfrom = \"Sample Acquirer 示例收单机构 <security@acquirer.example>\"\ntimeout = \"5s\"\n" + strings.Join(more, "\n")
+	text := handler + "\n[smtp]\naddress = \"" + smtp + "\"\ntls = \"none\"\nfrom = \"Sample Acquirer 示例收单机构 <security@acquirer.example>\"\ntimeout = \"60s\"\n" + strings.Join(more, "\n")
 	c, err := notify.ParseConfig([]byte(text))
 	if err != nil {
 		t.Fatal(err)

@@ -393,7 +393,7 @@ func config(t testing.TB, p *peer) terminal.Config {
 		Host: p.addr, Terminal: terminalID(t, "10000001"), Merchant: merchant, SignInCode: paycrypto.SignInTDES,
 		TMK: secret.Take(unhex(t, exampleTMK)), SerialKey: secret.Take(unhex(t, exampleSerialKey)),
 		Serial: "00000304N9NL10000001", Licence: "P3100", DeviceType: "04", AppVersion: "311812",
-		Timeout: 10 * time.Second, StateDir: t.TempDir(), Language: terminal.English, Now: moment, Screen: &screens{},
+		Timeout: time.Minute, DialTimeout: time.Minute, StateDir: t.TempDir(), Language: terminal.English, Now: moment, Screen: &screens{},
 	}
 }
 

@@ -309,6 +309,11 @@ func TestLostAnswer(t *testing.T) {
 func TestTimeout(t *testing.T) {
 	p := newPeer(t)
 	c := config(t, p)
+	first := open(t, c) // with time enough for the sign-in
+	want(t, must(first.SignIn(t.Context()))(t), terminal.Done, "00")
+	first.Close()
+	p.messages()
+	c = config2(t, c)
 	c.Timeout = 20 * time.Millisecond
 	held := make(chan struct{})
 	p.on(func(w wire) []byte {
@@ -322,6 +327,9 @@ func TestTimeout(t *testing.T) {
 	r := must(term.Sale(t.Context(), card(t), 1850))(t)
 	close(held)
 	want(t, r, terminal.NoAnswer, "")
+	if got := p.mtis(); got != "0200 " {
+		t.Errorf("the host had %q, want the sale alone", got)
+	}
 	if r.Closed {
 		t.Error("a silent host is taken for one that closed")
 	}

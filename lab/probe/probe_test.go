@@ -182,12 +182,8 @@ func TestOldTLS(t *testing.T) {
 			t.Errorf("%s: %s, %s", c.name, out.Verdict, out.Detail.EN)
 		}
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ln.Close()
-	if out := run(t, &probe.Rig{TLS: ln.Addr().String()}, "old-tls"); out.Verdict != lab.Inconclusive {
+	// Not a port that was free a moment ago: somebody else may have it by now.
+	if out := run(t, &probe.Rig{TLS: "127.0.0.1:1"}, "old-tls"); out.Verdict != lab.Inconclusive {
 		t.Errorf("nobody there: %s", out.Verdict)
 	}
 }

@@ -38,7 +38,7 @@ func Sync(dir string, d time.Duration) (s Summary, err error) {
 	}
 	h := newHistogram()
 	page := make([]byte, syncPage)
-	for begin, i := time.Now(), 0; time.Since(begin) < d; i++ {
+	for begin, i := time.Now(), 0; i == 0 || time.Since(begin) < d; i++ {
 		page[0] = byte(i)
 		at := time.Now()
 		if _, err := f.WriteAt(page, int64(i)*syncPage%syncFile); err != nil {
@@ -115,7 +115,7 @@ func echoClient(address string, until time.Time) (took []time.Duration, err erro
 	var buf [echoSize]byte
 	for {
 		at := time.Now()
-		if at.After(until) {
+		if at.After(until) && len(took) > 0 { // one at least, for however short a time
 			return took, nil
 		}
 		if _, err := c.Write(buf[:]); err != nil {

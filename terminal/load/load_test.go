@@ -132,7 +132,7 @@ func TestRefusedOptions(t *testing.T) {
 
 // TestNobodyListens: a host that is not there is an error, not a result.
 func TestNobodyListens(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	r, err := Run(ctx, Options{Address: "127.0.0.1:1", Crew: []Member{{}}, Connections: 1, Duration: time.Second})
 	if err == nil || r != nil {
@@ -262,10 +262,12 @@ func TestCPUOf(t *testing.T) {
 	for begin := time.Now(); time.Since(begin) < 60*time.Millisecond; {
 		sum++
 	}
-	own := processCPU()
+	const ticks = 2 * 10 * time.Millisecond // proc(5): user and system time are each in whole hundredths of a second
+	before := processCPU()
 	read, err := CPUOf(os.Getpid())
-	if err != nil || (read-own).Abs() > 100*time.Millisecond {
-		t.Errorf("/proc says %s, getrusage %s (%v, %d)", read, own, err, sum)
+	after := processCPU()
+	if err != nil || read < before-ticks || read > after+ticks {
+		t.Errorf("/proc says %s, getrusage %s before and %s after (%v, %d)", read, before, after, err, sum)
 	}
 	if _, err := CPUOf(1 << 30); err == nil {
 		t.Error("a process that does not exist has a time")
