@@ -127,6 +127,9 @@ func (t *Router) handle(route Route, most int64, h http.Handler) {
 			t.refuse(route, w, r, http.StatusServiceUnavailable, "unavailable")
 			return
 		}
+		if caller != nil {
+			placeOf(r.Context()).prove()
+		}
 		if caller == nil && !route.Rule.Public {
 			t.unknown(route, w, r)
 			return
@@ -206,6 +209,7 @@ func repeatsToken(r *http.Request, token string) bool {
 func (t *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	t.running.Add(1)
 	defer t.running.Done()
+	placeOf(r.Context()).serve()
 	policy(w.Header(), t.Secure)
 	endsHere(w, r)
 	r = numbered(w, r)

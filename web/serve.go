@@ -22,7 +22,7 @@ const (
 
 // ServeRouter serves a router on ln until ctx ends; it closes ln. certificate is what TLS shows at each handshake, nil
 // for none: then ln is of this machine alone. HTTP/1.1 either way: one bound for one request. One address has a quarter of
-// the places at most, unless it is one of the router's proxies.
+// the places at most, unless it is one of the router's proxies; who gives way when all are taken, see Places.
 func ServeRouter(ctx context.Context, ln net.Listener, t *Router, certificate func() (*tls.Certificate, error)) error {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
@@ -50,7 +50,8 @@ func ServeRouter(ctx context.Context, ln net.Listener, t *Router, certificate fu
 		defer close(rechecked)
 		t.recheck(streams)
 	}()
-	inside := Bounded(ln, MostClients, mostFromAddress, t.Proxies)
+	inside := NewPlaces(ln, MostClients, mostFromAddress, placesOfEach, t.Proxies)
+	inside.Follow(server)
 	var err error
 	if certificate != nil {
 		err = server.ServeTLS(inside, "", "")

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -70,6 +71,45 @@ func (r *wireRig) crowd(t *testing.T) (told bool) {
 		return n == 1
 	})
 	return false
+}
+
+// fourAddresses has four addresses take every place they may with bodies that come slowly, which is a minute's hold. A fifth
+// address is answered at its first try, each time, while they hold the rest.
+func (r *wireRig) fourAddresses(t *testing.T) {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur < 3000 {
+		t.Skipf("NOT RUN: only %d descriptors, %v", limit.Cur, err)
+	}
+	var conns []net.Conn
+	for range 256 {
+		for last := range 4 {
+			c := r.dialFrom(t, fmt.Sprintf("127.0.0.%d", 41+last))
+			_, _ = io.WriteString(c, "POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 16000\r\n\r\naccount=")
+			conns = append(conns, c)
+		}
+	}
+	for n := range 20 {
+		c := r.dialFrom(t, "127.0.0.60")
+		_, _ = io.WriteString(c, "GET /assets/base.css HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+		_ = c.SetReadDeadline(time.Now().Add(time.Minute)) // they would hold their places as long
+		first := make([]byte, 12)
+		if _, err := io.ReadFull(c, first); err != nil || string(first) != "HTTP/1.1 200" {
+			t.Fatalf("honest request %d: %q %v", n, first, err)
+		}
+	}
+	held, looked := 0, 0
+	for i, c := range conns {
+		if i%8 < 4 { // a hundred and twenty-eight of each address
+			looked++
+			if !hungUp(t, c) {
+				held++
+			}
+		}
+		c.Close()
+	}
+	if held < looked/2 {
+		t.Errorf("only %d of %d still held a place: nothing was shown", held, looked)
+	}
 }
 
 // TestS22Requests: who asks faster than one address may is told to wait, in the one form of errors, and nobody else is;

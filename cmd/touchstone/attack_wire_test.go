@@ -243,6 +243,7 @@ func TestS22Exhaustion(t *testing.T) {
 	t.Run("followers", func(t *testing.T) { r.manyFollowers(t) })
 	t.Run("connections", func(t *testing.T) { r.manyConnections(t) })
 	t.Run("one address", func(t *testing.T) { r.oneAddress(t) })
+	t.Run("four addresses", func(t *testing.T) { r.fourAddresses(t) })
 	t.Log("NOT RUN here: slow headers and bodies for a minute (TestS22Slow, make test-all; scripts/attack-tools.sh); HTTP/2 rapid reset and CONTINUATION floods: HTTP/2 is not offered (TestS21TLS, TestS32CrossProtocol)")
 }
 
@@ -321,7 +322,7 @@ func (r *wireRig) manyConnections(t *testing.T) {
 	}
 	until(t, "connections beyond the places refused", func() bool { return ended() >= many-1100 })
 	closed := ended()
-	r.honest(t) // when the slow ones' five seconds are over
+	r.honest(t) // within the slow ones' five seconds, or when they are over
 	open := many - ended()
 	for _, c := range conns {
 		c.Close()

@@ -168,7 +168,9 @@ func (e *engine) servePublic(f *publicFlags, t *tlsFlags, ln net.Listener) (stop
 	e.public.Store(&base)
 	server := &http.Server{Handler: pages, ReadHeaderTimeout: publicHeaderTime, ReadTimeout: publicReadTime, WriteTimeout: publicWriteTime, IdleTimeout: publicIdleTime,
 		MaxHeaderBytes: publicMaxHeader, ErrorLog: log.New(io.Discard, "", 0)} // net/http would quote what a client sent
-	var door net.Listener = check.Bounded(ln, pages.Proxies)
+	places := check.Bounded(ln, pages.Proxies)
+	places.Follow(server)
+	var door net.Listener = places
 	if secure != nil {
 		door = tls.NewListener(door, secure)
 	}
