@@ -196,12 +196,9 @@ func errorInChinese(text string) string {
 // languageVariable is the environment variable that says what a person reads, en or zh.
 const languageVariable = "TOUCHSTONE_LANG"
 
-// wantsChinese tells whether a person reads Chinese: --lang says so, or else TOUCHSTONE_LANG.
+// wantsChinese tells whether a person reads Chinese: --lang says so, or else the environment.
 func wantsChinese(a *app, args []string) bool {
-	lang := ""
-	if a.getenv != nil {
-		lang = a.getenv(languageVariable)
-	}
+	lang := languageFromEnvironment(a)
 	for i, arg := range args {
 		if value, ok := strings.CutPrefix(arg, "--lang="); ok {
 			lang = value
@@ -242,16 +239,12 @@ func (a *app) words() *lines {
 	return l
 }
 
-// languageOf gives every --lang that was not typed the value of TOUCHSTONE_LANG, where that is a language of ours.
+// languageOf gives every --lang that was not typed what the environment says, where that is a language of ours.
 func languageOf(a *app) kong.Resolver {
 	return kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-		if flag.Name != "lang" || a.getenv == nil {
-			return nil, nil
+		if lang := languageFromEnvironment(a); flag.Name == "lang" && lang != "" {
+			return lang, nil
 		}
-		lang := a.getenv(languageVariable)
-		if _, err := explain.ParseLanguage(lang); err != nil {
-			return nil, nil
-		}
-		return lang, nil
+		return nil, nil
 	})
 }

@@ -105,26 +105,23 @@ func main() {
 
 // run is main without the process: the exit code is 0, 1 for a failure, 2 for a wrong call.
 func run(a *app, args []string) int {
-	parser, err := kong.New(grammarOf(args), kong.Name("touchstone"), kong.Description(about), kong.Writers(a.stdout, a.stderr),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}), kong.UsageOnError(), kong.Exit(func(int) {}), kong.Bind(a), kong.Configuration(loadTOML), kong.Resolvers(languageOf(a)))
+	a.chinese = wantsChinese(a, args)
+	helped := false
+	parser, err := kong.New(grammarOf(args), kong.Name("touchstone"), kong.Description(about), kong.Writers(a.stdout, a.stderr), kong.Help(a.helpPrinter(&helped)),
+		kong.Exit(func(int) {}), kong.Bind(a), kong.Configuration(loadTOML), kong.Resolvers(languageOf(a)))
 	if err != nil {
 		fmt.Fprintln(a.stderr, "touchstone:", err)
 		return 1
 	}
-	for _, arg := range args {
-		if arg == "--help" || arg == "-h" {
-			_, _ = parser.Parse(args) // kong prints the help and goes on because Exit does nothing
-			return 0
-		}
-	}
-	a.chinese = wantsChinese(a, args)
 	parsed, err := parser.Parse(args)
-	if rest, given := withoutLanguage(args); err != nil && given && strings.HasPrefix(err.Error(), "unknown flag --lang") {
-		parsed, err = parser.Parse(rest) // every command takes it, for what is refused at least
+	if rest, given := withoutLanguage(args); err != nil && !helped && given && strings.HasPrefix(err.Error(), "unknown flag --lang") {
+		parsed, err = parser.Parse(rest) // every command takes it, for help and for what is refused at least
+	}
+	if helped {
+		return 0 // kong printed the help and went on because Exit does nothing
 	}
 	if err != nil {
-		fmt.Fprintf(a.stderr, "touchstone: %v\nTry: touchstone --help\n", err)
-		return 2
+		return a.refuseUsage(parser.Model, err)
 	}
 	if err := parsed.Run(); err != nil {
 		var told exitError
@@ -137,8 +134,7 @@ func run(a *app, args []string) int {
 	return 0
 }
 
-const about = `Touchstone 试金石 proves that every message of a POS terminal comes from a genuine, untampered, registered
-terminal before it can move money, and says why when it does not.`
+const about = "Touchstone 试金石: POS security authentication." // the first page of help has more
 
 // calcCmd is the calculator.
 type calcCmd struct{}
