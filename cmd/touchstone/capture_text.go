@@ -169,7 +169,11 @@ func (c *captureText) traffic(r *captureReport) {
 			c.row("", "", "…")
 			break
 		}
-		c.row("", "", c.two("%s  %s requests, %s refused, %s without an answer", "%s  请求 %s, 拒绝 %s, 无应答 %s"), printableID([]byte(t.Terminal)), load.Thousands(t.Requests), load.Thousands(t.Refused), load.Thousands(t.Unanswered))
+		said := c.two("%s  %s requests, %s refused, %s without an answer", "%s  请求 %s, 拒绝 %s, 无应答 %s")
+		if t.Requests == 1 {
+			said = strings.Replace(said, "requests", "request", 1)
+		}
+		c.row("", "", said, printableID([]byte(t.Terminal)), load.Thousands(t.Requests), load.Thousands(t.Refused), load.Thousands(t.Unanswered))
 	}
 }
 

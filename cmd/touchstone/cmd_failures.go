@@ -228,7 +228,11 @@ func (l *lines) failures(r *failuresAnswer, tables []string, rows int) error {
 	row(l.two("REFUSED", "安全拒绝"), l.two("%d messages, %d of them sales for %s:   wrong %d   unknown %d   right %d", "报文 %d 笔, 其中消费 %d 笔, 金额 %s:   误拒 %d   未知 %d   应拒 %d"),
 		r.Total.Messages, r.Total.Sales, r.Total.Amount, r.Total.Wrong, r.Total.Unknown, r.Total.Messages-r.Total.Wrong-r.Total.Unknown)
 	purchases := func(title string, p *failure.Purchases) {
-		row(title, l.two("%d purchases for %s; proven honest %d for %s, unknown %d for %s", "%d 笔购买, 金额 %s; 已证实诚实 %d 笔 %s, 未知 %d 笔 %s"),
+		said := l.two("%d purchases for %s; proven honest %d for %s, unknown %d for %s", "%d 笔购买, 金额 %s; 已证实诚实 %d 笔 %s, 未知 %d 笔 %s")
+		if p.Number == 1 {
+			said = strings.Replace(said, "purchases", "purchase", 1)
+		}
+		row(title, said,
 			p.Number, p.Amount, p.Wrong, p.WrongAmount, p.Unknown, p.UnknownAmount)
 	}
 	purchases(l.two("RECOVERED", "十分钟内成交"), &r.Recovered)
@@ -245,6 +249,9 @@ func (l *lines) failures(r *failuresAnswer, tables []string, rows int) error {
 	return err
 }
 
+// failureColumns is how wide the names of a table of failures are: a reason's word and its whole line.
+const failureColumns = 62
+
 // failureTitles are the dimensions in words.
 var failureTitles = map[string]explain.Text{"reason": {EN: "reason", ZH: "拒绝原因"}, "cause": {EN: "cause", ZH: "成因"}, "model": {EN: "model", ZH: "型号"},
 	"version": {EN: "model and version", ZH: "型号与版本"}, "merchant": {EN: "shop", ZH: "商户"}, "terminal": {EN: "terminal", ZH: "终端"}, "hour": {EN: "hour", ZH: "小时"}}
@@ -253,7 +260,7 @@ func (l *lines) failureTable(b *strings.Builder, dimension string, all []failure
 	if len(all) == 0 {
 		return
 	}
-	fmt.Fprintf(b, "\n%s%s%s%s%s%s\n", pad(failureTitles[dimension].In(l.lang), keyColumns), pad(l.two("messages", "报文"), -countColumns), pad(l.two("sales", "消费"), -countColumns),
+	fmt.Fprintf(b, "\n%s%s%s%s%s%s\n", pad(failureTitles[dimension].In(l.lang), failureColumns), pad(l.two("messages", "报文"), -countColumns), pad(l.two("sales", "消费"), -countColumns),
 		pad(l.two("amount", "金额"), -fullColumns), pad(l.two("wrong", "误拒"), -countColumns), pad(l.two("unknown", "未知"), -countColumns))
 	shown := all
 	if dimension == "hour" {
@@ -263,7 +270,7 @@ func (l *lines) failureTable(b *strings.Builder, dimension string, all []failure
 	}
 	for i := range shown {
 		r := &shown[i]
-		fmt.Fprintf(b, "%s%s%s%s%s%s\n", pad(l.failureKey(dimension, r.Key), keyColumns), pad(strconv.FormatUint(r.Messages, 10), -countColumns),
+		fmt.Fprintf(b, "%s%s%s%s%s%s\n", pad(l.failureKey(dimension, r.Key), failureColumns), pad(strconv.FormatUint(r.Messages, 10), -countColumns),
 			pad(strconv.FormatUint(r.Sales, 10), -countColumns), pad(r.Amount.String(), -fullColumns), pad(strconv.FormatUint(r.Wrong, 10), -countColumns),
 			pad(strconv.FormatUint(r.Unknown, 10), -countColumns))
 	}
@@ -277,7 +284,7 @@ func (l *lines) failureKey(dimension, key string) string {
 	switch dimension {
 	case "reason":
 		if r, err := reason.Parse(key); err == nil {
-			return pad(key, 26) + " " + l.short(r, keyColumns-28)
+			return pad(key, 26) + " " + l.short(r, failureColumns-28)
 		}
 	case "cause":
 		return l.causeKey(key)

@@ -176,7 +176,7 @@ func (d *desk) failureIncidents() []api.FailureIncident {
 	d.office.view(func(r *rooms) {
 		for _, i := range r.incident.Incidents() {
 			if i.State != incident.Closed && !i.Drill && i.Reason != "" {
-				list = append(list, api.FailureIncident{ID: i.ID, Title: api.Text{EN: i.Title.EN, ZH: i.Title.ZH}, Reason: i.Reason})
+				list = append(list, api.FailureIncident{ID: i.ID, Title: incidentTitle(i, d.now.lines("en").catalogue), Reason: i.Reason})
 			}
 		}
 	})

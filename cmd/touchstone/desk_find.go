@@ -95,7 +95,7 @@ func (f *seeking) numbered() error {
 		switch id[:3] {
 		case "INC":
 			if i := r.incident.Incident(id); i != nil {
-				f.add(api.Found{Group: "incidents", Name: id, Path: "/incidents/" + id, Text: api.Text(i.Title), Exact: true})
+				f.add(api.Found{Group: "incidents", Name: id, Path: "/incidents/" + id, Text: incidentTitle(i, f.now.lines("en").catalogue), Exact: true})
 			}
 		case "CLM":
 			if r.redress.Claim(id) != nil {

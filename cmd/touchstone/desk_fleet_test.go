@@ -122,6 +122,11 @@ func inspectionsAreDue(t *testing.T, d *desk) {
 	if err != nil || a.Overdue != 3 || len(a.Due) != 3 || a.Due[0].Terminal != "90000007" || !a.Due[0].Failed || a.Due[1].Terminal != "00000050" || a.Upcoming != 6 {
 		t.Errorf("%+v, %v", a, err)
 	}
+	for _, n := range d.engine.terminalNeeds() { // the first page and this one count the same
+		if n.code == needInspection && int(n.count) != a.Overdue {
+			t.Errorf("%d inspections are due on the first page, %d here", n.count, a.Overdue)
+		}
+	}
 	for _, tab := range []struct {
 		name string
 		who  *web.Caller

@@ -120,10 +120,21 @@ func pageAfter[T any](list []T, p api.Paging, name func(T) string) (piece []T, n
 	return list, ""
 }
 
+// incidentTitle is an incident's title with its reason in words: the title of the record has the reason's stable word in brackets.
+func incidentTitle(i *incident.Incident, catalogue *explain.Catalogue) api.Text {
+	title := bothOf(i.Title)
+	r, err := reason.Parse(i.Reason)
+	if err != nil || r == reason.None {
+		return title
+	}
+	short, code := catalogue.Reason(r).Short, "("+i.Reason+")"
+	return api.Text{EN: strings.Replace(title.EN, code, "("+short.EN+")", 1), ZH: strings.Replace(title.ZH, " "+code, "（"+short.ZH+"）", 1)}
+}
+
 func incidentOf(s *incident.State, w *incidentRow, catalogue *explain.Catalogue, now pos.Instant) api.Incident {
 	i := w.Incident
 	kind, grade := s.Data().Names(i)
-	a := api.Incident{ID: i.ID, Title: bothOf(i.Title), Kind: i.Kind, KindName: bothOf(kind), Severity: i.Severity, Grade: bothOf(grade), State: string(i.State), Owner: i.Owner, Drill: i.Drill,
+	a := api.Incident{ID: i.ID, Title: incidentTitle(i, catalogue), Kind: i.Kind, KindName: bothOf(kind), Severity: i.Severity, Grade: bothOf(grade), State: string(i.State), Owner: i.Owner, Drill: i.Drill,
 		OpenedBy: i.Origin.Way, OpenedRef: i.Origin.Ref, Opened: timeOf(i.At), Aware: timeOf(i.Aware), Closed: timeOf(i.ClosedAt), Reason: i.Reason,
 		Terminals: len(i.Scope.Terminals) + i.Scope.More, Shops: len(i.Scope.Shops), Models: i.Scope.Models, Versions: i.Scope.Versions, Whole: i.Scope.Whole}
 	if common := incident.CommonCause(i.Likely); common != nil {

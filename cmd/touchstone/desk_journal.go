@@ -229,7 +229,7 @@ const timeColumns = len(" 15:04:05")
 
 func (s *sayer) say(l *lines, e journal.Entry) string {
 	s.text.Reset()
-	l.hinted = hintFirst + 1 // no line of a page tells which command explains it
+	l.unhinted = true // no line of a page tells which command explains it
 	if err := l.entry(e); err != nil {
 		return l.two("this version cannot read it", "本版本无法读取")
 	}

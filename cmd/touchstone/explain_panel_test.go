@@ -225,7 +225,7 @@ func TestExplainPanelOfEveryReasonAndCause(t *testing.T) {
 				var out bytes.Buffer
 				var err error
 				l := both[lang]
-				l.w, l.hinted = &out, hintFirst
+				l.w = &out
 				if c != nil {
 					err = l.below(string(c.Certainty), mustText(l.causeText(c)), "")
 				} else {
@@ -242,33 +242,51 @@ func TestExplainPanelOfEveryReasonAndCause(t *testing.T) {
 
 func mustText(text, found string) string { return text + ": " + found }
 
-// TestHintSparsely: the command that explains is named the first times, then now and then, where it takes the room of what
-// was found; where both fit, always.
-func TestHintSparsely(t *testing.T) {
+// TestHintAlways: every line below a refusal names the command that explains, also where it takes the room of what was
+// found; on a page none does.
+func TestHintAlways(t *testing.T) {
 	var out bytes.Buffer
 	l, err := newLines(&out, "en", false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 40 {
-		if err := l.below(string(journal.Proven), "key of an earlier sign-in", strings.Repeat("found ", 12)); err != nil {
-			t.Fatal(err)
+	for _, found := range []string{"found", strings.Repeat("found ", 40)} {
+		for _, c := range []journal.Certainty{journal.Proven, journal.Indicated, journal.Unproven} {
+			for _, unhinted := range []bool{false, true} {
+				out.Reset()
+				l.unhinted = unhinted
+				if err := l.below(string(c), "key of an earlier sign-in", found); err != nil {
+					t.Fatal(err)
+				}
+				line := strings.TrimSuffix(out.String(), "\n")
+				if strings.HasSuffix(line, "   touchstone explain last") == unhinted || explain.Columns(line) > lineWidth || !strings.Contains(line, "found") {
+					t.Errorf("%s, unhinted %t: %q", c, unhinted, line)
+				}
+				if first := strings.Fields(line)[1]; !strings.EqualFold(first, string(c)) {
+					t.Errorf("the line begins with %q", first)
+				}
+			}
 		}
 	}
-	if n := strings.Count(out.String(), "touchstone explain last"); n != hintFirst+40/hintEvery {
-		t.Errorf("named %d times in 40 lines", n)
-	}
-	out.Reset()
-	for range 40 {
-		if err := l.below(string(journal.Unproven), "nothing fits", "found"); err != nil {
+}
+
+// TestEarlierMessage: a cause that a later message made better known says that it is about the earlier one.
+func TestEarlierMessage(t *testing.T) {
+	for _, c := range []struct {
+		lang    string
+		verdict uint64
+		want    string
+	}{{"en", 12, "PROVEN 00000044 (the earlier one, entry 12): key"}, {"zh", 12, "证实 00000044（此前一笔，记录 12）: "}, {"en", 30, "PROVEN 00000044: key"}} {
+		var out bytes.Buffer
+		l, err := newLines(&out, c.lang, false)
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	if n := strings.Count(out.String(), ": found   touchstone explain last"); n != 40 {
-		t.Errorf("named %d times in 40 lines with room", n)
-	}
-	if first := strings.Fields(out.String())[1]; first != "UNPROVEN" {
-		t.Errorf("the line begins with %q", first)
+		cause := journal.CauseOf(c.verdict, must(pos.ParseTerminalID("00000044")), reason.MACFailed, reason.MACStaleKey, journal.Proven)
+		cause.Tried, cause.Fit, cause.OneIn, cause.With = 50, 1, 1000, 20
+		if err := l.cause(coldEntryOf(t, 21, 1, cause)); err != nil || !strings.Contains(out.String(), c.want) {
+			t.Errorf("%q, %v; want %q", out.String(), err, c.want)
+		}
 	}
 }
 

@@ -51,22 +51,29 @@ func (l *lines) when(at pos.Instant) string {
 func (l *lines) left(due, now pos.Instant) string {
 	d := due.Sub(now)
 	if d < 0 {
-		return fmt.Sprintf(l.two("OVERDUE by %s", "已超时 %s"), roughly(-d))
+		return fmt.Sprintf(l.two("OVERDUE by %s", "已超时 %s"), l.roughly(-d))
 	}
-	return fmt.Sprintf(l.two("%s left", "剩余 %s"), roughly(d))
+	return fmt.Sprintf(l.two("%s left", "剩余 %s"), l.roughly(d))
 }
 
-func roughly(d time.Duration) string {
+// roughly is a span in two units at most: of three days but a minute it does not say two days.
+func (l *lines) roughly(d time.Duration) string {
+	hours, minutes := int(d.Hours()), int(d.Minutes())
 	switch {
+	case d >= inDays:
+		return fmt.Sprintf(l.two("%dd", "%d 天"), hours/24)
 	case d >= 48*time.Hour:
-		return fmt.Sprintf("%dd", int(d.Hours())/24)
+		return fmt.Sprintf(l.two("%dd%02dh", "%d 天 %d 小时"), hours/24, hours%24)
 	case d >= time.Hour:
-		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
+		return fmt.Sprintf(l.two("%dh%02dm", "%d 小时 %d 分"), hours, minutes%60)
 	case d >= time.Minute:
-		return fmt.Sprintf("%dm", int(d.Minutes()))
+		return fmt.Sprintf(l.two("%dm", "%d 分钟"), minutes)
 	}
-	return fmt.Sprintf("%ds", int(d.Seconds()))
+	return fmt.Sprintf(l.two("%ds", "%d 秒"), int(d.Seconds()))
 }
+
+// inDays is the span from which hours are no longer told.
+const inDays = 14 * 24 * time.Hour
 
 func (l *lines) incidents(a *incidentAnswerShown, all, drills bool) error {
 	s := &screen{l: l}

@@ -27,7 +27,7 @@ type lines struct {
 	zone      *time.Location
 	tell      bool // also tell the cashier's step after a security refusal
 	brief     bool // leave out what a person need not see one by one: results of a laboratory without a finding, accounts that were used
-	hinted    int  // lines below refusals, of which some name the command that explains
+	unhinted  bool // leave the command that explains out of the lines below refusals
 }
 
 func newLines(w io.Writer, lang string, colour bool) (*lines, error) {

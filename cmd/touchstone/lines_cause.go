@@ -10,13 +10,6 @@ import (
 	"touchstone/reason"
 )
 
-// How often the command that explains is named where it takes the room of what was found: the first times, then now and
-// then. Where there is room for both it is named always.
-const (
-	hintFirst = 3
-	hintEvery = 12
-)
-
 // lineWidth is the most columns of a line below a refusal.
 const lineWidth = 120
 
@@ -24,22 +17,18 @@ const lineWidth = 120
 const belowIndent = "                └ "
 
 // below prints a line that belongs to a message: how well something is known first, then what, and more of it where
-// there is room.
+// there is room beside the command that explains.
 func (l *lines) below(certainty, text, more string) error {
 	word, sgr := l.certainty(certainty)
-	line, whole := belowIndent+word+" "+text, belowIndent+word+" "+text
+	line := belowIndent + word + " " + text
 	if more != "" {
-		whole += ": " + more
+		line += ": " + more
 	}
 	const hint = "   touchstone explain last"
-	l.hinted++
-	switch {
-	case explain.Columns(whole)+len(hint) <= lineWidth:
-		line = whole + hint
-	case l.hintDue():
+	if l.unhinted {
+		line = cutTo(line, lineWidth)
+	} else {
 		line = cutTo(line, lineWidth-len(hint)) + hint
-	default:
-		line = cutTo(whole, lineWidth)
 	}
 	if l.colour {
 		line = strings.Replace(line, word, "\x1b["+sgr+"m"+word+"\x1b[0m", 1)
@@ -47,8 +36,6 @@ func (l *lines) below(certainty, text, more string) error {
 	_, err := fmt.Fprintln(l.w, line)
 	return err
 }
-
-func (l *lines) hintDue() bool { return l.hinted <= hintFirst || l.hinted%hintEvery == 0 }
 
 func (l *lines) certainty(c string) (word, sgr string) {
 	switch c {
@@ -129,6 +116,9 @@ func (l *lines) cause(e journal.Entry) error {
 	who := c.Terminal
 	if who == "" {
 		who = fmt.Sprintf(l.two("entry %d", "记录 %d"), c.Verdict)
+	}
+	if c.With > c.Verdict { // found earlier, and known better now that a later message agrees
+		who = fmt.Sprintf(l.two("%s (the earlier one, entry %d)", "%s（此前一笔，记录 %d）"), who, c.Verdict)
 	}
 	text, found := l.causeText(c)
 	return l.below(string(c.Certainty), who+": "+text, found)

@@ -147,7 +147,7 @@ func (e *engine) terminalNeeds() []need {
 					blocked.count++
 				}
 				for _, f := range p.Standing.Facts {
-					if f.Name == registry.FactInspection && f.State == fleet.Overdue {
+					if f.Name == registry.FactInspection && (f.State == fleet.Overdue || f.State == fleet.Failed) { // as the page of inspections counts
 						due.count++
 					}
 				}

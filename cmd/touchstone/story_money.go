@@ -79,9 +79,17 @@ func (s *story) moneyGoesBack() error {
 // today is the date on the receipts of this story, in the host's time zone: that of its first sales.
 func (s *story) today() string {
 	if s.progress.Done["today"] == "" {
-		s.progress.Done["today"] = time.Now().In(s.l.zone).Format(time.DateOnly)
+		s.progress.Done["today"] = receiptDay(time.Now())
 	}
 	return s.progress.Done["today"]
+}
+
+// receiptDay is the date that a host with serve's default time zone prints on a receipt, wherever the reader's clock stands.
+func receiptDay(now time.Time) string {
+	if zone, err := time.LoadLocation(hostDefaults().TimeZone); err == nil {
+		now = now.In(zone)
+	}
+	return now.Format(time.DateOnly)
 }
 
 // balance asks for the balance of the story's card at a terminal of the other model, in fen; of a step that is told

@@ -34,6 +34,16 @@ func TestStory(t *testing.T) {
 	}
 }
 
+// TestReceiptDay: the date on a receipt is the host's, also while it is still the day before where the reader is.
+func TestReceiptDay(t *testing.T) {
+	for _, c := range []struct{ now, want string }{{"2026-11-28T15:59:59Z", "2026-11-28"}, {"2026-11-28T16:00:00Z", "2026-11-29"}, {"2026-11-29T00:30:00+08:00", "2026-11-29"}, {"2026-11-28T20:00:00-08:00", "2026-11-29"}} {
+		now, err := time.Parse(time.RFC3339, c.now)
+		if got := receiptDay(now); err != nil || got != c.want {
+			t.Errorf("%s: %q, %v; want %s", c.now, got, err, c.want)
+		}
+	}
+}
+
 // tellStory runs the story to its end in a process of its own.
 func tellStory(t *testing.T, dir, lang string) string {
 	t.Helper()

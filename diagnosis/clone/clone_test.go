@@ -252,3 +252,40 @@ func TestLateCauses(t *testing.T) {
 		t.Fatalf("told %d times: %+v", len(w.found), w.found)
 	}
 }
+
+// TestLaneOfItsAddress: a clone's message whose trace lies just behind the honest device's newest is drawn in the lane of
+// the clone's address, not in the lane that its trace would have been overtaken in.
+func TestLaneOfItsAddress(t *testing.T) {
+	w := newWorld()
+	lanes := map[pos.Address]map[int]int{}
+	w.d = clone.New(clone.Options{Serial: func(x *journal.Exchange) ([]byte, bool) { return x.Details, false }, Step: func(s clone.Step) {
+		if s.Keys && w.from != (pos.Address{}) {
+			if lanes[w.from] == nil {
+				lanes[w.from] = map[int]int{}
+			}
+			lanes[w.from][s.Lane]++
+		}
+	}})
+	h := honest(w)
+	w.from = h.from
+	c := *h
+	c.from, c.set, c.amounts = elsewhere, 0, c.amounts+500
+	say := func(b *box, act func(b *box)) {
+		w.from = b.from
+		act(b)
+		w.pass(time.Second)
+	}
+	sell, signIn := func(b *box) { w.sale(b) }, func(b *box) { w.signIn(b, false) }
+	say(h, signIn)
+	say(h, sell)
+	say(&c, signIn)
+	say(&c, sell)
+	say(h, sell) // under the key that the clone's sign-in replaced
+	say(&c, sell)
+	say(h, signIn)
+	say(h, sell)
+	say(&c, sell) // under the key that the honest sign-in replaced, by a trace just behind the honest one
+	if len(lanes[h.from]) != 1 || len(lanes[elsewhere]) != 1 {
+		t.Fatalf("messages by address and lane: %v", lanes)
+	}
+}

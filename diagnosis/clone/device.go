@@ -126,7 +126,7 @@ func (o *one) follow(w *Weights, m *message) (l uint8, kind Kind, late bool) {
 	if o.n == 2 {
 		toOther := ahead(o.lanes[other].top, m.stan)
 		if behind := ahead(m.stan, o.lanes[last].top); behind >= 1 && behind <= overtakers && !o.usedBefore(m) {
-			return last, Follows, true
+			return o.lateIn(m), Follows, true
 		}
 		if passed := ahead(o.lanes[other].top, o.lanes[last].top); passed >= 1 && passed <= w.Far {
 			gap = min(gap, w.Near) // a sequence that this one overtook is easily hit by chance
@@ -140,7 +140,7 @@ func (o *one) follow(w *Weights, m *message) (l uint8, kind Kind, late bool) {
 	}
 	again := o.usedOtherwise(m)
 	if !again && (o.usedBefore(m) || o.overtaken(m)) {
-		return last, Follows, true
+		return o.lateIn(m), Follows, true
 	}
 	if o.n == 1 {
 		o.n, last = 2, 1
@@ -188,6 +188,15 @@ func (o *one) resembles(m *message, l uint8) bool {
 	mine, other := &o.lanes[l], &o.lanes[1-l]
 	like := func(x *lane) bool { return x.source == m.source && x.cert == m.cert }
 	return like(mine) && !like(other)
+}
+
+// lateIn is the lane of a message of whose trace nothing is said: the one it looks like by address and certificate, so that
+// a reader does not see it come from the other device; else the last.
+func (o *one) lateIn(m *message) uint8 {
+	if other := 1 - o.last; o.n == 2 && o.resembles(m, other) {
+		return other
+	}
+	return o.last
 }
 
 // usedOtherwise tells whether the trace was lately used for another sale. A terminal that asks for the same sale again, in

@@ -23,6 +23,7 @@ type world struct {
 	hold     int  // with delayed: after how many more messages
 	late     []*journal.Cause
 	exchange journal.Exchange
+	from     pos.Address // of who speaks, for a test that asks
 }
 
 type session struct {

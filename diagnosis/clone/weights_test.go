@@ -20,6 +20,11 @@ func TestWeights(t *testing.T) {
 		if most := 10 * math.Log10(row.Two/row.One); float64(row.Weight) > most+1e-6 {
 			t.Errorf("%s: weight %d, its chances give %.1f", k, row.Weight, most)
 		}
+		for _, text := range []string{row.Why, row.WhyZH} { // a person reads it: no name of this program's
+			if text == "" || strings.Contains(text, "_") {
+				t.Errorf("%s: why it weighs so: %q", k, text)
+			}
+		}
 		if row.Confidence != "unverified" {
 			t.Errorf("%s: %q: no fleet was measured yet", k, row.Confidence)
 		}

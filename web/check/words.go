@@ -27,7 +27,7 @@ func funcs(lang string, zone *time.Location) template.FuncMap {
 		"clock": func(t time.Time) string { return t.In(zone).Format("15:04:05") },
 		"date":  func(t time.Time) string { return t.In(zone).Format("2006-01-02") },
 		"month": func(t time.Time) string { return t.In(zone).Format(pick("January 2006", "2006年1月")) },
-		"zone":  func(t time.Time) string { return t.In(zone).Format("MST") },
+		"zone":  func(t time.Time) string { return t.In(zone).Format("UTC-07:00") },
 		"path":  url.PathEscape,
 		"list":  func(list ...any) []any { return list },
 		"dict":  web.Dict,

@@ -114,12 +114,23 @@ func TestDial(t *testing.T) {
 	}
 }
 
+// TestWithin: the time of a duty is in words, and a rule's own form where it has none.
+func TestWithin(t *testing.T) {
+	for rule, want := range map[string][2]string{"1h": {"1 hour", "1 小时"}, "72h": {"72 hours", "72 小时"}, "3d": {"3 days", "3 天"}, "5bd": {"5 working days", "5 个工作日"},
+		"1mo": {"1 month", "1 个月"}, "": {"", ""}, "4": {"4", "4"}, "soon": {"soon", "soon"}, "4y": {"4y", "4y"}} {
+		if en, zh := within(rule, "en"), within(rule, "zh"); en != want[0] || zh != want[1] {
+			t.Errorf("%q: %q, %q; want %q", rule, en, zh, want)
+		}
+	}
+}
+
 // TestRemains: what is left of a deadline, and since when it is over, in both languages.
 func TestRemains(t *testing.T) {
 	now := time.Date(2026, 11, 28, 9, 0, 0, 0, time.UTC)
 	for d, want := range map[time.Duration][2]string{
 		-time.Second: {"overdue by 1 s", "已超时 1 秒"}, 0: {"0 s left", "剩余 0 秒"}, 59 * time.Second: {"59 s left", "剩余 59 秒"}, time.Minute: {"1 min left", "剩余 1 分钟"},
-		90 * time.Minute: {"1 h 30 min left", "剩余 1 小时 30 分"}, 48 * time.Hour: {"2 d left", "剩余 2 天"}, -72 * time.Hour: {"overdue by 3 d", "已超时 3 天"},
+		90 * time.Minute: {"1 h 30 min left", "剩余 1 小时 30 分"}, 48 * time.Hour: {"2 d 0 h left", "剩余 2 天 0 小时"}, -72 * time.Hour: {"overdue by 3 d 0 h", "已超时 3 天 0 小时"},
+		72*time.Hour - time.Minute: {"2 d 23 h left", "剩余 2 天 23 小时"}, 30 * 24 * time.Hour: {"30 d left", "剩余 30 天"},
 	} {
 		if en, zh := remains(now.Add(d), now, "en"), remains(now.Add(d), now, "zh"); en != want[0] || zh != want[1] {
 			t.Errorf("%s: %q, %q; want %q", d, en, zh, want)

@@ -78,6 +78,7 @@ func caseFuncs(lang string, zone *time.Location) template.FuncMap {
 		"cMoment": moment("2006-01-02 15:04:05"), "cMinute": moment("2006-01-02 15:04"), "cDay": moment("2006-01-02"), "cHour": moment("15:04:05"),
 		"cSay":     func(b api.Text) string { return b.In(lang) },
 		"cWord":    func(w string) string { return wordIn(w, lang) },
+		"cWithin":  func(rule string) string { return within(rule, lang) },
 		"cRemains": func(due, now time.Time) string { return remains(due, now, lang) },
 		"cZone":    func() string { return time.Now().In(zone).Format("UTC-07:00") },
 		"cTxn":     func(seq uint64) string { return "txn_" + strconv.FormatUint(seq, 10) },
@@ -135,6 +136,27 @@ func elapsed(from, to, now time.Time) int {
 	return int(min(100, max(0, 100*now.Sub(from)/whole)))
 }
 
+// withins are the units of a duty's time as its rule says it, in both languages; the first two of each are one and several.
+var withins = map[string][3]string{"h": {"hour", "hours", "小时"}, "d": {"day", "days", "天"}, "bd": {"working day", "working days", "个工作日"}, "mo": {"month", "months", "个月"}}
+
+// within is the time of a duty in words: 4h is 4 hours, 5bd is 5 working days. What it does not know it leaves as it is.
+func within(rule, lang string) string {
+	at := strings.IndexFunc(rule, func(r rune) bool { return r < '0' || r > '9' })
+	if at < 1 {
+		return rule
+	}
+	unit, ok := withins[rule[at:]]
+	switch {
+	case !ok:
+		return rule
+	case lang == "zh":
+		return rule[:at] + " " + unit[2]
+	case rule[:at] == "1":
+		return "1 " + unit[0]
+	}
+	return rule[:at] + " " + unit[1]
+}
+
 // few is the first n of a list.
 func few(n int, list []string) []string { return list[:min(n, len(list))] }
 
@@ -161,8 +183,10 @@ func inWords(d time.Duration, lang string) string {
 		return fmt.Sprintf("%d %s", n, en)
 	}
 	switch {
-	case d >= 48*time.Hour:
+	case d >= 14*24*time.Hour:
 		return unit(int(d.Hours())/24, "d", "天")
+	case d >= 48*time.Hour:
+		return unit(int(d.Hours())/24, "d", "天") + " " + unit(int(d.Hours())%24, "h", "小时")
 	case d >= time.Hour:
 		return unit(int(d.Hours()), "h", "小时") + " " + unit(int(d.Minutes())%60, "min", "分")
 	case d >= time.Minute:

@@ -158,7 +158,8 @@ func (p *nowPage) Share() string {
 	return percent(float64(p.Proven.Full) / float64(p.Proven.Approvals))
 }
 
-// percent is a share with one decimal, or as many as it takes to see it; not rounded up to the whole.
+// percent is a share with one decimal, or as many as it takes to see it; rounded as the sentence of effectiveness below the
+// card rounds it, but not up to the whole.
 func percent(share float64) string {
 	p := share * 100
 	switch {
@@ -169,7 +170,11 @@ func percent(share float64) string {
 	case p < 1:
 		return fmt.Sprintf("%.2f %%", p)
 	}
-	return fmt.Sprintf("%.1f %%", math.Floor(p*10)/10)
+	tenths := math.Round(p * 10)
+	if share < 1 {
+		tenths = min(tenths, 999)
+	}
+	return fmt.Sprintf("%.1f %%", tenths/10)
 }
 
 // reasonLink is where the messages of a reason are.

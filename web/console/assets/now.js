@@ -13,7 +13,7 @@
   const el = (name, text, cls) => { const e = document.createElement(name); if (text !== undefined) e.textContent = text; if (cls) e.className = cls; return e; };
   const link = (href, text) => { const a = el("a", text); a.href = href; return a; };
   const put = (name, text) => { for (const e of document.querySelectorAll(`[data-f="${name}"]`)) if (e.textContent !== text) e.textContent = text; };
-  const share = (v) => { const p = v * 100; return p === 0 ? "0 %" : p < 0.01 ? p.toFixed(4) + " %" : p < 1 ? p.toFixed(2) + " %" : (Math.floor(p * 10) / 10).toFixed(1) + " %"; };
+  const share = (v) => { const p = v * 100; return p === 0 ? "0 %" : p < 0.01 ? p.toFixed(4) + " %" : p < 1 ? p.toFixed(2) + " %" : (Math.min(Math.round(p * 10), v < 1 ? 999 : 1000) / 10).toFixed(1) + " %"; };
 
   function say() {
     const d = state.dataset, at = last ? clock(new Date(last)) : "";

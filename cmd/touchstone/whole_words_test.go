@@ -1,0 +1,77 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"touchstone/explain"
+	"touchstone/failure"
+	"touchstone/incident"
+	"touchstone/reason"
+)
+
+// TestFailureNamesAreWhole: the table of failures says each reason's whole line, in columns.
+func TestFailureNamesAreWhole(t *testing.T) {
+	for _, lang := range []string{"en", "zh"} {
+		l, err := newLines(nil, lang, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range reason.All() {
+			key := l.failureKey("reason", r.String())
+			if short := l.catalogue.Reason(r).Short.In(l.lang); !strings.HasSuffix(key, " "+short) || explain.Columns(key) >= failureColumns {
+				t.Errorf("%s, %s: %q is %d columns", r, lang, key, explain.Columns(key))
+			}
+		}
+	}
+}
+
+// TestOnePurchase: one is not many.
+func TestOnePurchase(t *testing.T) {
+	var out bytes.Buffer
+	l, err := newLines(&out, "en", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var a failuresAnswer
+	a.Approved, a.Recovered, a.Lost = 1, failure.Purchases{Number: 1}, failure.Purchases{Number: 2}
+	if err := l.failures(&a, nil, 0); err != nil || !strings.Contains(out.String(), "1 purchase for") || !strings.Contains(out.String(), "2 purchases for") {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+}
+
+// TestIncidentTitle: pages say an incident's reason in words, and leave a title without one alone.
+func TestIncidentTitle(t *testing.T) {
+	catalogue, err := explain.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ reason, en, zh, wantEN, wantZH string }{
+		{"mac_failed", "authentication refused (mac_failed): Sample S25 1.0.0, 4 terminals", "认证失败 (mac_failed): Sample S25 1.0.0, 4 台终端",
+			"authentication refused (message code does not match): Sample S25 1.0.0, 4 terminals", "认证失败（报文校验码不符）: Sample S25 1.0.0, 4 台终端"},
+		{"", "one identity, two devices: 00000050", "一个身份, 两台设备: 00000050", "one identity, two devices: 00000050", "一个身份, 两台设备: 00000050"},
+		{"no_such", "what (no_such)", "什么 (no_such)", "what (no_such)", "什么 (no_such)"},
+	} {
+		i := &incident.Incident{Reason: c.reason, Title: incident.Text{EN: c.en, ZH: c.zh}}
+		if got := incidentTitle(i, catalogue); got.EN != c.wantEN || got.ZH != c.wantZH {
+			t.Errorf("%s: %+v", c.reason, got)
+		}
+	}
+}
+
+// TestRoughly: of three days but a minute a person is not told two.
+func TestRoughly(t *testing.T) {
+	en, err1 := newLines(nil, "en", false)
+	zh, err2 := newLines(nil, "zh", false)
+	if err1 != nil || err2 != nil {
+		t.Fatal(err1, err2)
+	}
+	for d, want := range map[time.Duration][2]string{72*time.Hour - time.Minute: {"2d23h", "2 天 23 小时"}, 55 * time.Minute: {"55m", "55 分钟"}, 47 * time.Hour: {"47h00m", "47 小时 0 分"},
+		29 * 24 * time.Hour: {"29d", "29 天"}, time.Second: {"1s", "1 秒"}} {
+		if got := [2]string{en.roughly(d), zh.roughly(d)}; got != want {
+			t.Errorf("%s: %q, want %q", d, got, want)
+		}
+	}
+}
