@@ -111,12 +111,25 @@ func (w *Webhooks) Save(ctx context.Context, endpoint string, p *WebhookPosition
 	return tx.Commit()
 }
 
-// Deliveries lists at most n of an endpoint, the newest first, before an ID; 0 is from the newest.
-func (w *Webhooks) Deliveries(ctx context.Context, endpoint string, before int64, n int) (list []WebhookDelivery, err error) {
+// Forgotten tells whether an endpoint has as many deliveries as are kept, and each was tried after a moment: earlier ones may have been
+// thrown away.
+func (w *Webhooks) Forgotten(ctx context.Context, endpoint string, at time.Time) (gone bool, err error) {
+	var kept, since int
+	err = w.db.QueryRowContext(ctx, `SELECT count(*), coalesce(sum(at > ?), 0) FROM delivery WHERE endpoint = ?`, nanoOf(at), endpoint).Scan(&kept, &since)
+	return kept >= MostDeliveries && since == kept, err
+}
+
+// Deliveries lists at most n of an endpoint, the newest first, before an ID; 0 is from the newest. Where until is not zero, those whose
+// newest attempt was made later are left out.
+func (w *Webhooks) Deliveries(ctx context.Context, endpoint string, before int64, until time.Time, n int) (list []WebhookDelivery, err error) {
 	if before <= 0 {
 		before = maxSeq
 	}
-	rows, err := w.db.QueryContext(ctx, `SELECT id, entry, replay, type, state, attempts, code, error, at, took FROM delivery WHERE endpoint = ? AND id < ? ORDER BY id DESC LIMIT ?`, endpoint, before, n)
+	last := nanoOf(until)
+	if last == 0 {
+		last = maxSeq
+	}
+	rows, err := w.db.QueryContext(ctx, `SELECT id, entry, replay, type, state, attempts, code, error, at, took FROM delivery WHERE endpoint = ? AND id < ? AND at <= ? ORDER BY id DESC LIMIT ?`, endpoint, before, last, n)
 	if err != nil {
 		return nil, err
 	}

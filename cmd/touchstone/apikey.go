@@ -43,7 +43,9 @@ type apiKeyRevocation struct {
 }
 
 // apiKeysQuery asks for all of them.
-type apiKeysQuery struct{}
+type apiKeysQuery struct {
+	AsOf pos.Instant `json:"as_of,omitempty"` // 0: now
+}
 
 const defaultKeyDays = 90
 
@@ -86,10 +88,10 @@ func (e *engine) revokeAPIKey(ctx context.Context, c *apiKeyRevocation, actors [
 	return changed{What: "API key " + c.ID + " revoked", ZH: "接口密钥 " + c.ID + " 已吊销", Facts: map[string]string{"key": c.ID}}, nil
 }
 
-// apiKeys lists the keys without their digests.
-func (e *engine) apiKeys() []api.APIKey {
+// apiKeys lists the keys as of an instant, 0 being now, without their digests.
+func (e *engine) apiKeys(ctx context.Context, at pos.Instant) ([]api.APIKey, error) {
 	list := []api.APIKey{}
-	e.office.view(func(r *rooms) {
+	err := e.viewAt(ctx, at, func(r *rooms) {
 		for _, k := range r.staff.APIKeys() {
 			x := api.APIKey{ID: k.ID, Name: k.Name, Account: k.Account, Roles: slices.Clone(k.Roles), Shop: k.Shop, By: k.By, Since: k.Since.Time().UTC(), Until: k.Until.Time().UTC()}
 			if k.Revoked != 0 {
@@ -102,7 +104,7 @@ func (e *engine) apiKeys() []api.APIKey {
 			list = append(list, x)
 		}
 	})
-	return list
+	return list, err
 }
 
 // keyRing proves keys and bounds how fast each may ask.

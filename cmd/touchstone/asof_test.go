@@ -15,6 +15,7 @@ import (
 	"touchstone/pos"
 	"touchstone/proof"
 	"touchstone/registry"
+	"touchstone/staff"
 	"touchstone/web/api"
 )
 
@@ -135,12 +136,31 @@ func (h *asofHouse) history() []asofAct {
 				return fleet.CloseCampaign(r.fleet, "CMP-1", "all are updated", []string{"qian", "chen"}, now)
 			}))
 		}},
+		{"programs are let in and told, and a shop has another name", func() {
+			_, err := h.makeAPIKey(ctx, &apiKeyChange{Name: "settlement", Account: "qian", Roles: []staff.Role{staff.Security}}, []string{"zhao"})
+			must(err)
+			_, err = h.makeWebhook(ctx, &webhookChange{Name: "desk", URL: "http://127.0.0.1:9/in", Types: []string{"incident.opened"}}, []string{"zhao"})
+			must(err)
+			m, err := h.ledger.Merchant(first.merchant)
+			must(err)
+			renamed := *m
+			renamed.Name = "Another Tea House"
+			must(h.ledger.Register(ctx, h.clock(), &renamed))
+		}},
+		{"they are no longer, and one device is left", func() {
+			_, err := h.revokeAPIKey(ctx, &apiKeyRevocation{ID: "KEY-1"}, []string{"zhao"})
+			must(err)
+			_, err = h.setWebhook(ctx, &webhookState{ID: "WHK-1"}, []string{"zhao"})
+			must(err)
+			_, err = h.clearClone(ctx, &cloneClearChange{Terminal: first.id.String(), Note: "a visit found one device"}, []string{"qian", "sun"})
+			must(err)
+		}},
 	}
 }
 
 // asofAddresses are what is asked, but for the moment.
 func asofAddresses() []string {
-	id, serial := visitors()[0].id.String(), string(visitors()[1].serial)
+	id, serial, shop := visitors()[0].id.String(), string(visitors()[1].serial), visitors()[0].merchant.String()
 	return []string{
 		"/api/v1/grades", "/api/v1/grades?model=Sample+V1", "/api/v1/grades/plan",
 		"/api/v1/permits", "/api/v1/permits?permit=full", "/api/v1/permits?fact=device", "/api/v1/permits?fact=registration",
@@ -152,6 +172,7 @@ func asofAddresses() []string {
 		"/api/v1/terminals/" + id, "/api/v1/terminals/" + visitors()[1].id.String(), "/api/v1/permits/" + id, "/api/v1/permits/" + visitors()[1].id.String(),
 		"/api/v1/effectiveness", "/api/v1/inspections?tab=overdue", "/api/v1/inspections?tab=upcoming", "/api/v1/inspections?tab=done",
 		"/api/v1/staff", "/api/v1/staff/li", "/api/v1/access-review", "/api/v1/proposals", "/api/v1/proposals/PRP-1", "/api/v1/clones", "/api/v1/devices/dev_" + serial + "/custody",
+		"/api/v1/clones/ter_" + id, "/api/v1/devices/dev_" + serial, "/api/v1/merchants/mer_" + shop, "/api/v1/inspections/INS-6", "/api/v1/training", "/api/v1/cashiers", "/api/v1/api-keys", "/api/v1/webhooks",
 	}
 }
 
@@ -218,12 +239,28 @@ func (h *asofHouse) told(address string) string {
 		for _, made := range []string{"counted_at", "age_seconds", "as_of", "$schema", "canary"} { // what the canary counts is the process's own
 			delete(members, made)
 		}
+		if strings.HasPrefix(address, "/api/v1/webhooks") {
+			onlyRecorded(members)
+		}
 	}
 	raw, err := json.MarshalIndent(value, "", " ")
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	return string(raw)
+}
+
+// onlyRecorded takes from endpoints what no journal has, which an answer of the past names and does not tell.
+func onlyRecorded(page map[string]any) {
+	for _, row := range page["data"].([]any) {
+		w := row.(map[string]any)
+		for _, name := range append(slices.Clone(hookNotKept), "not_kept", "as_of") {
+			delete(w, name)
+		}
+		if w["state"] != "disabled" {
+			w["state"] = "enabled"
+		}
+	}
 }
 
 // sayAgain holds what is said of a moment against what was said then.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -8,12 +10,13 @@ import (
 	"touchstone/ledger"
 	"touchstone/pos"
 	"touchstone/registry"
+	"touchstone/web/api"
 )
 
 // careQuery asks about devices. What is not asked for is not answered.
 type careQuery struct {
 	Serial     string      `json:"serial,omitempty"` // one device, by serial number or terminal
-	AsOf       pos.Instant `json:"as_of,omitempty"`  // the five elements as of then; 0: now
+	AsOf       pos.Instant `json:"as_of,omitempty"`  // as it was then; 0: now
 	List       bool        `json:"list,omitempty"`
 	State      string      `json:"state,omitempty"`       // of the list; "" is all
 	Due        int64       `json:"due,omitempty"`         // inspections due within so many seconds
@@ -50,21 +53,25 @@ type shownDevice struct {
 }
 
 // devices answers a question about devices.
-func (e *engine) devices(q *careQuery) (careAnswer, error) {
-	a := careAnswer{Now: e.clock()}
+func (e *engine) devices(ctx context.Context, q *careQuery) (careAnswer, error) {
+	w, err := e.careEpoch(ctx, q.AsOf)
+	if err != nil {
+		return careAnswer{}, err
+	}
+	a := careAnswer{Now: w.now()}
 	at := q.AsOf
 	if at == 0 {
 		at = a.Now
 	}
 	if q.Serial != "" {
-		d, err := e.shown(q.Serial, at, a.Now)
+		d, err := w.shown(ctx, q.Serial, at)
 		if err != nil {
 			return careAnswer{}, err
 		}
 		a.Devices = append(a.Devices, d)
 	}
 	var serials []pos.Serial
-	e.office.view(func(r *rooms) {
+	w.view(func(r *rooms) {
 		if q.List {
 			for _, l := range r.fleet.Lives() {
 				if q.State == "" || string(l.State) == q.State {
@@ -96,36 +103,62 @@ func (e *engine) devices(q *careQuery) (careAnswer, error) {
 	}
 	terminals := map[pos.Serial]*registry.Terminal{}
 	if len(serials) > 0 {
-		for _, t := range e.ledger.Terminals() {
-			terminals[t.Serial] = t
+		err = w.every(ctx, permitStep, ctx.Err, func(p ledger.Permitted) { terminals[p.Terminal.Serial] = p.Terminal })
+	}
+	for i := 0; err == nil && i < len(serials); i++ {
+		var device *registry.Device
+		if device, _, err = w.device(ctx, serials[i]); err == nil {
+			a.Devices = append(a.Devices, w.shownOf(serials[i], device, terminals[serials[i]], at))
 		}
 	}
-	for _, s := range serials {
-		device, err := e.ledger.Device(s)
-		if err != nil {
-			device = nil
-		}
-		a.Devices = append(a.Devices, e.shownOf(s, device, terminals[s], at, a.Now))
+	return a, err
+}
+
+// careEpoch is the estate at the moment that a question names. Of five elements people ask for days before the journal or to come too:
+// their bindings are told by what is recorded now.
+func (e *engine) careEpoch(ctx context.Context, at pos.Instant) (*epoch, error) {
+	w, err := e.epochAt(ctx, at)
+	var p *api.Problem
+	if errors.As(err, &p) && (p.Code == "as_of_before_journal" || p.Code == "as_of_invalid") {
+		return e.present(), nil
 	}
-	return a, nil
+	return w, err
 }
 
 // shown is one device, found by its serial number or its terminal.
-func (e *engine) shown(name string, at, now pos.Instant) (shownDevice, error) {
-	device, t, err := e.subject(name)
-	if err == nil {
-		return e.shownOf(device.Serial, device, t, at, now), nil
+func (w *epoch) shown(ctx context.Context, name string, at pos.Instant) (shownDevice, error) {
+	serial := pos.Serial(name)
+	t, err := w.subject(ctx, name)
+	if t != nil {
+		serial = t.Serial
 	}
-	var life bool
-	e.office.view(func(r *rooms) { life = r.fleet.Life(pos.Serial(name)) != nil })
-	if !life {
+	if err != nil {
+		return shownDevice{}, err
+	}
+	device, _, err := w.device(ctx, serial)
+	if err != nil {
+		return shownDevice{}, err
+	}
+	life := false
+	w.view(func(r *rooms) { life = r.fleet.Life(serial) != nil })
+	if device == nil && !life {
 		return shownDevice{}, fmt.Errorf("%w: device or terminal %.50q", ledger.ErrUnknown, name)
 	}
-	return e.shownOf(pos.Serial(name), nil, nil, at, now), nil
+	return w.shownOf(serial, device, t, at), nil
 }
 
-func (e *engine) shownOf(serial pos.Serial, device *registry.Device, t *registry.Terminal, at, now pos.Instant) shownDevice {
-	d := shownDevice{Serial: serial}
+// subject is the terminal that a name stands for: its own id, or the serial number of its device; nil for none.
+func (w *epoch) subject(ctx context.Context, name string) (*registry.Terminal, error) {
+	if id, err := pos.ParseTerminalID(name); err == nil {
+		if p, ok, err := w.permitted(ctx, id); ok || err != nil {
+			return p.Terminal, err
+		}
+	}
+	return w.boundTo(ctx, pos.Serial(name))
+}
+
+func (w *epoch) shownOf(serial pos.Serial, device *registry.Device, t *registry.Terminal, at pos.Instant) shownDevice {
+	d, now := shownDevice{Serial: serial}, w.now()
 	if device != nil {
 		d.Model, d.Register, d.Certificate = device.Model, device.State, device.Certificate
 	}
@@ -133,7 +166,7 @@ func (e *engine) shownOf(serial pos.Serial, device *registry.Device, t *registry
 	if t != nil {
 		id, d.Terminal = t.ID, t.ID.String()
 	}
-	e.office.view(func(r *rooms) {
+	w.view(func(r *rooms) {
 		f := r.fleet
 		d.Life, d.Binding, d.Inspection, d.Health = f.Life(serial), f.BindingAt(serial, at), f.LastInspection(serial), f.LastHealth(serial)
 		if t != nil {

@@ -40,12 +40,20 @@ func allEntries(ctx context.Context, r *sqlite.Reader) entriesOf {
 	}
 }
 
+// timelineSpan says what of the journal a timeline tells.
+type timelineSpan struct {
+	cases []*cloneCase // the terminal's suspicions, as they were then
+	at    pos.Instant  // the moment that is told of
+	last  uint64       // the last entry that counts
+	most  int          // messages
+}
+
 // readTimeline folds the journal once more around the newest of a terminal's suspicions, or its last hours where there is none.
-func readTimeline(ctx context.Context, r *sqlite.Reader, id pos.TerminalID, cases []*cloneCase, most int, entries entriesOf) (*cloneTimeline, error) {
+func readTimeline(ctx context.Context, r *sqlite.Reader, id pos.TerminalID, span *timelineSpan, entries entriesOf) (*cloneTimeline, error) {
 	b := &timelineBuilder{t: &cloneTimeline{Terminal: id.String()}, weights: clone.Builtin()}
-	since := pos.Instant(time.Now().Add(-cloneRecent).UnixNano())
-	if n := len(cases); n > 0 {
-		c := cases[n-1]
+	since, most := span.at.Add(-cloneRecent), span.most
+	if n := len(span.cases); n > 0 {
+		c := span.cases[n-1]
 		b.t.Case, b.first, b.until = c, caseFirst(c), c.Seq
 		if c.Cleared != nil {
 			b.end = c.Cleared.Seq
@@ -62,7 +70,7 @@ func readTimeline(ctx context.Context, r *sqlite.Reader, id pos.TerminalID, case
 	}
 	d := clone.New(clone.Options{Weights: b.weights, Serial: proof.SerialPresented, Only: id, Step: b.step})
 	err = entries(max(from, 1), func(e journal.Entry) error {
-		if b.full(most) || b.end != 0 && e.Seq >= b.end {
+		if b.full(most) || e.Seq > span.last || b.end != 0 && e.Seq >= b.end {
 			return errEnough
 		}
 		d.Fold(e)

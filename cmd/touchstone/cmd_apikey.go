@@ -61,13 +61,18 @@ func (c *apiKeyAdd) Run(a *app) error {
 
 type apiKeyList struct {
 	directoryFlags
-	JSON bool `name:"json" help:"One JSON object."`
+	AsOf string `name:"as-of" help:"As they were on a day (its end), or at an instant (RFC 3339)." placeholder:"DATE"`
+	JSON bool   `name:"json" help:"One JSON object."`
 }
 
 // Run lists the keys.
 func (c *apiKeyList) Run(a *app) error {
+	at, err := asOf(c.AsOf)
+	if err != nil {
+		return err
+	}
 	var list []api.APIKey
-	if err := c.question(a, change{APIKeys: &apiKeysQuery{}}, &list); err != nil {
+	if err := c.question(a, change{APIKeys: &apiKeysQuery{AsOf: at}}, &list); err != nil {
 		return err
 	}
 	if c.JSON {

@@ -207,6 +207,7 @@ type cloneShowCmd struct {
 	journalDirectory
 	Terminal string `arg:"" help:"Terminal." placeholder:"ID"`
 	Lines    int    `name:"lines" short:"n" default:"60" help:"Messages at most."`
+	AsOf     string `name:"as-of" help:"As they were on a day (its end), or at an instant (RFC 3339)." placeholder:"DATE"`
 	JSON     bool   `name:"json" help:"One JSON object."`
 	Lang     string `name:"lang" default:"en" help:"en or zh."`
 }
@@ -239,7 +240,11 @@ func (c *cloneShowCmd) Run(a *app) error {
 	if err != nil {
 		return notCancelled(a.ctx, err)
 	}
-	t, err := readTimeline(a.ctx, r, id, cases, c.Lines, allEntries(a.ctx, r))
+	span, err := c.span(a.ctx, r, cases)
+	if err != nil {
+		return notCancelled(a.ctx, err)
+	}
+	t, err := readTimeline(a.ctx, r, id, span, allEntries(a.ctx, r))
 	if err != nil {
 		return notCancelled(a.ctx, err)
 	}
@@ -249,6 +254,22 @@ func (c *cloneShowCmd) Run(a *app) error {
 		return enc.Encode(t)
 	}
 	return l.timeline(t)
+}
+
+// span is what of the journal is told: up to now, or up to a past moment.
+func (c *cloneShowCmd) span(ctx context.Context, r *sqlite.Reader, cases []*cloneCase) (*timelineSpan, error) {
+	at, err := asOf(c.AsOf)
+	if err != nil {
+		return nil, err
+	}
+	if at == 0 {
+		return &timelineSpan{cases, pos.Instant(time.Now().UnixNano()), 1<<63 - 1, c.Lines}, nil
+	}
+	next, err := firstSince(ctx, r, at+1)
+	if err != nil {
+		return nil, err
+	}
+	return &timelineSpan{casesKnown(cases, next-1), at, next - 1, c.Lines}, nil
 }
 
 // cloneTimeline is one terminal's messages in two lanes.

@@ -246,18 +246,22 @@ func (c *deviceDestroy) Run(a *app) error { return c.leave(a, "destroy", "") }
 type deviceShow struct {
 	directoryFlags
 	Subject string `arg:"" help:"Serial number, or the terminal it works at."`
-	AsOf    string `name:"as-of" help:"Its five elements as of a day, its end (YYYY-MM-DD), or an instant (RFC 3339)." placeholder:"DATE"`
+	AsOf    string `name:"as-of" help:"As it was on a day, its end (YYYY-MM-DD), or at an instant (RFC 3339)." placeholder:"DATE"`
 	JSON    bool   `name:"json" help:"One JSON object."`
 	Lang    string `name:"lang" default:"en" enum:"en,zh" help:"en or zh."`
 }
 
-// asOf reads a day, of which the last instant counts, or an instant.
+// asOf reads a day, of which the last instant counts, or an instant. None is now, and so is today, as the interface has it.
 func asOf(text string) (pos.Instant, error) {
 	if text == "" {
 		return 0, nil
 	}
 	if day, err := time.ParseInLocation(time.DateOnly, text, time.Local); err == nil {
-		return pos.Instant(day.AddDate(0, 0, 1).UnixNano() - 1), nil
+		end := day.AddDate(0, 0, 1)
+		if now := time.Now(); !day.After(now) && end.After(now) {
+			return 0, nil
+		}
+		return pos.Instant(end.UnixNano() - 1), nil
 	}
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {
@@ -290,7 +294,7 @@ func (c *deviceShow) Run(a *app) error {
 type deviceList struct {
 	directoryFlags
 	State string `name:"state" help:"Only these: announced, quarantined, received, deployed, in_repair, returned, retired, destroyed."`
-	AsOf  string `name:"as-of" help:"With the five elements as of a day or an instant." placeholder:"DATE"`
+	AsOf  string `name:"as-of" help:"As they were on a day (its end), or at an instant." placeholder:"DATE"`
 	CSV   bool   `name:"csv" help:"The five elements in force, for the clearing institution."`
 	JSON  bool   `name:"json" help:"One JSON object a line."`
 	Lang  string `name:"lang" default:"en" enum:"en,zh" help:"en or zh."`

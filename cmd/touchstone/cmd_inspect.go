@@ -246,14 +246,19 @@ func (l *lines) verdict(i *fleet.Inspection) string {
 type inspectShow struct {
 	directoryFlags
 	ID   string `arg:"" help:"Such as INS-1."`
+	AsOf string `name:"as-of" help:"As it was known on a day (its end), or at an instant (RFC 3339)." placeholder:"DATE"`
 	JSON bool   `name:"json" help:"One JSON object."`
 	Lang string `name:"lang" default:"en" enum:"en,zh" help:"en or zh."`
 }
 
 // Run shows one inspection.
 func (c *inspectShow) Run(a *app) error {
+	at, err := asOf(c.AsOf)
+	if err != nil {
+		return err
+	}
 	var answer careAnswer
-	if err := c.question(a, change{Devices: &careQuery{Inspection: c.ID, Form: true}}, &answer); err != nil {
+	if err := c.question(a, change{Devices: &careQuery{Inspection: c.ID, Form: true, AsOf: at}}, &answer); err != nil {
 		return err
 	}
 	i := answer.Inspections[0]

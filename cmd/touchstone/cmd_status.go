@@ -75,7 +75,7 @@ func (e *engine) respond(ctx context.Context, c change) (any, error) {
 	case c.Seal != nil:
 		return e.sealedNumber(c.Seal)
 	case c.Devices != nil:
-		return e.devices(c.Devices)
+		return e.devices(ctx, c.Devices)
 	case c.Policy != nil:
 		return e.passwords(), nil
 	case c.OldPINs != nil:
@@ -92,7 +92,7 @@ func (e *engine) respond(ctx context.Context, c change) (any, error) {
 	case c.LabQuery != nil:
 		return e.askLab(ctx, c.LabQuery)
 	case c.APIKeys != nil:
-		return e.apiKeys(), nil
+		return e.apiKeys(ctx, c.APIKeys.AsOf)
 	case c.Webhooks != nil:
 		return e.webhooks(ctx, c.Webhooks)
 	}

@@ -61,16 +61,21 @@ func (f *actFlags) secretOf(a *app, c change) error {
 
 type webhookList struct {
 	directoryFlags
-	JSON bool `name:"json" help:"One JSON object."`
+	AsOf string `name:"as-of" help:"As they were on a day (its end), or at an instant (RFC 3339)." placeholder:"DATE"`
+	JSON bool   `name:"json" help:"One JSON object."`
 }
 
 // hookStateChinese are the states of endpoints and deliveries.
-var hookStateChinese = map[string]string{"delivering": "正常", "failing": "失败重试中", "disabled": "已停用", "delivered": "已送达", "waiting": "待重试"}
+var hookStateChinese = map[string]string{"delivering": "正常", "failing": "失败重试中", "disabled": "已停用", "enabled": "已启用", "delivered": "已送达", "waiting": "待重试"}
 
 // Run lists the endpoints.
 func (c *webhookList) Run(a *app) error {
+	at, err := asOf(c.AsOf)
+	if err != nil {
+		return err
+	}
 	var list []api.Webhook
-	if err := c.question(a, change{Webhooks: &webhooksQuery{}}, &list); err != nil {
+	if err := c.question(a, change{Webhooks: &webhooksQuery{AsOf: at}}, &list); err != nil {
 		return err
 	}
 	if c.JSON {
@@ -83,21 +88,34 @@ func (c *webhookList) Run(a *app) error {
 	}
 	for _, w := range list {
 		fmt.Fprintf(a.stdout, "%s  %s  %s  %s  %s  %s\n", pad(w.ID, 7), pad(w.Name, 20), pad(l.two(w.State, hookStateChinese[w.State]), 10),
-			pad(fmt.Sprintf(l.two("%d behind", "落后 %d"), w.Behind), 14), w.URL, strings.Join(w.Types, " "))
+			pad(l.hookBehind(&w), 14), w.URL, strings.Join(w.Types, " "))
 	}
 	return nil
+}
+
+// hookBehind is how far an endpoint is behind; as of a past moment nothing is kept of it.
+func (l *lines) hookBehind(w *api.Webhook) string {
+	if len(w.NotKept) > 0 {
+		return l.two("not kept", "未保留")
+	}
+	return fmt.Sprintf(l.two("%d behind", "落后 %d"), w.Behind)
 }
 
 type webhookShow struct {
 	directoryFlags
 	ID   string `arg:"" help:"The endpoint's number, such as WHK-1."`
+	AsOf string `name:"as-of" help:"As it was on a day (its end), or at an instant (RFC 3339)." placeholder:"DATE"`
 	JSON bool   `name:"json" help:"One JSON object."`
 }
 
 // Run prints one endpoint.
 func (c *webhookShow) Run(a *app) error {
+	at, err := asOf(c.AsOf)
+	if err != nil {
+		return err
+	}
 	var list []api.Webhook
-	if err := c.question(a, change{Webhooks: &webhooksQuery{}}, &list); err != nil {
+	if err := c.question(a, change{Webhooks: &webhooksQuery{AsOf: at}}, &list); err != nil {
 		return err
 	}
 	i := slices.IndexFunc(list, func(w api.Webhook) bool { return w.ID == strings.ToUpper(c.ID) })
@@ -111,7 +129,9 @@ func (c *webhookShow) Run(a *app) error {
 	rows := [][2]string{
 		{l.two("endpoint", "接口"), w.ID + "  " + w.Name}, {"URL", w.URL}, {l.two("is told", "通知内容"), strings.Join(w.Types, " ")},
 		{l.two("made", "建立"), w.Since.Format(time.DateTime) + "  " + w.By}, {l.two("state", "状态"), l.two(w.State, hookStateChinese[w.State])},
-		{l.two("told up to", "已通知至"), fmt.Sprintf("evt_%d  %s", w.Told, fmt.Sprintf(l.two("%d behind", "落后 %d"), w.Behind))},
+	}
+	if len(w.NotKept) == 0 {
+		rows = append(rows, [2]string{l.two("told up to", "已通知至"), fmt.Sprintf("evt_%d  %s", w.Told, l.hookBehind(w))})
 	}
 	if w.Failing != nil {
 		rows = append(rows, [2]string{l.two("failing since", "失败起始"), w.Failing.Format(time.DateTime) + "  " + fmt.Sprintf(l.two("%d attempts", "尝试 %d 次"), w.Tries)})
@@ -138,13 +158,18 @@ type webhookDeliveries struct {
 	directoryFlags
 	ID    string `arg:"" help:"The endpoint's number, such as WHK-1."`
 	Lines int    `name:"lines" short:"n" default:"50" help:"How many, at most 200."`
+	AsOf  string `name:"as-of" help:"Those whose newest attempt was made by a day (its end), or an instant (RFC 3339)." placeholder:"DATE"`
 	JSON  bool   `name:"json" help:"One JSON object."`
 }
 
 // Run lists deliveries.
 func (c *webhookDeliveries) Run(a *app) error {
+	at, err := asOf(c.AsOf)
+	if err != nil {
+		return err
+	}
 	var page api.Page[api.WebhookDelivery]
-	if err := c.question(a, change{Webhooks: &webhooksQuery{Deliveries: strings.ToUpper(c.ID), Limit: c.Lines}}, &page); err != nil {
+	if err := c.question(a, change{Webhooks: &webhooksQuery{Deliveries: strings.ToUpper(c.ID), Limit: c.Lines, AsOf: at}}, &page); err != nil {
 		return err
 	}
 	if c.JSON {

@@ -13,11 +13,16 @@ func (d *desk) roomsAsOf(ctx context.Context, q *api.AsOf, f func(*rooms)) error
 	if err != nil {
 		return err
 	}
+	return d.engine.viewAt(ctx, at, f)
+}
+
+// viewAt lends the rooms as they were at an instant, 0 being now.
+func (e *engine) viewAt(ctx context.Context, at pos.Instant, f func(*rooms)) error {
 	if at == 0 {
-		d.office.view(f)
+		e.office.view(f)
 		return nil
 	}
-	r, err := d.engine.roomsAt(ctx, at)
+	r, err := e.roomsAt(ctx, at)
 	if err == nil {
 		f(r)
 	}

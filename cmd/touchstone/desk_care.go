@@ -166,12 +166,9 @@ func (w *epoch) inspected(ctx context.Context, q *api.InspectionsQuery, shop pos
 		})
 	})
 	for i := range list {
-		done := w.e.inspectionOf(&list[i])
-		if list[i].Merchant != (pos.MerchantID{}) {
-			var err error
-			if done.Shop, err = w.shopName(ctx, list[i].Merchant); err != nil {
-				return err
-			}
+		done, err := w.inspection(ctx, &list[i])
+		if err != nil {
+			return err
 		}
 		a.Done = append(a.Done, done)
 	}
@@ -195,17 +192,21 @@ func (w *epoch) addDue(ctx context.Context, a *api.Inspections, x *fleet.Due) er
 	return nil
 }
 
-func (e *engine) inspectionOf(i *fleet.Inspection) api.Inspection {
-	out := api.Inspection{ID: i.ID, Serial: string(i.Serial), Model: i.Model, Passed: i.Passed, Findings: []api.InspectionFinding{}, Quarantined: i.Quarantined, Inspector: i.Inspector, Note: i.Note,
+// inspection is a visit, with the shop's name as it was.
+func (w *epoch) inspection(ctx context.Context, i *fleet.Inspection) (out api.Inspection, err error) {
+	out = api.Inspection{ID: i.ID, Serial: string(i.Serial), Model: i.Model, Passed: i.Passed, Findings: []api.InspectionFinding{}, Quarantined: i.Quarantined, Inspector: i.Inspector, Note: i.Note,
 		Photographs: len(i.Photographs), At: i.At.Time(), Due: i.Due.Time(), Entry: i.Entry}
 	if i.Terminal != (pos.TerminalID{}) {
 		out.Terminal = i.Terminal.String()
 	}
 	if i.Merchant != (pos.MerchantID{}) {
-		out.Merchant, out.Shop = i.Merchant.String(), e.shopName(i.Merchant)
+		out.Merchant = i.Merchant.String()
+		if out.Shop, err = w.shopName(ctx, i.Merchant); err != nil {
+			return out, err
+		}
 	}
 	words := map[string]api.Text{}
-	e.office.view(func(r *rooms) {
+	w.view(func(r *rooms) {
 		for _, item := range r.fleet.Checklist().Items {
 			words[item.ID] = api.Text{EN: item.EN, ZH: item.ZH}
 		}
@@ -217,13 +218,17 @@ func (e *engine) inspectionOf(i *fleet.Inspection) api.Inspection {
 		}
 		out.Findings = append(out.Findings, api.InspectionFinding{Item: x.Item, Label: said, Presented: x.Presented, Expected: x.Expected, Alarm: x.Alarm})
 	}
-	return out
+	return out, nil
 }
 
 // Inspection implements api.CareBook.
-func (d *desk) Inspection(_ context.Context, who *web.Caller, id string) (api.Inspection, error) {
+func (d *desk) Inspection(ctx context.Context, who *web.Caller, id string, q *api.AsOf) (api.Inspection, error) {
+	w, err := d.asked(ctx, q)
+	if err != nil {
+		return api.Inspection{}, err
+	}
 	var found *fleet.Inspection
-	d.office.view(func(r *rooms) {
+	w.view(func(r *rooms) {
 		if i := r.fleet.Inspection(id); i != nil && who.Sees(i.Merchant) {
 			copied := *i
 			found = &copied
@@ -232,7 +237,7 @@ func (d *desk) Inspection(_ context.Context, who *web.Caller, id string) (api.In
 	if found == nil {
 		return api.Inspection{}, api.NotFound()
 	}
-	return d.inspectionOf(found), nil
+	return w.inspection(ctx, found)
 }
 
 // Checklist implements api.CareBook.
@@ -262,12 +267,4 @@ func ownShop(who *web.Caller, named string) (m pos.MerchantID, err error) {
 		return m, api.NotFound()
 	}
 	return who.Shop, nil
-}
-
-// shopName is a shop's name, "" where it is not registered.
-func (e *engine) shopName(id pos.MerchantID) string {
-	if m, err := e.ledger.Merchant(id); err == nil {
-		return m.Name
-	}
-	return ""
 }

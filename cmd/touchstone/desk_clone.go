@@ -62,24 +62,19 @@ func (d *desk) Clones(ctx context.Context, _ *web.Caller, q *api.CloneQuery) (ap
 	if err != nil {
 		return page, err
 	}
-	known := uint64(1<<63 - 1) // the last entry that counts
-	if at != 0 {
-		if known, err = d.seqAt(ctx, at); err != nil {
-			return page, err
-		}
+	w, err := d.epochAt(ctx, at)
+	if err != nil {
+		return page, err
 	}
+	cases = casesKnown(cases, w.upTo())
 	most := q.Limit
 	if most <= 0 {
 		most = 50
 	}
 	seen := map[string]bool{}
 	for _, c := range slices.Backward(cases) {
-		if seen[c.Event.Terminal] || c.Seq > known {
+		if seen[c.Event.Terminal] {
 			continue
-		}
-		if c.Cleared != nil && c.Cleared.Seq > known {
-			open := *c
-			open.Cleared, c = nil, &open
 		}
 		seen[c.Event.Terminal] = true
 		state := cmp.Or(q.State, "open")
@@ -90,39 +85,65 @@ func (d *desk) Clones(ctx context.Context, _ *web.Caller, q *api.CloneQuery) (ap
 			page.Next = strconv.FormatUint(page.Data[most-1].Entry, 10)
 			break
 		}
-		page.Data = append(page.Data, d.cloneOf(c))
+		line, err := w.cloneOf(ctx, c)
+		if err != nil {
+			return page, err
+		}
+		page.Data = append(page.Data, line)
 	}
 	return page, nil
 }
 
-func (d *desk) cloneOf(c *cloneCase) api.Clone {
+// casesKnown are the suspicions as they were after an entry: those of then, cleared where they were by then.
+func casesKnown(cases []*cloneCase, last uint64) (known []*cloneCase) {
+	for _, c := range cases {
+		if c.Seq > last {
+			continue
+		}
+		if c.Cleared != nil && c.Cleared.Seq > last {
+			open := *c
+			open.Cleared, c = nil, &open
+		}
+		known = append(known, c)
+	}
+	return known
+}
+
+func (w *epoch) cloneOf(ctx context.Context, c *cloneCase) (t api.Clone, err error) {
 	p := c.Event.Parameters
-	t := api.Clone{ID: "ter_" + c.Event.Terminal, Terminal: c.Event.Terminal, Merchant: c.Event.Merchant, Model: c.Event.Model, Entry: c.Seq, At: c.At, Keys: p[proof.SuspectKeys] == "yes",
+	t = api.Clone{ID: "ter_" + c.Event.Terminal, Terminal: c.Event.Terminal, Merchant: c.Event.Merchant, Model: c.Event.Model, Entry: c.Seq, At: c.At, Keys: p[proof.SuspectKeys] == "yes",
 		AddressA: p[cloneAddressA], AddressB: p[cloneAddressB], State: "open"}
 	_, _ = fmt.Sscanf(p[cloneLikelihood], "1 in %d", &t.OneIn) // an event of ours; 0 where it says nothing
 	if since, err := time.Parse(time.RFC3339, p[cloneSince]); err == nil {
 		t.Since = &since
 	}
 	if id, err := pos.ParseMerchantID(c.Event.Merchant); err == nil {
-		if m, err := d.ledger.Merchant(id); err == nil {
-			t.Shop = m.Name
+		if t.Shop, err = w.shopName(ctx, id); err != nil {
+			return t, err
 		}
 	}
 	if x := c.Cleared; x != nil {
 		t.State, t.ClearedAt, t.ClearedBy, t.ClearNote, t.ClearEntry = "cleared", &x.At, x.By, x.Note, x.Seq
 	}
-	return t
+	return t, nil
 }
 
 // Clone implements api.Clones.
-func (d *desk) Clone(ctx context.Context, _ *web.Caller, id string) (api.CloneDetail, error) {
+func (d *desk) Clone(ctx context.Context, _ *web.Caller, id string, q *api.AsOf) (api.CloneDetail, error) {
 	name, ok := strings.CutPrefix(id, "ter_")
 	terminal, err := pos.ParseTerminalID(name)
 	if !ok || err != nil {
 		return api.CloneDetail{}, api.NotFound()
 	}
-	registered, err := d.ledger.Terminal(terminal)
+	w, err := d.asked(ctx, q)
 	if err != nil {
+		return api.CloneDetail{}, err
+	}
+	registered, ok, err := w.permitted(ctx, terminal)
+	if err != nil {
+		return api.CloneDetail{}, err
+	}
+	if !ok {
 		return api.CloneDetail{}, api.NotFound()
 	}
 	cases, err := d.cloneCases(ctx, name)
@@ -133,26 +154,29 @@ func (d *desk) Clone(ctx context.Context, _ *web.Caller, id string) (api.CloneDe
 	if err != nil {
 		return api.CloneDetail{}, err
 	}
-	t, err := readTimeline(ctx, d.store.Reader, terminal, cases, cloneSteps, d.entriesOf(ctx, terminal))
+	span := timelineSpan{casesKnown(cases, w.upTo()), cmp.Or(w.at, pos.Instant(time.Now().UnixNano())), w.upTo(), cloneSteps}
+	t, err := readTimeline(ctx, d.store.Reader, terminal, &span, d.entriesOf(ctx, terminal, w))
 	if errors.Is(err, errNoMessages) {
 		t, err = &cloneTimeline{Terminal: name}, nil
 	}
 	if err != nil {
 		return api.CloneDetail{}, err
 	}
-	return d.cloneDetail(s, t, registered.Merchant), nil
+	return w.cloneDetail(ctx, s, t, registered.Terminal.Merchant)
 }
 
-func (d *desk) cloneDetail(s *speaker, t *cloneTimeline, shop pos.MerchantID) api.CloneDetail {
-	c := api.CloneDetail{Clone: api.Clone{ID: "ter_" + t.Terminal, Terminal: t.Terminal, Merchant: shop.String(), State: "none", OneIn: t.OneIn}, Weight: t.Weight, Suspect: tenth(clone.Builtin().Threshold),
+func (w *epoch) cloneDetail(ctx context.Context, s *speaker, t *cloneTimeline, shop pos.MerchantID) (c api.CloneDetail, err error) {
+	c = api.CloneDetail{AsOf: momentOf(w.at), Clone: api.Clone{ID: "ter_" + t.Terminal, Terminal: t.Terminal, Merchant: shop.String(), State: "none", OneIn: t.OneIn}, Weight: t.Weight, Suspect: tenth(clone.Builtin().Threshold),
 		Decided: []api.CloneDecider{}, Messages: []api.CloneMessage{}}
 	told := uint64(0)
 	if t.Case != nil {
-		c.Clone = d.cloneOf(t.Case)
+		if c.Clone, err = w.cloneOf(ctx, t.Case); err != nil {
+			return c, err
+		}
 		told = t.Case.Event.Cause
 		c.OneIn = t.OneIn
-	} else if m, err := d.ledger.Merchant(shop); err == nil {
-		c.Shop = m.Name
+	} else if c.Shop, err = w.shopName(ctx, shop); err != nil {
+		return c, err
 	}
 	for _, x := range t.Decided {
 		c.Decided = append(c.Decided, api.CloneDecider{Kind: x.Kind, Times: x.Times, Weight: x.Weight, Says: api.Text(x.Says), Why: x.Why, WhyZH: x.WhyZH, Confidence: x.Mark})
@@ -171,12 +195,12 @@ func (d *desk) cloneDetail(s *speaker, t *cloneTimeline, shop pos.MerchantID) ap
 		}
 		c.Messages = append(c.Messages, m)
 	}
-	return c
+	return c, nil
 }
 
 // entriesOf reads what tells of one terminal by the indexes of view.db: its messages, what was found behind them, and that it
-// was registered anew. Without a view everything is read.
-func (d *desk) entriesOf(ctx context.Context, id pos.TerminalID) entriesOf {
+// was registered anew, up to an epoch. Without a view everything is read.
+func (d *desk) entriesOf(ctx context.Context, id pos.TerminalID, w *epoch) entriesOf {
 	if d.view == nil {
 		return allEntries(ctx, d.store.Reader)
 	}
@@ -185,11 +209,14 @@ func (d *desk) entriesOf(ctx context.Context, id pos.TerminalID) entriesOf {
 		if err != nil {
 			return err
 		}
-		entries, err := d.cloneCauses(ctx, list)
+		if i := slices.IndexFunc(list, func(m sqlite.Judged) bool { return m.Seq > w.upTo() }); i >= 0 {
+			list = list[:i]
+		}
+		entries, err := d.cloneCauses(ctx, list, w.at)
 		if err != nil {
 			return err
 		}
-		if seq, err := d.store.Reader.Registered(ctx, id); err == nil && seq >= from {
+		if seq, err := d.registeredBy(ctx, id, w.upTo()); err == nil && seq >= from {
 			e, err := d.store.Reader.Entry(ctx, seq)
 			if err != nil {
 				return err
@@ -211,6 +238,20 @@ func (d *desk) entriesOf(ctx context.Context, id pos.TerminalID) entriesOf {
 	}
 }
 
+// registeredBy is the entry of a terminal's newest record up to entry last.
+func (d *desk) registeredBy(ctx context.Context, id pos.TerminalID, last uint64) (uint64, error) {
+	seq, err := d.store.Reader.Registered(ctx, id)
+	if err != nil || seq <= last {
+		return seq, err
+	}
+	var seqs []uint64
+	err = d.projectedTo(ctx, last, func() (err error) { seqs, err = d.view.Past(ctx, sqlite.PastTerminal, id.String(), last, 1); return err })
+	if err != nil || len(seqs) == 0 {
+		return 0, err
+	}
+	return seqs[0], nil
+}
+
 // Bounds of looking for a cause that another one followed: entries between a message and the newest cause that names it, and
 // messages for which that is done.
 const (
@@ -218,9 +259,10 @@ const (
 	causesLook = 128
 )
 
-// cloneCauses are the entries of what was found behind messages: of each the newest, as view.db has it, and those before it.
-func (d *desk) cloneCauses(ctx context.Context, list []sqlite.Judged) (entries []journal.Entry, err error) {
-	causes, err := d.causesOf(ctx, list, 0)
+// cloneCauses are the entries of what was found behind messages: of each the newest, as view.db has it
+// or as it was at an instant, and those before it.
+func (d *desk) cloneCauses(ctx context.Context, list []sqlite.Judged, at pos.Instant) (entries []journal.Entry, err error) {
+	causes, err := d.causesOf(ctx, list, at)
 	if err != nil {
 		return nil, err
 	}

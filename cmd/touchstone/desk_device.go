@@ -31,9 +31,9 @@ func (d *desk) Devices(_ context.Context, _ *web.Caller, q *api.DeviceQuery) (pa
 }
 
 // boundTo is the terminal that the register binds a device to, by its newest record.
-func (d *desk) boundTo(serial pos.Serial) *registry.Terminal {
-	for _, id := range d.permits.at([]pos.Serial{serial}) {
-		if t, err := d.ledger.Terminal(id); err == nil && t.Serial == serial {
+func (e *engine) boundTo(serial pos.Serial) *registry.Terminal {
+	for _, id := range e.permits.at([]pos.Serial{serial}) {
+		if t, err := e.ledger.Terminal(id); err == nil && t.Serial == serial {
 			return t
 		}
 	}
@@ -103,7 +103,7 @@ func (d *desk) deviceSeen(who *web.Caller, name string) (serial pos.Serial, err 
 
 // Device implements api.Devices.
 func (d *desk) Device(ctx context.Context, who *web.Caller, name string, q *api.AsOf) (out api.DeviceDetail, err error) {
-	at, err := q.Instant(d.line.Zone, d.clock())
+	w, err := d.asked(ctx, q)
 	if err != nil {
 		return out, err
 	}
@@ -111,49 +111,40 @@ func (d *desk) Device(ctx context.Context, who *web.Caller, name string, q *api.
 	if err != nil {
 		return out, err
 	}
-	device, err := d.ledger.Device(serial)
+	device, _, err := w.device(ctx, serial)
 	if err != nil {
-		device = nil
+		return out, err
 	}
-	t, now := d.boundTo(serial), d.clock()
-	var then *rooms
-	if at != 0 {
-		now, out.AsOf = at, momentOf(at)
-		if then, err = d.roomsAt(ctx, at); err != nil {
+	t, err := w.boundTo(ctx, serial)
+	if err != nil {
+		return out, err
+	}
+	shop, life := "", false
+	if t != nil {
+		if shop, err = w.shopName(ctx, t.Merchant); err != nil {
 			return out, err
 		}
-		past, err := d.registryAt(ctx, at)
-		if err != nil {
-			return out, err
-		}
-		if device, err = past.Device(ctx, serial); err != nil {
-			device = nil
-		}
-		if t, err = past.boundTo(ctx, serial); err != nil {
-			return out, err
-		}
-		if device == nil && then.fleet.Life(serial) == nil || who.Merchant() && (t == nil || !who.Sees(t.Merchant)) {
-			return out, api.NotFound()
-		}
 	}
-	look := func(r *rooms) { d.deviceDetail(&out, r, device, t, serial, now, who) }
-	if then != nil {
-		look(then)
-	} else {
-		d.office.view(look)
+	w.view(func(r *rooms) {
+		life = r.fleet.Life(serial) != nil
+		d.deviceDetail(&out, r, device, t, shop, serial, w.now(), who)
+	})
+	if device == nil && !life || who.Merchant() && (t == nil || !who.Sees(t.Merchant)) {
+		return api.DeviceDetail{}, api.NotFound()
 	}
+	out.AsOf = momentOf(w.at)
 	if device != nil && !who.Merchant() {
 		out.Certificate = d.deviceCertificate(device)
 	}
 	return out, nil
 }
 
-func (d *desk) deviceDetail(out *api.DeviceDetail, r *rooms, device *registry.Device, t *registry.Terminal, serial pos.Serial, now pos.Instant, who *web.Caller) {
+func (d *desk) deviceDetail(out *api.DeviceDetail, r *rooms, device *registry.Device, t *registry.Terminal, shop string, serial pos.Serial, now pos.Instant, who *web.Caller) {
 	out.Device = api.Device{ID: devicePrefix + string(serial), Serial: string(serial)}
 	out.Inspections = []api.InspectionLine{}
 	if t != nil {
 		out.Terminal, out.Merchant = t.ID.String(), t.Merchant.String()
-		five := fiveOf(r, t, d.shopName(t.Merchant), d.line.Acquirer, now, who)
+		five := fiveOf(r, t, shop, d.line.Acquirer, now, who)
 		out.Five = &five
 	}
 	deviceKnown(&out.Device, r, device, serial)

@@ -148,10 +148,10 @@ func inspectionsAreDue(t *testing.T, d *desk) {
 	if err != nil || len(found.Done) != 1 || found.Done[0].Findings[0].Label.ZH == "" {
 		t.Fatalf("findings %+v, %v", found.Done, err)
 	}
-	if _, err := d.Inspection(t.Context(), asShop3, found.Done[0].ID); !isMissing(err) {
+	if _, err := d.Inspection(t.Context(), asShop3, found.Done[0].ID, &api.AsOf{}); !isMissing(err) {
 		t.Errorf("another shop's inspection: %v", err)
 	}
-	if i, err := d.Inspection(t.Context(), asSecurity, found.Done[0].ID); err != nil || i.Terminal != "90000007" || i.Passed {
+	if i, err := d.Inspection(t.Context(), asSecurity, found.Done[0].ID, &api.AsOf{}); err != nil || i.Terminal != "90000007" || i.Passed {
 		t.Errorf("%+v, %v", i, err)
 	}
 }

@@ -340,14 +340,14 @@ func (w *epoch) device(ctx context.Context, serial pos.Serial) (device *registry
 		if device, err = w.e.ledger.Device(serial); err != nil {
 			return nil, nil, nil //nolint:nilerr // it is not registered: the register has no other error
 		}
-		return device, w.e.terminalOf(serial), nil
+		return device, w.e.boundTo(serial), nil
 	}
 	if device, err = w.past.Device(ctx, serial); errors.Is(err, ledger.ErrUnknown) {
 		return nil, nil, nil
 	} else if err != nil {
 		return nil, nil, err
 	}
-	of, err = w.past.boundTo(ctx, serial)
+	of, err = w.boundTo(ctx, serial)
 	return device, of, err
 }
 

@@ -102,20 +102,13 @@ func (d *desk) Training(ctx context.Context, who *web.Caller, q *api.TrainingQue
 	if merchant != (pos.MerchantID{}) {
 		shop = merchant.String()
 	}
-	now, past, err := d.moment(&q.AsOf)
+	w, err := d.asked(ctx, &q.AsOf)
 	if err != nil {
 		return api.Training{}, err
 	}
-	var f *trainingFigure
-	var counted api.Counted
-	if !past {
-		f, counted, err = figureOf(ctx, d.census, "training/"+shop, figureLife, func(_ context.Context, pace func() error) (*trainingFigure, error) {
-			return trainedIn(func(see func(*rooms)) error { d.office.view(see); return nil }, pace, shop, d.clock())
-		})
-	} else {
-		f, err = trainedIn(func(see func(*rooms)) error { return d.roomsAsOf(ctx, &q.AsOf, see) }, ctx.Err, shop, now)
-		counted = api.Counted{At: now.Time()}
-	}
+	f, counted, err := figureAt(ctx, d.engine, "training/"+shop, w.at, figureLife, func(_ context.Context, w *epoch, pace func() error) (*trainingFigure, error) {
+		return trainedIn(func(see func(*rooms)) error { w.view(see); return nil }, pace, shop, w.now())
+	})
 	if err != nil {
 		return api.Training{}, err
 	}
@@ -124,7 +117,9 @@ func (d *desk) Training(ctx context.Context, who *web.Caller, q *api.TrainingQue
 		Untrained: f.counts[staff.CashierUntrained], List: []api.Cashier{}, Staff: []api.Trained{}}
 	for _, row := range f.lists[state] {
 		if id, err := pos.ParseMerchantID(row.Merchant); err == nil {
-			row.Shop = d.shopName(id)
+			if row.Shop, err = w.shopName(ctx, id); err != nil {
+				return a, err
+			}
 		}
 		a.List = append(a.List, row)
 	}
@@ -133,7 +128,8 @@ func (d *desk) Training(ctx context.Context, who *web.Caller, q *api.TrainingQue
 	if who.Merchant() {
 		return a, nil
 	}
-	return a, d.roomsAsOf(ctx, &q.AsOf, func(r *rooms) { a.Staff = staffTraining(r, now) })
+	w.view(func(r *rooms) { a.Staff = staffTraining(r, w.now()) })
+	return a, nil
 }
 
 // lapsedMay is what the policy in force lets a cashier do whose training lapsed.
@@ -176,13 +172,14 @@ func (d *desk) Cashiers(ctx context.Context, who *web.Caller, q *api.CashierQuer
 	if merchant != (pos.MerchantID{}) {
 		shop = merchant.String()
 	}
-	now, _, err := d.moment(&q.AsOf)
+	w, err := d.asked(ctx, &q.AsOf)
 	if err != nil {
 		return api.Page[api.Cashier]{}, err
 	}
+	now := w.now()
 	page := api.Page[api.Cashier]{Data: []api.Cashier{}}
 	limit := cmp.Or(q.Limit, 50)
-	err = d.roomsAsOf(ctx, &q.AsOf, func(r *rooms) {
+	w.view(func(r *rooms) {
 		for i, c := range r.staff.CashiersAfter(shop, q.Cursor, limit+1) {
 			if i == limit {
 				page.Next = page.Data[i-1].ID
@@ -198,10 +195,12 @@ func (d *desk) Cashiers(ctx context.Context, who *web.Caller, q *api.CashierQuer
 	})
 	for i := range page.Data {
 		if id, err := pos.ParseMerchantID(page.Data[i].Merchant); err == nil {
-			page.Data[i].Shop = d.shopName(id)
+			if page.Data[i].Shop, err = w.shopName(ctx, id); err != nil {
+				return api.Page[api.Cashier]{}, err
+			}
 		}
 	}
-	return page, err
+	return page, nil
 }
 
 // Paper implements api.TrainingBook.

@@ -334,12 +334,16 @@ func TestCloneOfThePageIsThatOfTheCommand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	whole, err := readTimeline(t.Context(), r.e.store.Reader, r.sample.id, cases, cloneSteps, allEntries(t.Context(), r.e.store.Reader))
+	whole, err := readTimeline(t.Context(), r.e.store.Reader, r.sample.id, &timelineSpan{cases, pos.Instant(time.Now().UnixNano()), 1 << 62, cloneSteps}, allEntries(t.Context(), r.e.store.Reader))
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, got := d.cloneDetail(s, whole, r.sample.merchant), api.CloneDetail{}
-	if got, err = d.Clone(t.Context(), anOfficer, "ter_"+r.sample.id.String()); err != nil {
+	want, err := d.present().cloneDetail(t.Context(), s, whole, r.sample.merchant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := d.Clone(t.Context(), anOfficer, "ter_"+r.sample.id.String(), &api.AsOf{})
+	if err != nil {
 		t.Fatal(err)
 	}
 	a, _ := json.Marshal(want)
@@ -351,7 +355,7 @@ func TestCloneOfThePageIsThatOfTheCommand(t *testing.T) {
 	if err != nil || len(list.Data) != 1 || list.Data[0].Terminal != r.sample.id.String() {
 		t.Errorf("suspected: %+v, %v", list.Data, err)
 	}
-	if _, err := d.Clone(t.Context(), anOfficer, "ter_99999999"); !notFound(err) {
+	if _, err := d.Clone(t.Context(), anOfficer, "ter_99999999", &api.AsOf{}); !notFound(err) {
 		t.Errorf("of no terminal: %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -8,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"touchstone/pos"
 	"touchstone/staff"
 	"touchstone/web/api"
 )
@@ -20,7 +22,7 @@ var _ api.Webhooks = webhookDesk{}
 func (e *engine) webhooks(ctx context.Context, q *webhooksQuery) (any, error) {
 	d := webhookDesk{e}
 	if q.Deliveries == "" {
-		return d.Webhooks(ctx)
+		return d.hooksAt(ctx, q.AsOf)
 	}
 	in := &api.WebhookInput{ID: q.Deliveries}
 	if in.Limit = q.Limit; in.Limit < 1 || in.Limit > 200 {
@@ -29,19 +31,59 @@ func (e *engine) webhooks(ctx context.Context, q *webhooksQuery) (any, error) {
 	if q.Before > 0 {
 		in.Cursor = strconv.FormatInt(q.Before, 10)
 	}
-	return d.Deliveries(ctx, in)
+	return d.deliveriesAt(ctx, in, q.AsOf)
 }
 
 // Webhooks implements api.Webhooks.
-func (d webhookDesk) Webhooks(ctx context.Context) ([]api.Webhook, error) {
+func (d webhookDesk) Webhooks(ctx context.Context, q *api.AsOf) ([]api.Webhook, error) {
+	at, err := q.Instant(d.line.Zone, d.clock())
+	if err != nil {
+		return nil, err
+	}
+	return d.hooksAt(ctx, at)
+}
+
+// hookNotKept are the members of an endpoint that webhooks.db has as they are now, and nothing as they were.
+var hookNotKept = []string{"told", "behind", "failed_attempts", "failing_since", "next_attempt", "replay"}
+
+// hookThen is what the journal says of an endpoint at a past moment.
+func hookThen(w *staff.Webhook, at pos.Instant) api.Webhook {
+	x := hookKnown(w, at)
+	if x.State = "enabled"; x.Disabled != nil {
+		x.State = "disabled"
+	}
+	x.AsOf, x.NotKept = momentOf(at), hookNotKept
+	return x
+}
+
+// hookKnown is what an endpoint's record says.
+func hookKnown(w *staff.Webhook, now pos.Instant) api.Webhook {
+	x := api.Webhook{ID: w.ID, Name: w.Name, URL: w.URL, Types: slices.Clone(w.Types), By: w.By, Since: w.Since.Time().UTC()}
+	if w.Disabled != 0 {
+		x.Disabled, x.Ended = givenMoment(w.Disabled.Time()), w.DisabledBy
+	}
+	if len(w.Former) > 0 && now < w.FormerUntil {
+		x.Former = givenMoment(w.FormerUntil.Time())
+	}
+	return x
+}
+
+// hooksAt lists the endpoints as of an instant, 0 being now.
+func (d webhookDesk) hooksAt(ctx context.Context, at pos.Instant) ([]api.Webhook, error) {
 	var known []staff.Webhook
-	d.office.view(func(r *rooms) {
+	err := d.viewAt(ctx, at, func(r *rooms) {
 		for _, w := range r.staff.Webhooks() {
 			known = append(known, *w)
 		}
 	})
 	list := make([]api.Webhook, 0, len(known))
-	if len(known) == 0 {
+	if err != nil || len(known) == 0 {
+		return list, err
+	}
+	if at != 0 {
+		for i := range known {
+			list = append(list, hookThen(&known[i], at))
+		}
 		return list, nil
 	}
 	file, err := d.hooks.file.open(ctx, d.dir)
@@ -56,16 +98,13 @@ func (d webhookDesk) Webhooks(ctx context.Context) ([]api.Webhook, error) {
 		if !begun {
 			p.Done = w.After
 		}
-		x := api.Webhook{ID: w.ID, Name: w.Name, URL: w.URL, Types: slices.Clone(w.Types), By: w.By, Since: w.Since.Time().UTC(), State: "delivering", Told: p.Done, Tries: p.Tries,
-			Behind: d.hookBehind(w.ID, p.Done), Failing: givenMoment(p.Since), Next: givenMoment(p.Next)}
+		x := hookKnown(&w, d.clock())
+		x.State, x.Told, x.Tries, x.Behind, x.Failing, x.Next = "delivering", p.Done, p.Tries, d.hookBehind(w.ID, p.Done), givenMoment(p.Since), givenMoment(p.Next)
 		if p.Tries > 0 {
 			x.State = "failing"
 		}
-		if w.Disabled != 0 {
-			x.State, x.Disabled, x.Ended = "disabled", givenMoment(w.Disabled.Time()), w.DisabledBy
-		}
-		if len(w.Former) > 0 && d.clock() < w.FormerUntil {
-			x.Former = givenMoment(w.FormerUntil.Time())
+		if x.Disabled != nil {
+			x.State = "disabled"
 		}
 		if w.Replay != nil && (p.Replay != w.Replay.N || p.Replayed < w.Replay.Last) {
 			x.Replayed = fmt.Sprintf("evt_%d to evt_%d", w.Replay.First, w.Replay.Last)
@@ -98,10 +137,25 @@ func givenMoment(t time.Time) *time.Time {
 	return &t
 }
 
+// deliveriesNotKept refuses a moment before the deliveries that are kept.
+const deliveriesNotKept = "the last 1000 deliveries of a webhook are kept, and all of them were tried after that moment; what happened is in the journal"
+
 // Deliveries implements api.Webhooks.
 func (d webhookDesk) Deliveries(ctx context.Context, q *api.WebhookInput) (page api.Page[api.WebhookDelivery], err error) {
+	at, err := q.Instant(d.line.Zone, d.clock())
+	if err != nil {
+		return page, err
+	}
+	return d.deliveriesAt(ctx, q, at)
+}
+
+// deliveriesAt lists what an endpoint was told up to an instant, 0 being now. Of each message its newest attempt is kept: one that was
+// made later says nothing of then.
+func (d webhookDesk) deliveriesAt(ctx context.Context, q *api.WebhookInput, at pos.Instant) (page api.Page[api.WebhookDelivery], err error) {
 	known := false
-	d.office.view(func(r *rooms) { known = r.staff.Webhook(q.ID) != nil })
+	if err := d.viewAt(ctx, at, func(r *rooms) { known = r.staff.Webhook(q.ID) != nil }); err != nil {
+		return page, err
+	}
 	if !known {
 		return page, api.NotFound()
 	}
@@ -115,7 +169,14 @@ func (d webhookDesk) Deliveries(ctx context.Context, q *api.WebhookInput) (page 
 	if err != nil {
 		return page, err
 	}
-	list, err := file.Deliveries(ctx, q.ID, before, q.Limit+1)
+	until := time.Time{}
+	if at != 0 {
+		until = at.Time()
+		if gone, err := file.Forgotten(ctx, q.ID, until); err != nil || gone {
+			return page, cmp.Or(err, error(api.NotKept(deliveriesNotKept)))
+		}
+	}
+	list, err := file.Deliveries(ctx, q.ID, before, until, q.Limit+1)
 	if err != nil {
 		return page, err
 	}

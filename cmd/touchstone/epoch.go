@@ -150,6 +150,15 @@ func (w *epoch) shopName(ctx context.Context, id pos.MerchantID) (string, error)
 	return m.Name, err
 }
 
+// boundTo is the terminal that a device is bound to by the newest of their records, nil for none.
+func (w *epoch) boundTo(ctx context.Context, serial pos.Serial) (*registry.Terminal, error) {
+	now := w.e.boundTo(serial)
+	if w.past == nil || now != nil && now.Entry != 0 && now.Entry <= w.past.Seq {
+		return now, nil
+	}
+	return w.past.boundTo(ctx, serial)
+}
+
 // keySets are a terminal's working keys.
 func (w *epoch) keySets(ctx context.Context, t *registry.Terminal) (ledger.KeySets, error) {
 	if w.past == nil {

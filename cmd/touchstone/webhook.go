@@ -62,9 +62,10 @@ type webhookReplay struct {
 
 // webhooksQuery asks for all endpoints, or for one's deliveries.
 type webhooksQuery struct {
-	Deliveries string `json:"deliveries,omitempty"` // an endpoint's number
-	Before     int64  `json:"before,omitempty"`
-	Limit      int    `json:"limit,omitempty"`
+	Deliveries string      `json:"deliveries,omitempty"` // an endpoint's number
+	Before     int64       `json:"before,omitempty"`
+	Limit      int         `json:"limit,omitempty"`
+	AsOf       pos.Instant `json:"as_of,omitempty"` // 0: now
 }
 
 // hooks is what the engine knows of telling endpoints.

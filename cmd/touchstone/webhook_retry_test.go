@@ -112,7 +112,7 @@ func TestWebhookReceiverThatIsDown(t *testing.T) {
 	id := b.add(r, "event."+eventOldPINs)
 	b.happen(3)
 	b.counted(notify.HookNoConnection, 3)
-	if list, err := (webhookDesk{b.e}).Webhooks(t.Context()); err != nil || list[0].State != "failing" {
+	if list, err := (webhookDesk{b.e}).hooksAt(t.Context(), 0); err != nil || list[0].State != "failing" {
 		t.Errorf("while it is down: %+v, %v", list, err)
 	}
 	again := door.open(t)

@@ -196,7 +196,7 @@ func (b *hookBed) delivered(id string, n int) []api.WebhookDelivery {
 
 func (b *hookBed) state(id string) api.Webhook {
 	b.t.Helper()
-	list, err := webhookDesk{b.e}.Webhooks(b.t.Context())
+	list, err := webhookDesk{b.e}.hooksAt(b.t.Context(), 0)
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -28,14 +28,14 @@ type APIKey struct {
 
 // APIKeys is what the host knows of keys for programs.
 type APIKeys interface {
-	APIKeys(ctx context.Context) ([]APIKey, error)
+	APIKeys(ctx context.Context, q *AsOf) ([]APIKey, error)
 }
 
 func (a *API) apiKeys(d *Desk) {
 	Add(a, Operation{ID: "list-api-keys", Method: http.MethodGet, Path: "/api-keys", Summary: "List the keys for programs", Tag: "api-keys",
 		Rule: web.Rule{Roles: []staff.Role{staff.Administrator, staff.Security, staff.Auditor}}, Text: "Without what opens: a key is shown once, when it is made."},
-		func(ctx context.Context, _ *web.Caller, _ *struct{}) (Page[APIKey], error) {
-			list, err := d.APIKeys.APIKeys(ctx)
+		func(ctx context.Context, _ *web.Caller, q *AsOf) (Page[APIKey], error) {
+			list, err := d.APIKeys.APIKeys(ctx, q)
 			return Page[APIKey]{Data: list}, err
 		})
 }

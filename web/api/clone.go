@@ -33,6 +33,7 @@ type Clone struct {
 type CloneDetail struct {
 	Clone
 	Weight   float64        `json:"weight" doc:"decimal logarithm of how much likelier two devices are than one"`
+	AsOf     *time.Time     `json:"as_of,omitempty"`
 	Suspect  float64        `json:"suspect_at" doc:"the weight at which two devices are suspected"`
 	Decided  []CloneDecider `json:"decided" nullable:"false" doc:"what decided, the heaviest first"`
 	Lanes    [2]CloneLane   `json:"lanes"`
@@ -95,18 +96,19 @@ type CloneQuery struct {
 // Clones is what the host knows of terminals whose identity two devices bear.
 type Clones interface {
 	Clones(ctx context.Context, who *web.Caller, q *CloneQuery) (Page[Clone], error)
-	Clone(ctx context.Context, who *web.Caller, id string) (CloneDetail, error)
+	Clone(ctx context.Context, who *web.Caller, id string, q *AsOf) (CloneDetail, error)
 }
 
 type cloneInput struct {
+	AsOf
 	ID string `path:"id" maxLength:"40" example:"ter_00000023"`
 }
 
 func (a *API) clones(d *Desk) {
 	Add(a, Operation{ID: "list-clones", Method: http.MethodGet, Path: "/clones", Tag: "clones", Rule: web.Staff, Summary: "List terminals of which two devices are suspected"}, d.Clones.Clones)
 	Add(a, Operation{ID: "get-clone", Method: http.MethodGet, Path: "/clones/{id}", Tag: "clones", Rule: web.Staff, Summary: "One terminal's messages in two lanes",
-		Text: "Also of a terminal that is not suspected: its last hours, and what was seen in them."},
+		Text: "Also of a terminal that is not suspected: its last hours, and what was seen in them. With as_of the messages, causes and suspicions up to then."},
 		func(ctx context.Context, who *web.Caller, in *cloneInput) (CloneDetail, error) {
-			return d.Clones.Clone(ctx, who, in.ID)
+			return d.Clones.Clone(ctx, who, in.ID, &in.AsOf)
 		})
 }

@@ -88,11 +88,12 @@ type Checklist struct {
 // CareBook is what the host knows of inspections. A merchant's people see those of their own shop.
 type CareBook interface {
 	Inspections(ctx context.Context, who *web.Caller, q *InspectionsQuery) (Inspections, error)
-	Inspection(ctx context.Context, who *web.Caller, id string) (Inspection, error)
+	Inspection(ctx context.Context, who *web.Caller, id string, q *AsOf) (Inspection, error)
 	Checklist(ctx context.Context, who *web.Caller) (Checklist, error)
 }
 
 type inspectionInput struct {
+	AsOf
 	ID string `path:"id" maxLength:"20" example:"INS-1"`
 }
 
@@ -101,7 +102,7 @@ func (a *API) care(d *Desk) {
 	Add(a, Operation{ID: "list-inspections", Method: http.MethodGet, Path: "/inspections", Summary: "Inspections that are due, and what was found", Tag: "inspections", Rule: own}, d.Care.Inspections)
 	Add(a, Operation{ID: "get-inspection", Method: http.MethodGet, Path: "/inspections/{id}", Summary: "One inspection", Tag: "inspections", Rule: own},
 		func(ctx context.Context, who *web.Caller, in *inspectionInput) (Inspection, error) {
-			return d.Care.Inspection(ctx, who, in.ID)
+			return d.Care.Inspection(ctx, who, in.ID, &in.AsOf)
 		})
 	Add(a, Operation{ID: "get-checklist", Method: http.MethodGet, Path: "/inspections/checklist", Summary: "What an inspector answers", Tag: "inspections", Rule: own},
 		func(ctx context.Context, who *web.Caller, _ *struct{}) (Checklist, error) {

@@ -26,26 +26,31 @@ type cloneList struct {
 }
 
 func (c *Console) clones(w http.ResponseWriter, r *http.Request) {
-	q := &api.CloneQuery{Paging: api.Paging{Limit: 50, Cursor: r.URL.Query().Get("cursor")}, State: "open"}
+	q := &api.CloneQuery{AsOf: asOf(r), Paging: api.Paging{Limit: 50, Cursor: r.URL.Query().Get("cursor")}, State: "open"}
 	if s := r.URL.Query().Get("state"); s == "cleared" || s == "all" {
 		q.State = s
 	}
 	page, err := c.Desk.Clones.Clones(r.Context(), web.CallerOf(r.Context()), q)
 	if err != nil {
-		c.fail(w, r, err)
+		c.failAsOf(w, r, err, "/clones")
 		return
 	}
 	d := &cloneList{State: q.State, Page: page}
 	if page.Next != "" {
-		d.Older = "/clones?" + url.Values{"state": {q.State}, "cursor": {page.Next}}.Encode()
+		older := url.Values{"state": {q.State}, "cursor": {page.Next}}
+		if q.AsOf.AsOf != "" {
+			older.Set("as_of", q.AsOf.AsOf)
+		}
+		d.Older = "/clones?" + older.Encode()
 	}
 	c.show(w, r, "clones", view{Title: two(r, "Clones", "克隆"), Active: "clones", Sheets: []string{"transaction.css"}, Data: d})
 }
 
 func (c *Console) clone(w http.ResponseWriter, r *http.Request) {
-	t, err := c.Desk.Clones.Clone(r.Context(), web.CallerOf(r.Context()), cloneID(r))
+	then := asOf(r)
+	t, err := c.Desk.Clones.Clone(r.Context(), web.CallerOf(r.Context()), cloneID(r), &then)
 	if err != nil {
-		c.fail(w, r, err)
+		c.failAsOf(w, r, err, r.URL.Path)
 		return
 	}
 	c.showClone(w, r, http.StatusOK, &t, "", "")
@@ -70,7 +75,7 @@ func (c *Console) clearClone(w http.ResponseWriter, r *http.Request) {
 	done, err := c.act(r, "clone_clear", map[string]any{"terminal": id, "note": strings.TrimSpace(r.PostFormValue("note"))})
 	var p *api.Problem
 	if errors.As(err, &p) && p.Status < 500 && p.Status != http.StatusNotFound {
-		t, err := c.Desk.Clones.Clone(r.Context(), web.CallerOf(r.Context()), cloneID(r))
+		t, err := c.Desk.Clones.Clone(r.Context(), web.CallerOf(r.Context()), cloneID(r), &api.AsOf{})
 		if err != nil {
 			c.fail(w, r, err)
 			return

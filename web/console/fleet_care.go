@@ -41,7 +41,8 @@ func mayInspect(who *web.Caller) bool { return who.May("field", "security", "sup
 
 // fleetInspection shows one visit.
 func (c *Console) fleetInspection(w http.ResponseWriter, r *http.Request) {
-	i, err := c.Desk.Care.Inspection(r.Context(), web.CallerOf(r.Context()), r.PathValue("id"))
+	then := asOf(r)
+	i, err := c.Desk.Care.Inspection(r.Context(), web.CallerOf(r.Context()), r.PathValue("id"), &then)
 	if err != nil {
 		c.fleetFail(w, r, err)
 		return

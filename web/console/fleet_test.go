@@ -96,7 +96,7 @@ func (b *books) Inspections(_ context.Context, who *web.Caller, q *api.Inspectio
 
 var inspection = api.Inspection{ID: "INS-1", Serial: "S1", Terminal: "00000011", Merchant: shopID, Findings: []api.InspectionFinding{{Item: "camera", Label: api.Text{EN: "A camera", ZH: "摄像头"}, Presented: "yes", Alarm: true}}, Quarantined: true, Inspector: "li", At: noon, Due: noon}
 
-func (b *books) Inspection(_ context.Context, who *web.Caller, id string) (api.Inspection, error) {
+func (b *books) Inspection(_ context.Context, who *web.Caller, id string, _ *api.AsOf) (api.Inspection, error) {
 	shop, err := pos.ParseMerchantID(shopID)
 	if err != nil || id != "INS-1" || !who.Sees(shop) {
 		return api.Inspection{}, api.NotFound()

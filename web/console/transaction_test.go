@@ -59,7 +59,7 @@ func (m *messages) Clones(context.Context, *web.Caller, *api.CloneQuery) (api.Pa
 	return api.Page[api.Clone]{Data: []api.Clone{m.clone.Clone}}, nil
 }
 
-func (m *messages) Clone(_ context.Context, _ *web.Caller, id string) (api.CloneDetail, error) {
+func (m *messages) Clone(_ context.Context, _ *web.Caller, id string, _ *api.AsOf) (api.CloneDetail, error) {
 	if id != m.clone.ID {
 		return api.CloneDetail{}, api.NotFound()
 	}

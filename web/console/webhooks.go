@@ -1,6 +1,7 @@
 package console
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -36,9 +37,10 @@ def genuine(secret, header, body):            # body: the bytes as they came
     return fresh and any(k == "v1" and hmac.compare_digest(v, want) for k, v in parts)`
 
 func (c *Console) webhooksPage(w http.ResponseWriter, r *http.Request) {
-	list, err := c.Desk.Webhooks.Webhooks(r.Context())
+	then := asOf(r)
+	list, err := c.Desk.Webhooks.Webhooks(r.Context(), &then)
 	if err != nil {
-		c.fail(w, r, err)
+		c.failAsOf(w, r, err, "/webhooks")
 		return
 	}
 	c.show(w, r, "webhooks", view{Title: two(r, "Webhooks", "回调"), Active: "staff",
@@ -50,12 +52,14 @@ type webhookData struct {
 	Acts       bool
 	Deliveries []api.WebhookDelivery
 	Later      string
+	Gone       bool // what was delivered by the moment asked for is not kept any more
 }
 
 func (c *Console) webhookPage(w http.ResponseWriter, r *http.Request) {
-	list, err := c.Desk.Webhooks.Webhooks(r.Context())
+	then := asOf(r)
+	list, err := c.Desk.Webhooks.Webhooks(r.Context(), &then)
 	if err != nil {
-		c.fail(w, r, err)
+		c.failAsOf(w, r, err, r.URL.Path)
 		return
 	}
 	i := slices.IndexFunc(list, func(w api.Webhook) bool { return w.ID == r.PathValue("id") })
@@ -63,15 +67,21 @@ func (c *Console) webhookPage(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, api.NotFound())
 		return
 	}
-	q := &api.WebhookInput{ID: list[i].ID, Paging: api.Paging{Limit: webhookShown, Cursor: r.URL.Query().Get("cursor")}}
+	q := &api.WebhookInput{AsOf: then, ID: list[i].ID, Paging: api.Paging{Limit: webhookShown, Cursor: r.URL.Query().Get("cursor")}}
 	page, err := c.Desk.Webhooks.Deliveries(r.Context(), q)
-	if err != nil {
+	var p *api.Problem
+	gone := errors.As(err, &p) && p.Code == "as_of_not_kept"
+	if err != nil && !gone {
 		c.fail(w, r, err)
 		return
 	}
-	data := webhookData{Webhook: list[i], Acts: web.CallerOf(r.Context()).May(staff.Administrator), Deliveries: page.Data}
+	data := webhookData{Webhook: list[i], Acts: web.CallerOf(r.Context()).May(staff.Administrator), Deliveries: page.Data, Gone: gone}
 	if page.Next != "" {
-		data.Later = "?" + url.Values{"cursor": {page.Next}}.Encode()
+		later := url.Values{"cursor": {page.Next}}
+		if then.AsOf != "" {
+			later.Set("as_of", then.AsOf)
+		}
+		data.Later = "?" + later.Encode()
 	}
 	c.show(w, r, "webhook", view{Title: data.ID, Active: "staff", Data: data})
 }
