@@ -62,7 +62,7 @@ func (d *desk) Clones(ctx context.Context, _ *web.Caller, q *api.CloneQuery) (ap
 	if err != nil {
 		return page, err
 	}
-	w, err := d.epochAt(ctx, at)
+	w, err := d.epochSoon(ctx, at)
 	if err != nil {
 		return page, err
 	}
@@ -245,7 +245,10 @@ func (d *desk) registeredBy(ctx context.Context, id pos.TerminalID, last uint64)
 		return seq, err
 	}
 	var seqs []uint64
-	err = d.projectedTo(ctx, last, func() (err error) { seqs, err = d.view.Past(ctx, sqlite.PastTerminal, id.String(), last, 1); return err })
+	err = d.projectedTo(ctx, last, func() (err error) {
+		seqs, err = d.view.Past(ctx, sqlite.PastTerminal, id.String(), last, 1)
+		return err
+	})
 	if err != nil || len(seqs) == 0 {
 		return 0, err
 	}
