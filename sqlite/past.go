@@ -160,10 +160,30 @@ func (p *Projector) Past(ctx context.Context, noun PastNoun, id string, upTo uin
 	return seqs, err
 }
 
+// Acts is how many records the rooms' acts made, and most at most: whether a fold of them is short.
+func (p *Projector) Acts(ctx context.Context, most int) (n int, err error) {
+	err = p.atPosition(ctx, func(tx *sql.Tx, _ position) error {
+		for _, kind := range actKinds {
+			var some int
+			if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM (SELECT 1 FROM past WHERE noun > ? AND noun < ? LIMIT ?)", kind.String()+".", kind.String()+"/", most-n).Scan(&some); err != nil {
+				return err
+			}
+			if n += some; n >= most {
+				return nil
+			}
+		}
+		return nil
+	})
+	return n, err
+}
+
+// actKinds are the kinds of entries in which the rooms' acts are.
+var actKinds = [...]journal.Kind{journal.KindStaff, journal.KindFleet, journal.KindLab, journal.KindIncident, journal.KindRedress}
+
 // PastActs are the entries up to one that made the newest record of each noun of a room, ascending.
 func (p *Projector) PastActs(ctx context.Context, upTo uint64) (seqs []uint64, err error) {
 	err = p.upTo(ctx, upTo, func(tx *sql.Tx) error {
-		for _, kind := range [...]journal.Kind{journal.KindStaff, journal.KindFleet, journal.KindLab, journal.KindIncident, journal.KindRedress} {
+		for _, kind := range actKinds {
 			rows, err := tx.QueryContext(ctx, "SELECT max(seq) FROM past WHERE noun > ? AND noun < ? AND seq <= ? GROUP BY noun, id",
 				kind.String()+".", kind.String()+"/", int64(min(upTo, maxSeq))) // "/" is what follows "."
 			if err != nil {

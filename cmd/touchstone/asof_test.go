@@ -172,7 +172,9 @@ func asofAddresses() []string {
 		"/api/v1/terminals/" + id, "/api/v1/terminals/" + visitors()[1].id.String(), "/api/v1/permits/" + id, "/api/v1/permits/" + visitors()[1].id.String(),
 		"/api/v1/effectiveness", "/api/v1/inspections?tab=overdue", "/api/v1/inspections?tab=upcoming", "/api/v1/inspections?tab=done",
 		"/api/v1/staff", "/api/v1/staff/li", "/api/v1/access-review", "/api/v1/proposals", "/api/v1/proposals/PRP-1", "/api/v1/clones", "/api/v1/devices/dev_" + serial + "/custody",
-		"/api/v1/clones/ter_" + id, "/api/v1/devices/dev_" + serial, "/api/v1/merchants/mer_" + shop, "/api/v1/inspections/INS-6", "/api/v1/training", "/api/v1/cashiers", "/api/v1/api-keys", "/api/v1/webhooks",
+		"/api/v1/clones/ter_" + id, "/api/v1/devices/dev_" + serial, "/api/v1/merchants/mer_" + shop, "/api/v1/inspections/INS-6", "/api/v1/training", "/api/v1/cashiers", "/api/v1/api-keys", "/api/v1/webhooks", "/api/v1/status",
+		"/api/v1/devices?limit=100", "/api/v1/devices?state=suspended", "/api/v1/devices?q=" + serial, "/api/v1/merchants?limit=100", "/api/v1/merchants?q=another+tea",
+		"/api/v1/terminals?limit=100&counts=true", "/api/v1/terminals?device=quarantined", "/api/v1/terminals?q=another+tea", "/api/v1/five-elements?merchant=" + shop,
 	}
 }
 
@@ -239,9 +241,7 @@ func (h *asofHouse) told(address string) string {
 		for _, made := range []string{"counted_at", "age_seconds", "as_of", "$schema", "canary"} { // what the canary counts is the process's own
 			delete(members, made)
 		}
-		if strings.HasPrefix(address, "/api/v1/webhooks") {
-			onlyRecorded(members)
-		}
+		onlyRecorded(address, members)
 	}
 	raw, err := json.MarshalIndent(value, "", " ")
 	if err != nil {
@@ -250,15 +250,38 @@ func (h *asofHouse) told(address string) string {
 	return string(raw)
 }
 
-// onlyRecorded takes from endpoints what no journal has, which an answer of the past names and does not tell.
-func onlyRecorded(page map[string]any) {
-	for _, row := range page["data"].([]any) {
-		w := row.(map[string]any)
-		for _, name := range append(slices.Clone(hookNotKept), "not_kept", "as_of") {
-			delete(w, name)
+// onlyRecorded takes from an answer what no journal has, which an answer of the past names and does not tell.
+func onlyRecorded(address string, answer map[string]any) {
+	switch {
+	case strings.HasPrefix(address, "/api/v1/webhooks"):
+		for _, row := range answer["data"].([]any) {
+			w := row.(map[string]any)
+			for _, name := range append(slices.Clone(hookNotKept), "not_kept", "as_of") {
+				delete(w, name)
+			}
+			if w["state"] != "disabled" {
+				w["state"] = "enabled"
+			}
 		}
-		if w["state"] != "disabled" {
-			w["state"] = "enabled"
+	case address == "/api/v1/status":
+		for _, name := range append(slices.Clone(statusNotKept), "not_kept", "at", "last_hour.seconds", "journal.last_block") {
+			of := answer
+			if member, inner, ok := strings.Cut(name, "."); ok {
+				of, name = answer[member].(map[string]any), inner
+			}
+			delete(of, name)
+		}
+		answer["needs_a_person"] = slices.DeleteFunc(answer["needs_a_person"].([]any), func(need any) bool {
+			code := need.(map[string]any)["code"]
+			return code != "authentication_ineffective" && code != "sales_stopped"
+		})
+	case strings.HasPrefix(address, "/api/v1/terminals?"):
+		if counts, ok := answer["counts"].(map[string]any); ok {
+			delete(counts, "grade")
+		}
+		for _, row := range answer["data"].([]any) {
+			delete(row.(map[string]any), "grade")
+			delete(row.(map[string]any), "last_seen")
 		}
 	}
 }

@@ -107,7 +107,7 @@ func (e *engine) devices(ctx context.Context, q *careQuery) (careAnswer, error) 
 	}
 	for i := 0; err == nil && i < len(serials); i++ {
 		var device *registry.Device
-		if device, _, err = w.device(ctx, serials[i]); err == nil {
+		if device, err = w.deviceRecord(ctx, serials[i]); err == nil {
 			a.Devices = append(a.Devices, w.shownOf(serials[i], device, terminals[serials[i]], at))
 		}
 	}
@@ -135,7 +135,7 @@ func (w *epoch) shown(ctx context.Context, name string, at pos.Instant) (shownDe
 	if err != nil {
 		return shownDevice{}, err
 	}
-	device, _, err := w.device(ctx, serial)
+	device, err := w.deviceRecord(ctx, serial)
 	if err != nil {
 		return shownDevice{}, err
 	}

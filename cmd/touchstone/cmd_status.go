@@ -13,13 +13,16 @@ import (
 	"touchstone/effectiveness"
 	"touchstone/journal"
 	"touchstone/observe"
+	"touchstone/pos"
 	"touchstone/sqlite"
+	"touchstone/web/api"
 )
 
 // statusCmd shows what a running host does, or what a directory says when none runs.
 type statusCmd struct {
 	Data  string `name:"data" default:"touchstone-data/demo" help:"Data directory." placeholder:"DIR"`
 	JSON  bool   `name:"json" help:"One JSON object."`
+	AsOf  string `name:"as-of" help:"As it was on a day (its end), or at an instant (RFC 3339): what the journal says of it." placeholder:"DATE"`
 	Watch bool   `name:"watch" short:"w" help:"Again every two seconds until Ctrl-C."`
 	Lang  string `name:"lang" default:"en" help:"en or zh."`
 }
@@ -43,7 +46,9 @@ const statusTime = 3 * time.Second
 const watchEvery = 2 * time.Second
 
 // statusQuery asks a running host for its status.
-type statusQuery struct{}
+type statusQuery struct {
+	AsOf pos.Instant `json:"as_of,omitempty"` // 0: now
+}
 
 // errRequest is what a sender is told whose request is none.
 var errRequest = errors.New("control request: not one that this version knows")
@@ -51,6 +56,8 @@ var errRequest = errors.New("control request: not one that this version knows")
 // respond answers one control request: a question, or a change.
 func (e *engine) respond(ctx context.Context, c change) (any, error) {
 	switch {
+	case c.Status != nil && c.Status.AsOf != 0:
+		return e.statusAt(ctx, c.Status.AsOf)
 	case c.Status != nil:
 		return e.status(), nil
 	case c.Effectiveness != nil:
@@ -105,6 +112,13 @@ func (c *statusCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	at, err := asOf(c.AsOf)
+	if err != nil {
+		return err
+	}
+	if at != 0 {
+		return c.then(a, show, at)
+	}
 	for {
 		code, err := c.once(a, show)
 		if err != nil || !c.Watch {
@@ -122,6 +136,26 @@ func (c *statusCmd) Run(a *app) error {
 			fmt.Fprint(a.stdout, "\x1b[H\x1b[2J")
 		}
 	}
+}
+
+// then shows the status of a past moment, once.
+func (c *statusCmd) then(a *app, show *lines, at pos.Instant) error {
+	raw, running, err := ask(c.Data, change{Status: &statusQuery{AsOf: at}})
+	if err == nil && !running {
+		err = errNoHostThen(c.Data)
+	}
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		_, err := fmt.Fprintf(a.stdout, "%s\n", raw)
+		return err
+	}
+	var st api.Status
+	if err := json.Unmarshal(raw, &st); err != nil {
+		return fmt.Errorf("read the running host's answer: %w", err)
+	}
+	return writeStatusThen(a.stdout, show, &st)
 }
 
 func (c *statusCmd) once(a *app, show *lines) (code int, err error) {

@@ -22,7 +22,7 @@ func (e *engine) viewAt(ctx context.Context, at pos.Instant, f func(*rooms)) err
 		e.office.view(f)
 		return nil
 	}
-	r, err := e.roomsAt(ctx, at)
+	r, err := e.roomsSoon(ctx, at)
 	if err == nil {
 		f(r)
 	}

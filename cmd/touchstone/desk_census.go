@@ -48,6 +48,7 @@ type figure struct {
 	took  time.Duration
 	used  pos.Instant
 	under chan struct{} // closed when the count under way ends; nil: none is under way
+	begun chan struct{} // of one that is counted once and not kept: the same, and stays
 }
 
 func newCensus(log *slog.Logger, clock func() pos.Instant) *census {
@@ -145,7 +146,7 @@ func (f *census) wanted(name string, life time.Duration, make enumeration) (x *f
 	if x = f.kept[name]; x == nil {
 		f.forget(now)
 		x = &figure{make: make}
-		if strings.HasPrefix(name, pastFigure) && !f.roomForPast() {
+		if strings.HasPrefix(name, pastFigure) && !f.roomForPast(name) {
 			under = newSignal()
 			close(under)
 			return x, under
@@ -186,10 +187,18 @@ func (f *census) forget(now pos.Instant) {
 
 // roomForPast forgets the figure of the past that was asked for longest ago, where there are as many as are kept; false
 // when each of them is being counted.
-func (f *census) roomForPast() bool {
+func (f *census) roomForPast(asked string) bool {
+	if strings.HasPrefix(asked, pastFigure+indexFigure+"@") && !f.roomFor(pastFigure+indexFigure+"@", indexFigures) {
+		return false
+	}
+	return f.roomFor(pastFigure, figurePasts)
+}
+
+// roomFor is roomForPast of the figures whose names begin so, of which most are kept.
+func (f *census) roomFor(begin string, most int) bool {
 	n, oldest := 0, ""
 	for name, x := range f.kept {
-		if !strings.HasPrefix(name, pastFigure) {
+		if !strings.HasPrefix(name, begin) {
 			continue
 		}
 		n++
@@ -197,7 +206,7 @@ func (f *census) roomForPast() bool {
 			oldest = name
 		}
 	}
-	if n < figurePasts {
+	if n < most {
 		return true
 	}
 	delete(f.kept, oldest)

@@ -62,7 +62,7 @@ func (d *desk) Clones(ctx context.Context, _ *web.Caller, q *api.CloneQuery) (ap
 	if err != nil {
 		return page, err
 	}
-	w, err := d.epochAt(ctx, at)
+	w, err := d.epochSoon(ctx, at)
 	if err != nil {
 		return page, err
 	}

@@ -18,7 +18,14 @@ import (
 )
 
 // Devices implements api.Devices.
-func (d *desk) Devices(_ context.Context, _ *web.Caller, q *api.DeviceQuery) (page api.DevicePage, err error) {
+func (d *desk) Devices(ctx context.Context, _ *web.Caller, q *api.DeviceQuery) (page api.DevicePage, err error) {
+	at, err := q.AsOf.Instant(d.line.Zone, d.clock())
+	if err != nil {
+		return page, err
+	}
+	if at != 0 {
+		return d.devicesThen(ctx, q, at)
+	}
 	serials, more, total, states := d.estate.index.DevicesLike(estate.DeviceQuery{Text: q.Search, State: q.State, After: q.Cursor, Limit: q.Limit})
 	page.Data, page.Total, page.Building, page.States = []api.Device{}, total, !d.estate.built.Load(), valueCounts(states)
 	for _, serial := range serials {
@@ -111,7 +118,7 @@ func (d *desk) Device(ctx context.Context, who *web.Caller, name string, q *api.
 	if err != nil {
 		return out, err
 	}
-	device, _, err := w.device(ctx, serial)
+	device, err := w.deviceRecord(ctx, serial)
 	if err != nil {
 		return out, err
 	}

@@ -59,6 +59,9 @@ func (d *desk) Terminals(ctx context.Context, who *web.Caller, q *api.TerminalQu
 	if err != nil {
 		return page, err
 	}
+	if at != 0 {
+		return d.terminalsThen(ctx, who, q, at)
+	}
 	search, none, err := d.estateQuery(who, q)
 	if err != nil {
 		return page, err
@@ -68,7 +71,15 @@ func (d *desk) Terminals(ctx context.Context, who *web.Caller, q *api.TerminalQu
 		return page, nil
 	}
 	found := d.estate.index.Search(search)
-	page.Total = found.Total
+	building := page.Building
+	page = foundPage(&found)
+	page.Data, page.Building = d.terminalRows(who, found.IDs), building
+	return page, nil
+}
+
+// foundPage is a page without its rows.
+func foundPage(found *estate.Result) (page api.TerminalPage) {
+	page.Data, page.Total = []api.Terminal{}, found.Total
 	if found.More {
 		page.Next = found.IDs[len(found.IDs)-1].String()
 	}
@@ -78,8 +89,7 @@ func (d *desk) Terminals(ctx context.Context, who *web.Caller, q *api.TerminalQu
 		}
 		page.Counts[f.String()] = valueCounts(list)
 	}
-	page.Data, err = d.terminalRows(ctx, who, found.IDs, at)
-	return page, err
+	return page
 }
 
 func valueCounts(list []estate.Count) []api.ValueCount {
@@ -138,21 +148,8 @@ func (d *desk) estateQuery(who *web.Caller, q *api.TerminalQuery) (s estate.Quer
 }
 
 // terminalRows are the lines of a page. The rooms are held once, and the ledger is not asked meanwhile.
-func (d *desk) terminalRows(ctx context.Context, who *web.Caller, ids []pos.TerminalID, at pos.Instant) ([]api.Terminal, error) {
+func (d *desk) terminalRows(who *web.Caller, ids []pos.TerminalID) []api.Terminal {
 	rows := []api.Terminal{}
-	if at != 0 {
-		for _, id := range ids {
-			row, _, err := d.terminalThen(ctx, who, id, at)
-			if isNotFound(err) {
-				continue
-			}
-			if err != nil {
-				return nil, err
-			}
-			rows = append(rows, row)
-		}
-		return rows, nil
-	}
 	var known []ledger.Permitted
 	var shops []*registry.Merchant
 	for _, id := range ids {
@@ -173,7 +170,7 @@ func (d *desk) terminalRows(ctx context.Context, who *web.Caller, ids []pos.Term
 	for i, seen := range d.estate.seen(known) {
 		rows[i].Seen = momentOf(seen.Last)
 	}
-	return rows, nil
+	return rows
 }
 
 // gradesOf are the levels of terminals over all.
@@ -214,28 +211,20 @@ func terminalRow(r *rooms, p *ledger.Permitted, shop *registry.Merchant, at pos.
 	return line
 }
 
-// terminalThen is a terminal as it was at an instant, and what the rules knew of it.
-func (d *desk) terminalThen(ctx context.Context, who *web.Caller, id pos.TerminalID, at pos.Instant) (row api.Terminal, p ledger.Permitted, err error) {
-	past, err := d.registryAt(ctx, at)
-	if err != nil {
-		return row, p, err
-	}
-	if p, err = past.Permitted(ctx, id); err != nil {
+// terminalThen is a terminal as it was at the moment of a past epoch, and what the rules knew of it.
+func (w *epoch) terminalThen(ctx context.Context, who *web.Caller, id pos.TerminalID) (row api.Terminal, p ledger.Permitted, err error) {
+	if p, err = w.past.Permitted(ctx, id); err != nil {
 		return row, p, missing(err)
 	}
-	now, err := d.ledger.Terminal(id)
+	now, err := w.e.ledger.Terminal(id)
 	if err != nil || !who.Sees(now.Merchant) || !who.Sees(p.Terminal.Merchant) {
 		return row, p, api.NotFound()
 	}
-	r, err := d.roomsAt(ctx, at)
+	shop, err := w.merchant(ctx, p.Terminal.Merchant)
 	if err != nil {
 		return row, p, err
 	}
-	shop, err := past.Merchant(ctx, p.Terminal.Merchant)
-	if err != nil {
-		shop = nil
-	}
-	return terminalRow(r, &p, shop, at, who, ""), p, nil
+	return terminalRow(w.then, &p, shop, w.at, who, ""), p, nil
 }
 
 // Permitted is what the rule of the permit would have been given then.

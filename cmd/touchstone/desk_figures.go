@@ -21,7 +21,14 @@ import (
 var _ api.Figures = (*desk)(nil)
 
 // Status implements api.Figures: what touchstone status says, member for member.
-func (d *desk) Status(context.Context, *web.Caller) (s api.Status, err error) {
+func (d *desk) Status(ctx context.Context, _ *web.Caller, q *api.AsOf) (s api.Status, err error) {
+	at, err := q.Instant(d.line.Zone, d.clock())
+	if err != nil {
+		return s, err
+	}
+	if at != 0 {
+		return d.statusThen(ctx, at)
+	}
 	raw, err := json.Marshal(d.status())
 	if err != nil {
 		return s, fmt.Errorf("status: %w", err)

@@ -67,16 +67,18 @@ func (d *desk) fiveWalk(ctx context.Context, who *web.Caller, q *api.FiveQuery, 
 	}
 	var past *pastRegister
 	var then *rooms
+	index := d.estate.index
 	if at != 0 {
 		if past, err = d.registryAt(ctx, at); err != nil {
 			return err
 		}
-		if then, err = d.roomsAt(ctx, at); err != nil {
+		if then, err = d.roomsSoon(ctx, at); err != nil {
 			return err
 		}
-		query.Merchant = pos.MerchantID{} // whose it was then is seen in its record
-		if who.Merchant() {
-			query.Merchant = who.Shop
+		if query.Merchant != (pos.MerchantID{}) { // of one shop: the terminals that it had then
+			if index, err = d.indexAt(ctx, at); err != nil {
+				return err
+			}
 		}
 	}
 	query.Limit, query.After = fivePiece, after
@@ -84,7 +86,7 @@ func (d *desk) fiveWalk(ctx context.Context, who *web.Caller, q *api.FiveQuery, 
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		found := d.estate.index.Search(query)
+		found := index.Search(query)
 		rows, err := d.fiveRows(ctx, who, q, found, past, then)
 		if err != nil {
 			return err

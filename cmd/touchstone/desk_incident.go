@@ -66,7 +66,7 @@ func (d *desk) roomsOf(ctx context.Context, q *api.AsOf) (view func(func(*rooms)
 	if err != nil || at == 0 {
 		return d.office.view, now, err
 	}
-	then, err := d.roomsAt(ctx, at)
+	then, err := d.roomsSoon(ctx, at)
 	return func(f func(*rooms)) { f(then) }, at, err
 }
 

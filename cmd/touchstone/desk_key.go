@@ -336,19 +336,23 @@ func (w *epoch) addKeys(ctx context.Context, page *api.Page[api.KeyRecord], p *l
 
 // device is a device's record and the terminal that it is bound to; nil for what is not there.
 func (w *epoch) device(ctx context.Context, serial pos.Serial) (device *registry.Device, of *registry.Terminal, err error) {
-	if w.past == nil {
-		if device, err = w.e.ledger.Device(serial); err != nil {
-			return nil, nil, nil //nolint:nilerr // it is not registered: the register has no other error
-		}
-		return device, w.e.boundTo(serial), nil
+	if device, err = w.deviceRecord(ctx, serial); device != nil {
+		of, err = w.boundTo(ctx, serial)
 	}
-	if device, err = w.past.Device(ctx, serial); errors.Is(err, ledger.ErrUnknown) {
-		return nil, nil, nil
-	} else if err != nil {
-		return nil, nil, err
-	}
-	of, err = w.boundTo(ctx, serial)
 	return device, of, err
+}
+
+// deviceRecord is a device's record, nil where it is not registered.
+func (w *epoch) deviceRecord(ctx context.Context, serial pos.Serial) (device *registry.Device, err error) {
+	if w.past == nil {
+		device, err = w.e.ledger.Device(serial)
+	} else {
+		device, err = w.past.Device(ctx, serial)
+	}
+	if errors.Is(err, ledger.ErrUnknown) {
+		return nil, nil
+	}
+	return device, err
 }
 
 var usageWords = map[keys.Usage]explain.Text{

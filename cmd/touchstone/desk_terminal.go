@@ -53,18 +53,18 @@ func (d *desk) Terminal(ctx context.Context, who *web.Caller, name string, q *ap
 	if err != nil {
 		return t, err
 	}
-	w, err := d.epochAt(ctx, at)
+	w, err := d.epochSoon(ctx, at)
 	if err != nil {
 		return t, err
 	}
 	id := p.Terminal.ID
 	if at != 0 {
-		if t.Terminal, p, err = d.terminalThen(ctx, who, id, at); err != nil {
+		if t.Terminal, p, err = w.terminalThen(ctx, who, id); err != nil {
 			return t, err
 		}
 		t.AsOf = momentOf(at)
-	} else if rows, err := d.terminalRows(ctx, who, []pos.TerminalID{id}, 0); err != nil || len(rows) == 0 {
-		return t, errors.Join(err, notThere(rows))
+	} else if rows := d.terminalRows(who, []pos.TerminalID{id}); len(rows) == 0 {
+		return t, api.NotFound()
 	} else {
 		t.Terminal = rows[0]
 	}
@@ -99,13 +99,6 @@ func (d *desk) Terminal(ctx context.Context, who *web.Caller, name string, q *ap
 	}
 	t.Suspect, err = w.suspected(ctx, id)
 	return t, err
-}
-
-func notThere(rows []api.Terminal) error {
-	if len(rows) == 0 {
-		return api.NotFound()
-	}
-	return nil
 }
 
 func (d *desk) shopOf(id pos.MerchantID) *registry.Merchant {
@@ -248,14 +241,14 @@ func (d *desk) TerminalPermit(ctx context.Context, who *web.Caller, name string,
 	if err != nil {
 		return a, err
 	}
-	if at != 0 {
-		if _, p, err = d.terminalThen(ctx, who, p.Terminal.ID, at); err != nil {
-			return a, err
-		}
-	}
-	w, err := d.epochAt(ctx, at)
+	w, err := d.epochSoon(ctx, at)
 	if err != nil {
 		return a, err
+	}
+	if at != 0 {
+		if _, p, err = w.terminalThen(ctx, who, p.Terminal.ID); err != nil {
+			return a, err
+		}
 	}
 	return w.permitOf(ctx, who, &p)
 }

@@ -124,7 +124,7 @@ func (d *desk) Training(ctx context.Context, who *web.Caller, q *api.TrainingQue
 		a.List = append(a.List, row)
 	}
 	a.More = f.counts[state] - len(a.List)
-	a.Policy = d.lapsedMay()
+	a.Policy = w.lapsedMay()
 	if who.Merchant() {
 		return a, nil
 	}
@@ -133,11 +133,11 @@ func (d *desk) Training(ctx context.Context, who *web.Caller, q *api.TrainingQue
 }
 
 // lapsedMay is what the policy in force lets a cashier do whose training lapsed.
-func (d *desk) lapsedMay() api.Text {
+func (w *epoch) lapsedMay() api.Text {
 	en, zh := &lines{lang: explain.English}, &lines{lang: explain.Chinese}
 	var may registry.Permit
-	d.office.view(func(r *rooms) {
-		may = d.permits.policy(r).Of(&registry.Fact{Name: registry.FactCashier, State: staff.CashierLapsed})
+	w.view(func(r *rooms) {
+		may = w.e.permits.policy(r).Of(&registry.Fact{Name: registry.FactCashier, State: staff.CashierLapsed})
 	})
 	return api.Text{EN: permitWords(en, may), ZH: permitWords(zh, may)}
 }

@@ -25,8 +25,17 @@ type epoch struct {
 // present is the estate as it is.
 func (e *engine) present() *epoch { return &epoch{e: e} }
 
-// epochAt is the estate as it was at an instant; 0 is now.
+// epochAt is the estate as it was at an instant; 0 is now. It may take long: requests ask epochSoon.
 func (e *engine) epochAt(ctx context.Context, at pos.Instant) (*epoch, error) {
+	return e.epochBy(ctx, at, e.roomsAt)
+}
+
+// epochSoon is epochAt for a request; the error is api.BeingCounted while the rooms of then are folded.
+func (e *engine) epochSoon(ctx context.Context, at pos.Instant) (*epoch, error) {
+	return e.epochBy(ctx, at, e.roomsSoon)
+}
+
+func (e *engine) epochBy(ctx context.Context, at pos.Instant, rooms func(context.Context, pos.Instant) (*rooms, error)) (*epoch, error) {
 	if at == 0 {
 		return e.present(), nil
 	}
@@ -34,11 +43,22 @@ func (e *engine) epochAt(ctx context.Context, at pos.Instant) (*epoch, error) {
 	if err != nil {
 		return nil, err
 	}
-	then, err := e.roomsAt(ctx, at)
+	then, err := rooms(ctx, at)
 	if err != nil {
 		return nil, err
 	}
 	return &epoch{e: e, at: at, past: past, then: then}, nil
+}
+
+// epochPaced is epochAt for a worker that rests.
+func (e *engine) epochPaced(ctx context.Context, at pos.Instant, pace func() error) (*epoch, error) {
+	return e.epochBy(ctx, at, func(ctx context.Context, at pos.Instant) (*rooms, error) {
+		seq, err := e.seqAt(ctx, at)
+		if err != nil {
+			return nil, err
+		}
+		return e.roomsAfter(ctx, seq, pace)
+	})
 }
 
 // asked is the estate at the moment that a caller asks for.
@@ -47,7 +67,7 @@ func (d *desk) asked(ctx context.Context, q *api.AsOf) (*epoch, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.epochAt(ctx, at)
+	return d.epochSoon(ctx, at)
 }
 
 // now is the moment by which ages and deadlines are told.
@@ -201,7 +221,7 @@ func figureAt[T any](ctx context.Context, e *engine, name string, at pos.Instant
 		life = 1<<63 - 1
 	}
 	value, counted, err = figureOf(ctx, e.census, pastFigure+name+"@"+strconv.FormatInt(int64(at), 10), life, func(ctx context.Context, pace func() error) (none T, err error) {
-		w, err := e.epochAt(ctx, at)
+		w, err := e.epochPaced(ctx, at, pace)
 		if err != nil {
 			return none, err
 		}

@@ -27,12 +27,15 @@ type pasts struct {
 	begun  pos.Instant
 	kept   []pastRooms // the one used last in front
 
+	folding map[uint64]*figure // by the last entry that counts: rooms that are being folded for requests
+
 	heard *heard // the one read last; of the worker that counts figures of the past alone
 }
 
-// pastRooms are the rooms after an act, the newest before the instant asked about.
+// pastRooms are the rooms after an act, the newest before the instants asked about.
 type pastRooms struct {
-	last  uint64
+	last  uint64 // the act
+	until uint64 // the last entry that was asked about: no act is between
 	rooms *rooms
 }
 
@@ -78,68 +81,6 @@ func (e *engine) projectedTo(ctx context.Context, seq uint64, ask func() error) 
 		err = ask()
 	}
 	return err
-}
-
-// roomsAt are the rooms as they were at an instant: a fold of the acts up to then. They are shared and not changed.
-func (e *engine) roomsAt(ctx context.Context, at pos.Instant) (*rooms, error) {
-	seq, err := e.seqAt(ctx, at)
-	if err != nil {
-		return nil, err
-	}
-	var acts []uint64
-	if err := e.projectedTo(ctx, seq, func() (err error) { acts, err = e.view.PastActs(ctx, seq); return err }); err != nil {
-		return nil, err
-	}
-	last := uint64(0)
-	if len(acts) > 0 {
-		last = acts[len(acts)-1]
-	}
-	e.pasts.making.Lock()
-	defer e.pasts.making.Unlock()
-	if known := e.pasts.find(last); known != nil {
-		return known, nil
-	}
-	o := newOffice()
-	e.office.view(func(r *rooms) { // what is no act: the policy and the checklist that devices are looked after by
-		o.rooms.fleet.SetCarePolicy(r.fleet.CarePolicy())
-		o.rooms.fleet.SetChecklist(r.fleet.Checklist())
-	})
-	for _, n := range acts {
-		entry, err := e.store.Entry(ctx, n)
-		if err != nil {
-			return nil, err
-		}
-		var act journal.Act
-		if err := json.Unmarshal(entry.Body, &act); err != nil {
-			return nil, fmt.Errorf("entry %d: %w", n, err)
-		}
-		for _, c := range act.Changes {
-			if err := o.fold(n, entry.Kind, c); err != nil {
-				return nil, fmt.Errorf("entry %d: %s %s: %w", n, c.Noun, c.ID, err)
-			}
-		}
-	}
-	e.pasts.keep(last, &o.rooms)
-	return &o.rooms, nil
-}
-
-func (p *pasts) find(last uint64) *rooms {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for i, k := range p.kept {
-		if k.last == last {
-			copy(p.kept[1:], p.kept[:i])
-			p.kept[0] = k
-			return k.rooms
-		}
-	}
-	return nil
-}
-
-func (p *pasts) keep(last uint64, r *rooms) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.kept = append([]pastRooms{{last, r}}, p.kept[:min(len(p.kept), keptPasts-1)]...)
 }
 
 // pastRegister is the register as it was after an entry. It reads on demand and remembers nothing.

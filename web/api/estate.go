@@ -59,6 +59,7 @@ type Device struct {
 // DeviceQuery narrows a list of devices, in the order of their serial numbers.
 type DeviceQuery struct {
 	Paging
+	AsOf
 	Search string `query:"q" maxLength:"100" doc:"part of the serial number or of the model's name"`
 	State  string `query:"state" maxLength:"30"`
 }
@@ -144,7 +145,8 @@ type deviceInput struct {
 }
 
 func (a *API) devices(d *Desk) {
-	Add(a, Operation{ID: "list-devices", Method: http.MethodGet, Path: "/devices", Tag: "devices", Rule: web.Staff, Summary: "Find devices, in the order of their serial numbers"}, d.Devices.Devices)
+	Add(a, Operation{ID: "list-devices", Method: http.MethodGet, Path: "/devices", Tag: "devices", Rule: web.Staff, Summary: "Find devices, in the order of their serial numbers",
+		Text: "With as_of the search, the states and their counts are those of then."}, d.Devices.Devices)
 	Add(a, Operation{ID: "get-device", Method: http.MethodGet, Path: "/devices/{id}", Tag: "devices", Rule: web.Rule{Any: true, Shop: true}, Summary: "One device: its life, its binding, its inspections"},
 		func(ctx context.Context, who *web.Caller, in *deviceInput) (DeviceDetail, error) {
 			return d.Devices.Device(ctx, who, in.ID, &in.AsOf)

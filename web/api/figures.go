@@ -188,19 +188,11 @@ type EventQuery struct {
 
 // Figures are what the host counts of itself.
 type Figures interface {
-	Status(ctx context.Context, who *web.Caller) (Status, error)
+	Status(ctx context.Context, who *web.Caller, q *AsOf) (Status, error)
 	Failures(ctx context.Context, who *web.Caller, q *FailureQuery) (Failures, error)
 	Effectiveness(ctx context.Context, who *web.Caller, q *EffectivenessQuery) (Effectiveness, error)
 	Events(ctx context.Context, who *web.Caller, q *EventQuery) (Page[Event], error)
 }
-
-type statusInput struct {
-	AsOf string `query:"as_of" maxLength:"40" doc:"is refused: what the process measures of itself is not recorded"`
-}
-
-// statusNotKept says what of the status no journal has, and where the rest is.
-const statusNotKept = "rates, times of answering, connections, queues, memory and disk are measured by the process and recorded nowhere; " +
-	"as_of is taken by what is recorded: /terminals, /permits, /keys/figures, /effectiveness, /failures, /events and /journal"
 
 // NotKept refuses a moment of which the host keeps nothing; what says so in a sentence.
 func NotKept(what string) *Problem {
@@ -210,13 +202,9 @@ func NotKept(what string) *Problem {
 }
 
 func (a *API) figures(d *Desk) {
-	Add(a, Operation{ID: "get-status", Method: http.MethodGet, Path: "/status", Summary: "What the host does now", Tag: "status", Rule: web.Staff},
-		func(ctx context.Context, who *web.Caller, in *statusInput) (Status, error) {
-			if in.AsOf != "" {
-				return Status{}, NotKept(statusNotKept)
-			}
-			return d.Figures.Status(ctx, who)
-		})
+	Add(a, Operation{ID: "get-status", Method: http.MethodGet, Path: "/status", Summary: "What the host does now", Tag: "status", Rule: web.Staff,
+		Text: "With as_of what the journal says of that moment: the register, the hour before it, the last entry, and of what waits for a person the proofs that did not prove and the sales that were stopped. Rates, times of answering, connections, memory and disk are measured by the process and recorded nowhere: not_kept names them. Refusals in figures as of then: /failures."},
+		d.Figures.Status)
 	Add(a, Operation{ID: "get-failures", Method: http.MethodGet, Path: "/failures", Summary: "Refusals in figures", Tag: "failures", Rule: web.Staff,
 		Text: "The last 48 hours are answered from memory. An older range, and any as_of, is counted from the journal in the background: state is counting until it is there."}, d.Figures.Failures)
 	Add(a, Operation{ID: "get-effectiveness", Method: http.MethodGet, Path: "/effectiveness", Summary: "Which proofs every approval rested on", Tag: "effectiveness", Rule: web.Staff},

@@ -25,6 +25,7 @@ type Merchant struct {
 // MerchantQuery narrows a list of merchants.
 type MerchantQuery struct {
 	Paging
+	AsOf
 	Search string `query:"q" maxLength:"100" doc:"part of the number or the name"`
 }
 
@@ -41,7 +42,8 @@ type merchantInput struct {
 
 func (a *API) merchants(d *Desk) {
 	seen := web.Rule{Any: true, Shop: true}
-	Add(a, Operation{ID: "list-merchants", Method: http.MethodGet, Path: "/merchants", Summary: "List merchants", Tag: "merchants", Rule: seen}, d.Merchants.Merchants)
+	Add(a, Operation{ID: "list-merchants", Method: http.MethodGet, Path: "/merchants", Summary: "List merchants", Tag: "merchants", Rule: seen,
+		Text: "With as_of those that were registered then, found by their names of then."}, d.Merchants.Merchants)
 	Add(a, Operation{ID: "get-merchant", Method: http.MethodGet, Path: "/merchants/{id}", Summary: "One merchant", Tag: "merchants", Rule: seen},
 		func(ctx context.Context, who *web.Caller, in *merchantInput) (Merchant, error) {
 			return d.Merchants.Merchant(ctx, who, in.ID, &in.AsOf)

@@ -2,22 +2,26 @@ package api
 
 import "time"
 
-// Status is what touchstone status --json says, member for member.
+// Status is what touchstone status --json says, member for member. Of a past moment it has what the journal says of it; what it has not is
+// absent and named in NotKept.
 type Status struct {
-	At         time.Time        `json:"at"`
-	Host       StatusHost       `json:"host"`
-	Registered StatusRegistered `json:"registered"`
-	Traffic    StatusTraffic    `json:"traffic"`
-	LastHour   StatusHour       `json:"last_hour"`
-	Journal    StatusJournal    `json:"journal"`
-	Listeners  []StatusListener `json:"listeners"`
-	InFlight   uint64           `json:"in_flight"`
-	Module     StatusModule     `json:"module"`
-	Memory     StatusMemory     `json:"memory"`
-	Disk       *StatusDisk      `json:"disk,omitempty"`
-	Needs      []StatusNeed     `json:"needs_a_person"`
-	Failures   *StatusFailures  `json:"failures,omitempty" doc:"of the last 24 hours"`
-	Observe    string           `json:"observe,omitempty" doc:"address of metrics, health and readiness"`
+	At         time.Time         `json:"at"`
+	Host       *StatusHost       `json:"host,omitempty"`
+	Registered StatusRegistered  `json:"registered"`
+	Traffic    *StatusTraffic    `json:"traffic,omitempty"`
+	LastHour   StatusHour        `json:"last_hour"`
+	Journal    StatusJournal     `json:"journal"`
+	Listeners  *[]StatusListener `json:"listeners,omitempty"`
+	InFlight   *uint64           `json:"in_flight,omitempty"`
+	Module     *StatusModule     `json:"module,omitempty"`
+	Memory     *StatusMemory     `json:"memory,omitempty"`
+	Disk       *StatusDisk       `json:"disk,omitempty"`
+	Needs      []StatusNeed      `json:"needs_a_person"`
+	Failures   *StatusFailures   `json:"failures,omitempty" doc:"of the last 24 hours"`
+	Observe    string            `json:"observe,omitempty" doc:"address of metrics, health and readiness"`
+
+	AsOf    *time.Time `json:"as_of,omitempty" doc:"the moment that is told of; at is the same"`
+	NotKept []string   `json:"not_kept,omitempty" doc:"as of a past moment: the members that are absent, for no journal has them or, of cards, only a reading of all of it"`
 }
 
 // StatusHost is who runs.
@@ -31,10 +35,10 @@ type StatusHost struct {
 
 // StatusRegistered are the sizes of the register.
 type StatusRegistered struct {
-	Merchants int `json:"merchants"`
-	Terminals int `json:"terminals"`
-	Devices   int `json:"devices"`
-	Cards     int `json:"cards"`
+	Merchants int  `json:"merchants"`
+	Terminals int  `json:"terminals"`
+	Devices   int  `json:"devices"`
+	Cards     *int `json:"cards,omitempty"`
 }
 
 // StatusRate is per second over a stretch.
@@ -82,15 +86,15 @@ type StatusReason struct {
 type StatusJournal struct {
 	Head            uint64       `json:"head"`
 	Durable         uint64       `json:"durable"`
-	Bytes           int64        `json:"bytes"`
+	Bytes           *int64       `json:"bytes,omitempty"`
 	LastBlock       *time.Time   `json:"last_block,omitempty"`
-	Queue           int          `json:"queue"`
-	QueueLimit      int          `json:"queue_limit"`
+	Queue           *int         `json:"queue,omitempty"`
+	QueueLimit      *int         `json:"queue_limit,omitempty"`
 	CheckpointAge   *float64     `json:"checkpoint_age_seconds,omitempty"`
-	CheckpointTook  float64      `json:"checkpoint_took_seconds"`
-	ViewLag         uint64       `json:"view_lag"`
-	AppendP99MS     float64      `json:"append_p99_ms"`
-	EntriesPerBlock float64      `json:"entries_per_block"`
+	CheckpointTook  *float64     `json:"checkpoint_took_seconds,omitempty"`
+	ViewLag         *uint64      `json:"view_lag,omitempty"`
+	AppendP99MS     *float64     `json:"append_p99_ms,omitempty"`
+	EntriesPerBlock *float64     `json:"entries_per_block,omitempty"`
 	Proof           *StatusProof `json:"proof,omitempty"`
 }
 

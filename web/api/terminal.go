@@ -218,7 +218,7 @@ type repairInput struct {
 func (a *API) terminals(d *Desk) {
 	seen := web.Rule{Any: true, Shop: true}
 	Add(a, Operation{ID: "list-terminals", Method: http.MethodGet, Path: "/terminals", Tag: "terminals", Rule: seen, Summary: "Find terminals, in the order of their ids",
-		Text: "With as_of the search and the filters go by what is now; of each terminal that is found its record as it was then is told, and one that was not registered then is left out."}, d.Terminals.Terminals)
+		Text: "With as_of the search, the filters and the counts go by what was then. The grade and the newest message of each are not told of a past moment, and a filter by grade is refused: /grades takes as_of."}, d.Terminals.Terminals)
 	Add(a, Operation{ID: "get-terminal", Method: http.MethodGet, Path: "/terminals/{id}", Tag: "terminals", Rule: seen, Summary: "One terminal: what it may do and why, its device, keys, people"},
 		func(ctx context.Context, who *web.Caller, in *terminalInput) (TerminalDetail, error) {
 			return d.Terminals.Terminal(ctx, who, in.ID, &in.AsOf)

@@ -87,11 +87,6 @@ func (c *Console) fleetAgain(w http.ResponseWriter, r *http.Request, name, title
 // fleetFail shows why a page has nothing to show, or that figures are being counted for the first time, on the page that will have them.
 func (c *Console) fleetFail(w http.ResponseWriter, r *http.Request, err error) {
 	var p *api.Problem
-	if errors.As(err, &p) && p.Code == api.BeingCounted().Code {
-		w.Header().Set("Retry-After", "5")
-		c.showAs(w, r, http.StatusServiceUnavailable, "fleet-counting", view{Title: two(r, "Fleet", "终端群"), Active: "fleet", Sheets: fleetSheets, Data: fleetView{}})
-		return
-	}
 	if errors.As(err, &p) && strings.HasPrefix(p.Code, "as_of") {
 		c.failAsOf(w, r, err, r.URL.Path)
 		return

@@ -76,10 +76,10 @@ type facetChoice struct {
 // fleetList is the estate: a search, filters whose counts say what is behind them, and the terminals that fit.
 func (c *Console) fleetList(w http.ResponseWriter, r *http.Request) {
 	v, who := r.URL.Query(), web.CallerOf(r.Context())
-	q := api.TerminalQuery{Paging: api.Paging{Limit: fleetPage, Cursor: v.Get("cursor")}, Search: strings.TrimSpace(v.Get("q")), Merchant: strings.TrimSpace(v.Get("merchant")),
+	q := api.TerminalQuery{AsOf: asOf(r), Paging: api.Paging{Limit: fleetPage, Cursor: v.Get("cursor")}, Search: strings.TrimSpace(v.Get("q")), Merchant: strings.TrimSpace(v.Get("merchant")),
 		DueBefore: v.Get("due_before"), Counts: true}
 	kept := url.Values{}
-	for key, value := range map[string]string{"q": q.Search, "merchant": q.Merchant, "due_before": q.DueBefore} {
+	for key, value := range map[string]string{"q": q.Search, "merchant": q.Merchant, "due_before": q.DueBefore, "as_of": q.AsOf.AsOf} {
 		if value != "" {
 			kept.Set(key, value)
 		}
@@ -110,7 +110,7 @@ func (c *Console) fleetList(w http.ResponseWriter, r *http.Request) {
 		next.Set("cursor", list.Next)
 		p.Next = "/fleet?" + next.Encode()
 	}
-	if who.May("security") {
+	if who.May("security") && q.AsOf.AsOf == "" {
 		p.Campaigns = c.answerable(r, kept)
 	}
 	c.fleetShow(w, r, "fleet-list", two(r, "Fleet", "终端群"), "terminals", &p)

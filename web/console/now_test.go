@@ -45,7 +45,9 @@ func (d *liveDesk) Watch(context.Context, *web.Caller, string) (<-chan []byte, e
 	}
 	return d.beats, nil
 }
-func (d *liveDesk) Status(context.Context, *web.Caller) (api.Status, error) { return api.Status{}, nil }
+func (d *liveDesk) Status(context.Context, *web.Caller, *api.AsOf) (api.Status, error) {
+	return api.Status{}, nil
+}
 func (d *liveDesk) Failures(_ context.Context, _ *web.Caller, q *api.FailureQuery) (api.Failures, error) {
 	d.asked = *q
 	return d.failures, nil

@@ -248,7 +248,7 @@ func (c *Console) device(w http.ResponseWriter, r *http.Request) {
 	if p.Staff {
 		custody, err := c.Desk.Devices.Custody(r.Context(), who, id, &api.AsOf{AsOf: as})
 		if err != nil {
-			c.fail(w, r, err)
+			c.failAsOf(w, r, err, "/devices/"+url.PathEscape(id))
 			return
 		}
 		p.Custody = custody.Data
