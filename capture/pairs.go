@@ -10,26 +10,31 @@ import (
 // pairing keeps requests until they are answered or given up, and tells each terminal's in their order: a verdict
 // on one rests on those before it.
 type pairing struct {
-	t      *Tracker
-	lines  map[pos.TerminalID]*line
-	oldest []*waiting // in the order in which they came, for the wait
-	live   int        // requests that were not told yet
-	spare  []*waiting
-	seen   map[pos.TerminalID]*prints
-	seed   maphash.Seed
-	err    error // the first of OnPair
+	t       *Tracker
+	senders map[pos.TerminalID]*sender
+	oldest  []*waiting // in the order in which they came, for the wait
+	live    int        // requests that were not told yet
+	spare   []*waiting
+	seed    maphash.Seed
+	err     error // the first of OnPair
 }
 
-// line are the requests of one terminal, the oldest first.
-type line struct{ all []*waiting }
+// sender is a terminal: its requests that wait, the oldest first, and the prints of its last ones. One that is known
+// only while its requests wait has no prints.
+type sender struct {
+	all    []*waiting
+	kept   bool
+	prints prints
+}
 
 // waiting is a request, and its answer as soon as there is one.
 type waiting struct {
 	pair     Pair
+	room     [2][]byte // for the bytes of request and answer; used again
 	resolved bool
 	told     bool
 	conn     *conn
-	line     *line
+	sender   *sender
 	queued   bool // in oldest
 }
 
@@ -56,15 +61,15 @@ type prints struct {
 const maxPrinted = 1 << 20
 
 func (p *pairing) begin(t *Tracker) {
-	p.t, p.lines, p.seen, p.seed = t, map[pos.TerminalID]*line{}, map[pos.TerminalID]*prints{}, maphash.MakeSeed()
+	p.t, p.senders, p.seed = t, map[pos.TerminalID]*sender{}, maphash.MakeSeed()
 }
 
 // request takes a request. side.Frame is a view.
 func (p *pairing) request(c *conn, kind Kind, side *Side) {
-	w := p.make()
+	w, from := p.make(), p.sender(side.Terminal)
 	client, server := c.ends()
-	w.pair = Pair{Stream: c.number, Client: client, Server: server, Kind: kind, Gap: c.gap, Repeat: p.repeats(side)}
-	p.copy(&w.pair.Request, side)
+	w.pair = Pair{Stream: c.number, Client: client, Server: server, Kind: kind, Gap: c.gap, Repeat: p.repeats(from, side)}
+	w.room[0] = p.copy(&w.pair.Request, side, w.room[0])
 	if w.pair.Repeat {
 		p.t.stats.Repeats++
 	}
@@ -81,16 +86,22 @@ func (p *pairing) request(c *conn, kind Kind, side *Side) {
 	c.link.waiting = append(c.link.waiting, w)
 	w.conn = c
 	p.remember(w)
-	l := p.lines[side.Terminal]
-	if l == nil {
-		l = &line{}
-		p.lines[side.Terminal] = l
+	if w.sender = from; !from.kept {
+		p.senders[side.Terminal] = from // giving up another may have taken it out
 	}
-	w.line = l
-	l.all = append(l.all, w)
-	if len(l.all) > MaxWaiting {
-		p.resolve(l.all[0], false)
+	if from.all = append(from.all, w); len(from.all) > MaxWaiting {
+		p.resolve(from.all[0], false)
 	}
+}
+
+// sender finds a terminal, or takes one in. What names none is a sender too, as long as it waits.
+func (p *pairing) sender(id pos.TerminalID) *sender {
+	s := p.senders[id]
+	if s == nil {
+		s = &sender{kept: id != pos.TerminalID{} && len(p.senders) < maxPrinted}
+		p.senders[id] = s
+	}
+	return s
 }
 
 // answer finds the request of an answer: the oldest of its connection with its type, trace and terminal. What the
@@ -109,7 +120,7 @@ func (p *pairing) answer(c *conn, side *Side) {
 	w := c.link.waiting[at]
 	c.link.waiting = slices.Delete(c.link.waiting, at, at+1)
 	w.pair.Gap = w.pair.Gap || c.gap
-	p.copy(&w.pair.Answer, side)
+	w.room[1] = p.copy(&w.pair.Answer, side, w.room[1])
 	w.pair.Answered = true
 	for _, before := range slices.Clone(c.link.waiting[:at]) {
 		if before.pair.Request.Terminal == side.Terminal && side.Terminal != (pos.TerminalID{}) {
@@ -150,7 +161,7 @@ func (p *pairing) resolve(w *waiting, answered bool) {
 	} else {
 		p.t.stats.Unanswered++
 	}
-	l := w.line
+	l, terminal := w.sender, w.pair.Request.Terminal
 	for len(l.all) > 0 && l.all[0].resolved {
 		front := l.all[0]
 		l.all = slices.Delete(l.all, 0, 1)
@@ -162,8 +173,12 @@ func (p *pairing) resolve(w *waiting, answered bool) {
 			p.free(front)
 		}
 	}
-	if len(l.all) == 0 {
-		delete(p.lines, w.pair.Request.Terminal)
+	switch {
+	case len(l.all) > 0:
+	case !l.kept:
+		delete(p.senders, terminal)
+	case cap(l.all) > maxIdle:
+		l.all = nil
 	}
 }
 
@@ -231,18 +246,11 @@ func (p *pairing) tell(pair *Pair) {
 }
 
 // repeats tells whether the same bytes were sent before by the terminal, and remembers them.
-func (p *pairing) repeats(side *Side) bool {
-	if side.Terminal == (pos.TerminalID{}) || !side.HasSTAN {
+func (p *pairing) repeats(from *sender, side *Side) bool {
+	if !from.kept || !side.HasSTAN {
 		return false
 	}
-	own := p.seen[side.Terminal]
-	if own == nil {
-		if len(p.seen) >= maxPrinted {
-			return false
-		}
-		own = &prints{}
-		p.seen[side.Terminal] = own
-	}
+	own := &from.prints
 	h := maphash.Bytes(p.seed, side.Frame)
 	if slices.Contains(own.of[:], h) {
 		return true
@@ -252,12 +260,14 @@ func (p *pairing) repeats(side *Side) bool {
 	return false
 }
 
-// copy keeps a side. Its frame is copied where pairs lend frames.
-func (p *pairing) copy(to, from *Side) {
+// copy keeps a side. Its frame is copied to room, which is given back, where pairs lend frames.
+func (p *pairing) copy(to, from *Side, room []byte) []byte {
 	*to = *from
-	if to.Frame = nil; p.t.opts.Frames {
-		to.Frame = slices.Clone(from.Frame)
+	if to.Frame = nil; p.t.opts.Frames && from.Frame != nil {
+		room = append(room[:0], from.Frame...)
+		to.Frame = room
 	}
+	return room
 }
 
 func (p *pairing) make() *waiting {
@@ -269,8 +279,13 @@ func (p *pairing) make() *waiting {
 	return &waiting{}
 }
 
-// maxSpare is how many requests are kept to be used again.
-const maxSpare = 1024
+// The bounds of what is kept to be used again: how many requests, the room of each for the bytes of a message, and the
+// places of a terminal of which nothing waits.
+const (
+	maxSpare = 1024
+	maxRoom  = 4 << 10
+	maxIdle  = 4
+)
 
 // wipe ends the life of a request's bytes.
 func (w *waiting) wipe() {
@@ -282,7 +297,13 @@ func (w *waiting) wipe() {
 // free makes a request that was told ready for another.
 func (p *pairing) free(w *waiting) {
 	w.wipe()
-	*w = waiting{}
+	room := w.room
+	for i := range room {
+		if cap(room[i]) > maxRoom {
+			room[i] = nil
+		}
+	}
+	*w = waiting{room: room}
 	if len(p.spare) < maxSpare {
 		p.spare = append(p.spare, w)
 	}

@@ -20,6 +20,7 @@ type analyzeCmd struct {
 	Only     string `name:"only" default:"all" enum:"all,refused" help:"refused lists the refusals without the summary; all has both."`
 	Terminal string `name:"terminal" help:"Of this terminal only." placeholder:"ID"`
 	Port     uint16 `name:"port" help:"Port of the host. Default: any, messages are found by their form." placeholder:"N"`
+	TimeZone string `name:"time-zone" help:"Time zone of the host's DE12 and DE13." default:"Asia/Shanghai"`
 	JSON     bool   `name:"json" help:"One JSON object."`
 	Lang     string `name:"lang" default:"en" help:"en or zh."`
 }
@@ -60,7 +61,11 @@ func (c *analyzeCmd) Run(a *app) error {
 		if !isTestDirectory(c.Data) {
 			return fmt.Errorf("--data: %s is no test data directory: causes are proven with published keys only (touchstone init --test, or the demo's touchstone-data/demo); without: --data none", c.Data)
 		}
-		if o.world, err = openMirror(a.ctx, mirrorOptions{dir: c.Data, lock: testLock(c.Data), policy: analyzePolicy()}); err != nil {
+		zone, err := time.LoadLocation(c.TimeZone)
+		if err != nil {
+			return fmt.Errorf("--time-zone: %w", err)
+		}
+		if o.world, err = openMirror(a.ctx, mirrorOptions{dir: c.Data, lock: testLock(c.Data), policy: analyzePolicy(), zone: zone}); err != nil {
 			return err
 		}
 		defer o.world.close()

@@ -26,6 +26,7 @@ type shadowCmd struct {
 	IdentityFile   string `name:"identity-file" help:"age identity that opens the keyring." placeholder:"FILE"`
 	Port           uint16 `name:"port" help:"Port of the host. Default: any, messages are found by their form." placeholder:"N"`
 	All            bool   `name:"all" help:"Tell every message, not only those that would be decided otherwise."`
+	TimeZone       string `name:"time-zone" help:"Time zone of the host's DE12 and DE13." default:"Asia/Shanghai"`
 	JSON           bool   `name:"json" help:"One JSON object a line; the last is the summary."`
 	Lang           string `name:"lang" default:"en" help:"en or zh."`
 	shadowPolicy
@@ -78,7 +79,11 @@ func (c *shadowCmd) Run(a *app) error {
 	if test && c.PassphraseFile == "" && c.IdentityFile == "" {
 		lock = testLock(c.Data)
 	}
-	world, err := openMirror(a.ctx, mirrorOptions{dir: c.Data, lock: lock, policy: c.policy(test)})
+	zone, err := time.LoadLocation(c.TimeZone)
+	if err != nil {
+		return fmt.Errorf("--time-zone: %w", err)
+	}
+	world, err := openMirror(a.ctx, mirrorOptions{dir: c.Data, lock: lock, policy: c.policy(test), zone: zone})
 	if err != nil {
 		return err
 	}

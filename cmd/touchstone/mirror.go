@@ -22,6 +22,7 @@ import (
 	"touchstone/pos"
 	"touchstone/proof"
 	"touchstone/reason"
+	"touchstone/registry"
 	"touchstone/sqlite"
 	"touchstone/transaction"
 )
@@ -31,7 +32,11 @@ type mirrorOptions struct {
 	dir    string
 	lock   soft.Lock
 	policy proof.Policy
+	zone   *time.Location // of the host that was captured, whose days refunds and expiry dates go by; nil: Asia/Shanghai
 }
+
+// hostZone is the zone of a host that was not told another; it has no summer time.
+func hostZone() *time.Location { return time.FixedZone("Asia/Shanghai", 8*60*60) }
 
 // mirror judges captured messages as a host would that knew what a data directory knew when the capture began. It is
 // the host's own line over a ledger in memory: it listens nowhere, sends nothing, and only reads the directory, which
@@ -48,10 +53,12 @@ type mirror struct {
 
 	committer *journal.Committer
 	policy    proof.Policy
+	zone      *time.Location
 	since     func() pos.Instant // when the capture begins; asked at the first message
 	now       pos.Instant
 	pair      *capture.Pair
 	entry     journal.Exchange // of the message in progress
+	details   []byte           // of entry
 	seq       uint64
 	recorded  bool
 	held      bool // a sign-in whose keys were not asked for because the host did not issue any
@@ -75,8 +82,11 @@ func openMirror(ctx context.Context, o mirrorOptions) (*mirror, error) {
 	if _, err := os.Stat(filepath.Join(o.dir, keyringFile)); err != nil {
 		return nil, fmt.Errorf("%s is no data directory (no %s): make one with touchstone init", o.dir, keyringFile)
 	}
-	m := &mirror{module: soft.New(soft.Options{}), policy: o.policy, terminals: map[pos.TerminalID]*mirrored{},
+	m := &mirror{module: soft.New(soft.Options{}), policy: o.policy, zone: o.zone, terminals: map[pos.TerminalID]*mirrored{},
 		merchants: map[pos.MerchantID][]pos.TerminalID{}, rrns: translated{}, cards: map[pos.PANHash]issuer.Opening{}}
+	if m.zone == nil {
+		m.zone = hostZone()
+	}
 	o.lock.Test = isTestDirectory(o.dir)
 	if err := m.module.Unseal(filepath.Join(o.dir, keyringFile), o.lock); err != nil {
 		return nil, fmt.Errorf("the security module stays sealed: %w", err)
@@ -114,17 +124,22 @@ func (m *mirror) begin(ctx context.Context, since pos.Instant) error {
 	office.releases = shown.publish
 	o := ledger.DefaultOptions()
 	o.KeepRecords, o.Rooms = keptRecords, office.fold // permits are those of the journal's entries
+	o.Registered = func(t *registry.Terminal, _ *registry.Device) {
+		if t != nil && len(t.Master) > 0 {
+			m.of(t.ID).master(t.Master)
+		}
+	}
 	var committer *journal.Committer
 	if m.ledger, committer, err = ledger.Open(ctx, o, forgetful{}, m.past, sinkOf(m.take)); err != nil {
 		return err
 	}
-	m.committer = committer
+	m.committer, committer.Yield = committer, nil // nobody else has anything for a block
 	for _, t := range m.ledger.Terminals() {
 		m.merchants[t.Merchant] = append(m.merchants[t.Merchant], t.ID)
 	}
 	m.line = &host.Line{Dialect: &iso8583.UnionPay, Ledger: mirrorLedger{m.ledger, m}, Prover: m.module, Sealer: m.module, Hasher: m.module,
 		Vault: mirrorVault{m.module, m}, Keys: mirrorKeys{m.module, m}, Policy: &m.policy, Clock: func() pos.Instant { return m.now },
-		Zone: time.UTC, Versions: shown}
+		Zone: m.zone, Versions: shown}
 	m.x = m.line.NewExchange(func(*host.Exchange) { m.done = true })
 	return nil
 }
@@ -149,7 +164,8 @@ func (m *mirror) take(b journal.Block) error {
 		if err := m.entry.Parse(e); err != nil {
 			return err
 		}
-		m.entry.Details = append([]byte(nil), m.entry.Details...)
+		m.details = append(m.details[:0], m.entry.Details...)
+		m.entry.Details = m.details
 		m.learnExchange(&m.entry)
 		return nil
 	})
@@ -266,7 +282,7 @@ func (l mirrorLedger) Commit(x *host.Exchange) error {
 func (m *mirror) open(x *host.Exchange) error {
 	r := &x.Request
 	now, known := m.ledger.CardNow(r.Card)
-	if known && now.Canary {
+	if known && (now.Canary || m.approved() && opened(&now, r)) {
 		return nil
 	}
 	if !known && !m.approved() {
@@ -301,6 +317,13 @@ func (m *mirror) open(x *host.Exchange) error {
 		}
 	}
 	return m.reopen(&want)
+}
+
+// opened tells that a card has the terms that an approved message asks for: what open would make of it is what it is.
+// One whose limit open may have set is not told of, nor one of which the message names too little.
+func opened(now *issuer.Card, r *proof.Request) bool {
+	return now.State == issuer.Active && now.ChipUnproven && now.Tries == 0 && now.SaleLimit != leastSale &&
+		r.Expiry != 0 && now.Expiry == r.Expiry && r.HasTrack2 && r.Service != [3]byte{} && now.ServiceCode == string(r.Service[:])
 }
 
 // reopen gives a card other terms, in the ledger in memory.
@@ -376,7 +399,8 @@ type originalName struct {
 // translated are the retrieval reference numbers of captured answers, the newest.
 type translated struct {
 	of    map[pos.RRN]originalName
-	order []pos.RRN
+	order []pos.RRN // the oldest at next once there are keptEntries
+	next  int
 }
 
 func (t *translated) keep(r pos.RRN, n originalName) {
@@ -387,15 +411,15 @@ func (t *translated) keep(r pos.RRN, n originalName) {
 		t.of = map[pos.RRN]originalName{}
 	}
 	if _, there := t.of[r]; !there {
-		t.order = append(t.order, r)
+		if len(t.order) < keptEntries {
+			t.order = append(t.order, r)
+		} else {
+			delete(t.of, t.order[t.next])
+			t.order[t.next] = r
+			t.next = (t.next + 1) % keptEntries
+		}
 	}
 	t.of[r] = n
-	if n := len(t.order); n >= 2*keptEntries {
-		for _, old := range t.order[:n-keptEntries] {
-			delete(t.of, old)
-		}
-		t.order = append([]pos.RRN(nil), t.order[n-keptEntries:]...)
-	}
 }
 
 func portText(p uint16) string { return strconv.Itoa(int(p)) }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"time"
 
@@ -21,8 +20,8 @@ type mirrored struct {
 	sets    []issuedSet // the newest last
 	issued  uint32      // sign-ins answered with keys
 	masters []keys.Wrapped
-	keys    string   // why its keys in use are not known, "" they are
-	prior   [][]byte // ends of card numbers, the newest last; secret
+	keys    string // why its keys in use are not known, "" they are
+	prior   priorEnds
 	earlier []diagnosis.Indication
 	frames  []uint64 // of earlier: the packets of their messages
 	attempt uint32
@@ -50,38 +49,40 @@ func (m *mirror) of(id pos.TerminalID) *mirrored {
 	return k
 }
 
-func (k *mirrored) wipe() {
-	for _, end := range k.prior {
-		clear(end)
-	}
+// priorEnds are the ends of a terminal's last card numbers, ASCII; secret.
+type priorEnds struct {
+	of   [diagnosis.MaxPrior][6]byte
+	made uint64 // how many there ever were; the newest is at (made-1) % MaxPrior
 }
+
+func (k *mirrored) wipe() { k.prior = priorEnds{} }
 
 // remember keeps the end of a card number that a proven message had: a factor that may stay.
 func (k *mirrored) remember(p pos.PAN) {
 	p.Use(func(digits []byte) {
-		if n := len(digits); n >= 6 {
-			k.prior = append(k.prior, slices.Clone(digits[n-6:]))
+		if n := len(digits); n >= len(k.prior.of[0]) {
+			copy(k.prior.of[k.prior.made%diagnosis.MaxPrior][:], digits[n-len(k.prior.of[0]):])
+			k.prior.made++
 		}
 	})
-	if n := len(k.prior) - diagnosis.MaxPrior; n > 0 {
-		clear(k.prior[0])
-		k.prior = slices.Delete(k.prior, 0, n)
-	}
 }
 
-// learn follows entries of the journal, and of what is judged: which keys a terminal was given.
+// newest are copies of the ends, the newest first.
+func (e *priorEnds) newest() (list [][]byte) {
+	for n := range min(e.made, diagnosis.MaxPrior) {
+		list = append(list, slices.Clone(e.of[(e.made-1-n)%diagnosis.MaxPrior][:]))
+	}
+	return list
+}
+
+// learn follows entries of the journal: which keys a terminal was given. Its master keys the ledger tells.
 func (m *mirror) learn(e journal.Entry) {
-	switch e.Kind {
-	case journal.KindTerminal:
-		var t registry.Terminal
-		if json.Unmarshal(e.Body, &t) == nil && len(t.Master) > 0 {
-			m.of(t.ID).master(t.Master)
-		}
-	case journal.KindExchange:
-		var x journal.Exchange
-		if x.Parse(e) == nil {
-			m.learnExchange(&x)
-		}
+	if e.Kind != journal.KindExchange {
+		return
+	}
+	var x journal.Exchange
+	if x.Parse(e) == nil {
+		m.learnExchange(&x)
 	}
 }
 
@@ -182,9 +183,7 @@ func (m *mirror) experiment(k *mirrored, v *judgement) *diagnosis.Finding {
 	}
 	defer c.Wipe()
 	c.Earlier, c.Attempt = k.earlier, k.attempt
-	for i := len(k.prior) - 1; i >= 0; i-- {
-		c.Prior = append(c.Prior, slices.Clone(k.prior[i]))
-	}
+	c.Prior = append(c.Prior, k.prior.newest()...)
 	if c.PIN != nil {
 		c.PIN.Until = pos.Instant(1<<63 - 1) // the block is in a file; no clock protects it
 	}

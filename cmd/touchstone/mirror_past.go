@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"touchstone/issuer"
 	"touchstone/journal"
@@ -76,17 +77,15 @@ func (f sinkOf) Append(_ context.Context, b journal.Block) error { return f(b) }
 // counts; an entry that does not leaves its number to one that changes nothing.
 func (p *past) Blocks(ctx context.Context, _ uint64, f func(journal.Block) error) error {
 	verifier := journal.NewVerifier(0, journal.Hash{})
-	var head journal.Hash
-	drained, drain := context.WithCancel(context.WithoutCancel(ctx))
-	drain() // a committer that is told to stop writes what it has
+	out := journal.NewCommitter(sinkOf(func(b journal.Block) error {
+		p.last = b.Last()
+		return f(b)
+	}), 0, journal.Hash{})
+	var raw journal.Raw
 	return p.reader.Blocks(ctx, 1, func(b journal.Block) error {
 		if err := verifier.Block(b); err != nil {
 			return err
 		}
-		out := journal.NewCommitter(sinkOf(func(b journal.Block) error {
-			p.last, head = b.Last(), b.Head
-			return f(b)
-		}), b.First-1, head)
 		err := b.Each(func(e journal.Entry) error {
 			if !p.counts(e) {
 				e.Kind, e.Body = journal.KindKey, nil
@@ -94,13 +93,14 @@ func (p *past) Blocks(ctx context.Context, _ uint64, f func(journal.Block) error
 				e.Body = boundless(e.Body)
 			}
 			p.tell(e)
-			_, err := out.Enqueue(journal.Raw{Entry: e}, journal.Outcome, nil)
+			raw.Entry = e
+			_, err := out.Enqueue(&raw, journal.Outcome, nil)
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		return out.Run(drained)
+		return out.Flush()
 	})
 }
 
@@ -121,31 +121,64 @@ func boundless(body []byte) []byte {
 	return changed
 }
 
-// recentEntries keeps the newest entries of a sink, so that a refund finds its sale.
+// recentEntries keeps the newest entries of a sink, so that a refund finds its sale: in chunks, because a piece of
+// memory for each is dearer than what is in it.
 type recentEntries struct {
-	first uint64
-	list  [][]byte
+	chunks []entryChunk // the oldest first
+	n      int          // entries in all of them
 }
 
-// keptEntries is how many; a sale is refunded by number for as long.
-const keptEntries = 1 << 18
+// entryChunk are entries that follow each other.
+type entryChunk struct {
+	first uint64
+	ends  []uint32 // of each in bytes
+	bytes []byte
+}
+
+// The bounds of recentEntries: how many entries at least, for so long a sale is refunded by number; and the bytes of
+// a chunk, of which an entry takes some 250.
+const (
+	keptEntries = 1 << 18
+	chunkBytes  = 1 << 18
+)
 
 func (r *recentEntries) keep(e journal.Entry) {
-	if len(r.list) == 0 {
-		r.first = e.Seq
+	at := len(r.chunks) - 1
+	if at < 0 || len(r.chunks[at].bytes)+journal.MaxEntry > chunkBytes || r.chunks[at].first+uint64(len(r.chunks[at].ends)) != e.Seq {
+		next := entryChunk{first: e.Seq}
+		if at > 0 && r.n-len(r.chunks[0].ends) >= keptEntries {
+			r.n -= len(r.chunks[0].ends)
+			next.ends, next.bytes = r.chunks[0].ends[:0], r.chunks[0].bytes[:0]
+			r.chunks = slices.Delete(r.chunks, 0, 1)
+		} else {
+			next.ends, next.bytes = make([]uint32, 0, chunkBytes>>8), make([]byte, 0, chunkBytes)
+		}
+		r.chunks = append(r.chunks, next)
+		at = len(r.chunks) - 1
 	}
-	r.list = append(r.list, append(journal.AppendHead(nil, e.Kind, e.At), e.Body...))
-	if n := len(r.list); n >= 2*keptEntries {
-		r.list = append([][]byte(nil), r.list[n-keptEntries:]...)
-		r.first += uint64(n - keptEntries)
-	}
+	c := &r.chunks[at]
+	c.bytes = append(journal.AppendHead(c.bytes, e.Kind, e.At), e.Body...)
+	c.ends = append(c.ends, uint32(len(c.bytes)))
+	r.n++
 }
 
 func (r *recentEntries) entry(seq uint64) (journal.Entry, error) {
-	if seq < r.first || seq-r.first >= uint64(len(r.list)) {
-		return journal.Entry{}, sqlite.ErrNoEntry
+	for i := len(r.chunks) - 1; i >= 0; i-- {
+		c := &r.chunks[i]
+		if seq < c.first {
+			continue
+		}
+		at := seq - c.first
+		if at >= uint64(len(c.ends)) {
+			break
+		}
+		begins := uint32(0)
+		if at > 0 {
+			begins = c.ends[at-1]
+		}
+		return journal.ParseEntry(seq, slices.Clone(c.bytes[begins:c.ends[at]]))
 	}
-	return journal.ParseEntry(seq, r.list[seq-r.first])
+	return journal.Entry{}, sqlite.ErrNoEntry
 }
 
 // forgetful is a ledger.Store that keeps nothing: what is no longer in memory is not known.
