@@ -60,7 +60,7 @@ func (s *shop) spare() *shop {
 func (w *window) fits() {
 	w.t.Helper()
 	wide, err := 0.0, error(nil)
-	for end := time.Now().Add(patience / 4); ; time.Sleep(50 * time.Millisecond) { // charts are drawn anew after the window has another size
+	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) { // charts are drawn anew after the window has another size
 		wide, err = chromedp.Run(w.ctx, chromedp.Evaluate[float64]("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
 		if err != nil || wide <= 1 || time.Now().After(end) {
 			break

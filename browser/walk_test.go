@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/html"
 )
@@ -134,6 +135,10 @@ func (k *walker) walk(first []string, see func(path, text string)) int {
 func (k *walker) page(path string, see func(path, text string)) {
 	k.t.Helper()
 	got := k.ask(http.MethodGet, path, nil)
+	for end := time.Now().Add(patience); got.StatusCode == http.StatusServiceUnavailable && time.Now().Before(end); time.Sleep(50 * time.Millisecond) { // it says that it is being counted
+		got.Body.Close()
+		got = k.ask(http.MethodGet, path, nil)
+	}
 	defer got.Body.Close()
 	if got.StatusCode >= 500 {
 		k.t.Errorf("%s: %s", path, got.Status)

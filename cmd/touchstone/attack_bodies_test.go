@@ -168,8 +168,10 @@ func (r *attackRig) foreignMember(t *testing.T, act *api.Act, shop string, body 
 		if err != nil {
 			t.Fatal(err)
 		}
+		r.quiet(t)
 		from := r.e.ledger.Durable()
 		w := r.call(http.MethodPost, "/api/v1"+act.Path, "application/json", string(raw))
+		r.quiet(t)
 		return w, r.e.ledger.Durable() - from
 	}
 	one, wrote := with(foreign)

@@ -56,6 +56,7 @@ func newAttackRig(t *testing.T) *attackRig {
 			}
 		}
 	}
+	r.quiet(t)
 	return r
 }
 
@@ -371,7 +372,6 @@ func (r *attackRig) everyRouteAs(t *testing.T, who *web.Caller, routes []web.Rou
 // answers about one that is not there: status, headers and bytes, but for the name that was asked for.
 func TestS02ForeignObjects(t *testing.T) {
 	r := newAttackRig(t)
-	r.quiet(t)
 	asked := map[string]int{}
 	for i, shop := range r.shops {
 		mine, theirs := r.caller(staff.Merchant, shop), r.caller(staff.Merchant, r.shops[1-i])

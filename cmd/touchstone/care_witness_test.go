@@ -215,7 +215,7 @@ print(json.dumps({"version":1,"serial":"00000304TS0090000008","terminal":"900000
 		t.Fatal(err)
 	}
 	curl := func(args ...string) (string, error) {
-		return runWitness(t, "", "curl", append([]string{"--silent", "--show-error", "--cacert", r.path("ca.crt"), "--write-out", " %{http_code} %{http_version}", "--max-time", "20"}, args...)...)
+		return runWitness(t, "", "curl", append([]string{"--silent", "--show-error", "--cacert", r.path("ca.crt"), "--write-out", " %{http_code} %{http_version}", "--max-time", "120"}, args...)...)
 	}
 	post := func() string {
 		t.Helper()

@@ -22,7 +22,7 @@ import socket
 import subprocess
 import sys
 
-TIMEOUT = 20  # seconds, for an answer
+TIMEOUT = 120  # seconds, for an answer
 TPDU_AND_HEADER = bytes.fromhex("6000030000" + "603100311812")
 
 
