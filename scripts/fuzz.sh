@@ -13,12 +13,18 @@ if [ "$1" = --one ]; then # TIME WORK DIRECTORY/TARGET
 	cache=$(go env GOCACHE)/fuzz/touchstone/$dir
 	began=$(date +%s)
 	code=0
+	before=$(ls "$dir/testdata/fuzz/$target")
 	(cd "$dir" && "$work/bin/$(echo "$dir" | tr / _)" -test.run '^$' -test.fuzz "^$target\$" -test.fuzztime "$time" \
 		-test.fuzzminimizetime 20x -test.parallel 1 -test.timeout 0 -test.fuzzcachedir "$cache") >"$work/$name.out" 2>&1 || code=$?
 	took=$(($(date +%s) - began))
-	# The time being up in the middle of an execution is sometimes reported as a failure of no input.
-	if [ $code != 0 ] && grep -q '^ *context deadline exceeded' "$work/$name.out" && ! grep -q 'Failing input\|panic:' "$work/$name.out"; then
+	# The time being up is reported as a failure of no input where a worker ends between the deadline and its being passed on, as it
+	# does on a busy machine: golang/go issue 75804, mended in Go 1.27. It is no failure when that is all that is said, and no input was
+	# written; and the corpus is run again, for a failure that a worker took with it.
+	if [ $code != 0 ] && grep -q '^ *context deadline exceeded$' "$work/$name.out" && [ "$before" = "$(ls "$dir/testdata/fuzz/$target")" ] &&
+		! grep -q 'Failing input\|panic:\|fatal error:\|failure while testing\|hung or terminated' "$work/$name.out"; then
 		code=0
+		echo "fuzz: $4: only the deadline was reported" >&2
+		(cd "$dir" && "$work/bin/$(echo "$dir" | tr / _)" -test.run "^$target\$" -test.timeout 0) >>"$work/$name.out" 2>&1 || code=$?
 	fi
 	last=$(grep '^fuzz: elapsed' "$work/$name.out" | tail -1)
 	execs=$(echo "$last" | sed -n 's/.*execs: \([0-9]*\).*/\1/p')

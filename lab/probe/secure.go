@@ -100,10 +100,17 @@ func (r *Rig) shake(ctx context.Context, version uint16) (answer, got string) {
 		return "no-connection", GotNothing
 	}
 	defer raw.Close()
+	return shaken(ctx, raw, version)
+}
+
+func shaken(ctx context.Context, raw net.Conn, version uint16) (answer, got string) {
 	c := tls.Client(raw, &tls.Config{MinVersion: version, MaxVersion: version, InsecureSkipVerify: true}) //nolint:gosec // the certificate is another check's
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	if err := c.HandshakeContext(ctx); err != nil {
+	switch err := c.HandshakeContext(ctx); {
+	case ctx.Err() != nil && err != nil:
+		return "none", GotNothing // a machine that is busy says nothing about its versions
+	case err != nil:
 		return "handshake: refused", gotFailed
 	}
 	state := c.ConnectionState()
