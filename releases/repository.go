@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -422,12 +423,20 @@ func seal[T metadata.Roles](m *metadata.Metadata[T], people []Person) ([]byte, e
 
 // write replaces a file: temporary file, sync, rename, sync of the directory.
 func write(path string, content []byte) error {
+	return writeFrom(path, func(to io.Writer) error {
+		_, err := to.Write(content)
+		return err
+	})
+}
+
+// writeFrom is write for what somebody writes piece by piece; an error of theirs leaves what was there.
+func writeFrom(path string, fill func(io.Writer) error) error {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, "new-")
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(content)
+	err = fill(f)
 	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), path)

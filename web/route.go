@@ -139,6 +139,9 @@ func (t *Router) handle(route Route, most int64, h http.Handler) {
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, most)
+		if caller != nil && most > maxBody {
+			r.Body = &coming{ReadCloser: r.Body, to: http.NewResponseController(w), begun: time.Now()}
+		}
 		if caller != nil && caller.Via == BySession && unsafe(r.Method) && !repeatsToken(r, caller.Token) {
 			t.refuse(route, w, r, http.StatusForbidden, "form_token_missing")
 			return

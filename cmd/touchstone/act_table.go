@@ -19,6 +19,7 @@ type actRow struct {
 	en, zh   string
 	help     string
 	helpZH   string
+	large    bool   // it takes releases, which are long
 	shop     bool   // a merchant's people may, of their own shop, although the duty names no role
 	example  string // "" none: what it needs is made by other acts or on the machine
 	variants []change
@@ -60,7 +61,9 @@ var actRows = map[string]actRow{
 	"approve":       {path: "/approvals", group: groupPeople, en: "Approve or reject a proposal", zh: "批准或否决提案", help: "A second person's word on what one person asked for.", helpZH: "对他人提议的第二人意见。"},
 	"permit_policy": {path: "/permit-policies", group: groupMoney, en: "Set the permit policy", zh: "设定许可策略", help: "Which facts restrict what a terminal may do.", helpZH: "哪些事实限制终端可做的交易。"},
 	"repository":    {path: "/release-repository", group: groupUpdates, en: "Keep the release repository", zh: "维护发布仓库", help: "Makes the repository, or signs its short-lived metadata anew.", helpZH: "建立仓库，或重新签署其短期元数据。"},
-	"publish":       {path: "/releases", group: groupUpdates, en: "Publish a release", zh: "发布版本", help: "An application for terminals; two people agree, and their keys in the data directory sign. Keys that are kept elsewhere sign by the command: touchstone release publish.", helpZH: "终端应用版本；须两人同意，以数据目录中各自的密钥签署。密钥另存者请用命令：touchstone release publish。"},
+	"publish":       {path: "/releases", large: true, group: groupUpdates, en: "Publish a release", zh: "发布版本", help: "An application for terminals; two people agree, and their keys in the data directory sign. What was signed with keys that are kept elsewhere: publish a signed package.", helpZH: "终端应用版本；须两人同意，以数据目录中各自的密钥签署。密钥另存者，请改为发布已签署的发布包。"},
+	"release_package": {path: "/release-packages", large: true, group: groupUpdates, en: "Publish a signed package", zh: "发布已签署的发布包", help: "Releases that two people signed on machines of their own, touchstone release sign. It is verified before anybody is asked to agree, and again before it is published.",
+		helpZH: "由两人在各自机器上以 touchstone release sign 签署的版本。提请同意之前验证一次，发布之前再验证一次。"},
 	"release_state": {path: "/release-states", group: groupUpdates, en: "Withdraw a release or end its support", zh: "撤回版本或终止支持", help: "Two people agree, and their keys in the data directory sign.", helpZH: "须两人同意，以数据目录中各自的密钥签署。"},
 	"advisory":      {path: "/advisories", group: groupUpdates, en: "Take in or close an advisory", zh: "收录或关闭安全公告", help: "A weakness of models, in CSAF or OSV.", helpZH: "型号的弱点，CSAF 或 OSV 格式。"},
 	"model_picture": {path: "/model-pictures", group: groupDevices, en: "Set the picture of a model", zh: "设置型号图片", help: "The check page shows it, so that people see whether the device before them is that model.", helpZH: "核验页显示该图片，便于顾客核对眼前的设备是否为该型号。"},
@@ -130,7 +133,7 @@ var catalogue = sync.OnceValue(func() []api.Act {
 // described is one act; who may do it follows from the duties of what it may ask.
 func described(name string) api.Act {
 	row, i := actRows[name], acts[name]
-	a := api.Act{Name: name, Path: row.path, Type: reflect.TypeFor[change]().Field(i).Type.Elem(), Group: row.group, EN: row.en, ZH: row.zh, Help: row.help, HelpZH: row.helpZH, Two: api.NeverTwo}
+	a := api.Act{Name: name, Path: row.path, Type: reflect.TypeFor[change]().Field(i).Type.Elem(), Group: row.group, EN: row.en, ZH: row.zh, Help: row.help, HelpZH: row.helpZH, Large: row.large, Two: api.NeverTwo}
 	if row.example != "" {
 		a.Example = json.RawMessage(row.example)
 	}

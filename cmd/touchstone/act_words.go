@@ -45,7 +45,7 @@ var verbChinese = map[string]string{
 	"device_inspect": "巡检", "inspection_recorded": "巡检已记录", "device_glance": "每日查看", "glance_recorded": "每日查看已记录", "glance_reported": "查看发现异常", "health_reported": "健康报告",
 	"permit_policy_set": "设定许可策略", "sales_resume": "恢复交易", "canary_finding": "金丝雀发现", "clone_clear": "解除克隆嫌疑",
 	"release_repository": "发布仓库", "release_repository_written": "发布仓库已更新", "release_repository_made": "发布仓库已建立", "release_repository_refreshed": "发布仓库已刷新", "release_repository_renewed": "发布仓库已续期",
-	"release_publish": "发布版本", "release_published": "版本已发布", "release_change": "修改版本状态", "release_changed": "版本状态已改", "version_presented": "终端上报版本",
+	"release_publish": "发布版本", "release_published": "版本已发布", "release_change": "修改版本状态", "release_package": "发布已签署的发布包", "release_changed": "版本状态已改", "version_presented": "终端上报版本",
 	"advisory": "安全公告", "advisory_added": "公告已收录", "advisory_renewed": "公告已更新", "advisory_closed": "公告已关闭",
 	"campaign": "整改", "campaign_started": "整改已开始", "campaign_progress": "整改进度", "campaign_closed": "整改已结束", "campaign_seeded": "示例整改已建立",
 

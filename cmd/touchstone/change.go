@@ -50,6 +50,7 @@ type change struct {
 	Repository   *repositoryChange   `json:"repository,omitempty"`
 	Publish      *publishChange      `json:"publish,omitempty"`
 	ReleaseState *releaseStateChange `json:"release_state,omitempty"`
+	Package      *packageChange      `json:"release_package,omitempty"`
 	Advisory     *advisoryChange     `json:"advisory,omitempty"`
 	Picture      *modelPictureChange `json:"model_picture,omitempty"`
 	Campaign     *campaignChange     `json:"campaign,omitempty"`
@@ -205,6 +206,8 @@ func (e *engine) carry(ctx context.Context, c change) (changed, error) {
 		return e.publishRelease(ctx, c.Publish, c.actors)
 	case c.ReleaseState != nil:
 		return e.changeRelease(ctx, c.ReleaseState, c.actors)
+	case c.Package != nil:
+		return e.publishPackage(ctx, c.Package, c.actors)
 	case c.Advisory != nil:
 		return e.changeAdvisory(ctx, c.Advisory, c.actors)
 	case c.Picture != nil:

@@ -15,13 +15,16 @@ import (
 
 // releaseCmd keeps the applications of terminals.
 type releaseCmd struct {
-	Init     releaseInit     `cmd:"" help:"Make the repository of releases: two people's keys for root and targets, the machine's for the rest."`
-	Publish  releasePublish  `cmd:"" help:"Publish an application file for a model: two people sign."`
-	List     releaseList     `cmd:"" help:"Every release, and until when the repository is believed."`
-	Withdraw releaseWithdraw `cmd:"" help:"Say that a release must not be run: two people sign."`
-	Support  releaseSupport  `cmd:"" help:"Say until when an older release is good, or make it current again: two people sign."`
-	Renew    releaseRenew    `cmd:"" help:"Sign root and targets anew before they expire: two people."`
-	Refresh  releaseRefresh  `cmd:"" help:"Sign snapshot and timestamp anew before they expire; a running host does it by itself."`
+	Init     releaseInit        `cmd:"" help:"Make the repository of releases: two people's keys for root and targets, the machine's for the rest."`
+	Publish  releasePublish     `cmd:"" help:"Publish an application file for a model: two people sign."`
+	Sign     releaseSign        `cmd:"" help:"Sign a release on a machine of your own, whose key is nowhere else: a package, to be countersigned and sent."`
+	Counter  releaseCountersign `cmd:"" name:"countersign" help:"Add your signature to a package that another signed."`
+	Import   releaseImport      `cmd:"" help:"Publish a package that two people signed elsewhere."`
+	List     releaseList        `cmd:"" help:"Every release, and until when the repository is believed."`
+	Withdraw releaseWithdraw    `cmd:"" help:"Say that a release must not be run: two people sign."`
+	Support  releaseSupport     `cmd:"" help:"Say until when an older release is good, or make it current again: two people sign."`
+	Renew    releaseRenew       `cmd:"" help:"Sign root and targets anew before they expire: two people."`
+	Refresh  releaseRefresh     `cmd:"" help:"Sign snapshot and timestamp anew before they expire; a running host does it by itself."`
 }
 
 // Help is shown by touchstone release --help.

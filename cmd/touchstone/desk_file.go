@@ -26,9 +26,10 @@ const (
 	uploadLife       = time.Hour
 	uploadPrefix     = "file_"
 
-	mostUploads      = 64        // of one caller
-	mostUploadBytes  = 256 << 20 // likewise
-	mostUploadsInAll = 1 << 30   // bytes
+	mostUploads      = 64                   // of one caller
+	mostUploadBytes  = 256 << 20            // likewise
+	mostLargeBytes   = 2 * api.MaxLargeFile // likewise, of who may send packages of releases
+	mostUploadsInAll = 1 << 30              // bytes
 )
 
 // uploads lets one upload at a time be counted and begun.
@@ -50,10 +51,11 @@ func (e *engine) uploadsOf(who *web.Caller) string {
 // Keep implements api.Files. What was sent is whole and durable when it returns.
 func (d fileDesk) Keep(_ context.Context, who *web.Caller, content io.Reader) (api.File, error) {
 	dir := d.uploadsOf(who)
-	if err := d.uploads.reserve(filepath.Join(d.dir, uploadsDirectory), dir); err != nil {
+	most := api.MostOf(who)
+	if err := d.uploads.reserve(filepath.Join(d.dir, uploadsDirectory), dir, most); err != nil {
 		return api.File{}, err
 	}
-	defer d.uploads.release()
+	defer d.uploads.release(most)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return api.File{}, err
 	}
@@ -62,9 +64,9 @@ func (d fileDesk) Keep(_ context.Context, who *web.Caller, content io.Reader) (a
 		return api.File{}, err
 	}
 	sum := sha256.New()
-	n, err := io.Copy(io.MultiWriter(f, sum), io.LimitReader(content, api.MaxFile+1))
-	if err == nil && n > api.MaxFile {
-		err = fmt.Errorf("%w: more than %d bytes", api.ErrFiles, api.MaxFile)
+	n, err := io.Copy(io.MultiWriter(f, sum), io.LimitReader(content, most+1))
+	if err == nil && n > most {
+		err = fmt.Errorf("%w: more than %d bytes", api.ErrFiles, most)
 	}
 	made := api.File{ID: uploadPrefix + rand.Text(), Bytes: n, Digest: api.FileDigest(sum.Sum(nil)), Expires: time.Now().Add(uploadLife).UTC().Truncate(time.Second)}
 	err = errors.Join(err, f.Sync(), f.Close())
@@ -103,13 +105,20 @@ func (e *engine) uploaded(who *web.Caller, id string) (string, error) {
 	return path, nil
 }
 
-// reserve forgets what is too old and counts what is there: no upload begins that could go beyond the bounds.
-func (u *uploads) reserve(all, own string) error {
+// reserve forgets what is too old and counts what is there: no upload of so many bytes begins that could go beyond the bounds. What waits
+// for a second person has bounds of its own.
+func (u *uploads) reserve(all, own string, most int64) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	var total, bytes int64
 	files := 0
 	err := filepath.WalkDir(all, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && path == filepath.Join(all, heldDirectory) {
+			if _, _, err = sweepHeld(path); err != nil {
+				return err
+			}
+			return filepath.SkipDir
+		}
 		if err != nil || entry.IsDir() {
 			return err
 		}
@@ -129,15 +138,19 @@ func (u *uploads) reserve(all, own string) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if files >= mostUploads || bytes+api.MaxFile > mostUploadBytes || total+u.coming+api.MaxFile > mostUploadsInAll {
+	mostBytes := int64(mostUploadBytes)
+	if most > api.MaxFile {
+		mostBytes = mostLargeBytes
+	}
+	if files >= mostUploads || bytes+most > mostBytes || total+u.coming+most > mostUploadsInAll {
 		return api.ErrFiles
 	}
-	u.coming += api.MaxFile
+	u.coming += most
 	return nil
 }
 
-func (u *uploads) release() {
+func (u *uploads) release(most int64) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.coming -= api.MaxFile
+	u.coming -= most
 }

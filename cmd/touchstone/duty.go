@@ -63,6 +63,8 @@ func (c *change) duty() (duty, bool) {
 		return duty{act: "release_publish", roles: security, two: true}, true
 	case c.ReleaseState != nil:
 		return duty{act: "release_change", roles: security, two: true}, true
+	case c.Package != nil:
+		return duty{act: "release_package", roles: security, two: true}, true
 	case c.Advisory != nil:
 		return duty{act: "advisory", roles: security}, true
 	case c.Picture != nil:
@@ -225,6 +227,9 @@ func (e *engine) admit(ctx context.Context, c *change) (told changed, proposed b
 	}
 	if len(accounts) == 2 && staff.SamePerson(accounts[0], accounts[1]) {
 		return changed{}, false, e.refused(ctx, d.act, c.By, staff.ErrSame)
+	}
+	if err := e.beforeProposal(ctx, c); err != nil {
+		return changed{}, false, err
 	}
 	return e.propose(ctx, c, d)
 }
@@ -416,16 +421,20 @@ func (e *engine) approve(ctx context.Context, c change) (changed, error) {
 			return changed{}, err
 		}
 	}
-	if c.Approve.Reject {
-		return changed{What: "proposal " + c.Approve.ID + " rejected"}, nil
-	}
 	var request change
 	if err := json.Unmarshal(p.Request, &request); err != nil {
 		return changed{}, fmt.Errorf("proposal %s: its request cannot be read", c.Approve.ID)
 	}
+	if c.Approve.Reject {
+		e.forgetHeld(&request)
+		return changed{What: "proposal " + c.Approve.ID + " rejected"}, nil
+	}
 	request.actors, request.proposal = []string{p.By, accounts[0].Name}, p.ID
 	told, err := e.carry(ctx, request)
 	_ = e.permits.settle(ctx)
+	if err == nil {
+		e.forgetHeld(&request)
+	}
 	return told, errors.Join(err, e.finish(ctx, p.ID))
 }
 

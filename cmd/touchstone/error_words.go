@@ -159,6 +159,7 @@ var fmtVerb = regexp.MustCompile(`%[.0-9]*[a-z]`)
 var errorForms = sync.OnceValue(func() []errorForm {
 	all := maps.Clone(errorChinese)
 	maps.Copy(all, roomErrorChinese)
+	maps.Copy(all, releaseErrorChinese)
 	known := slices.Collect(maps.Keys(all))
 	slices.SortFunc(known, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
 	forms := make([]errorForm, len(known))

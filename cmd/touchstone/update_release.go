@@ -37,8 +37,8 @@ type repositoryChange struct {
 // publishChange publishes a release. The digest is of the file that the first person saw.
 type publishChange struct {
 	File     string            `json:"file" file:"upload" doc:"The application's file, uploaded before."`
-	Digest   string            `json:"digest" doc:"SHA-256 of the file, hexadecimal: the second person agrees to it."`
-	Length   int64             `json:"length" doc:"Bytes of the file."`
+	Digest   string            `json:"digest,omitempty" doc:"SHA-256 of the file, hexadecimal, where you know it: another file is refused. The second person agrees to it."`
+	Length   int64             `json:"length,omitempty" doc:"Bytes of the file, where you know them."`
 	Model    string            `json:"model"`
 	Hardware string            `json:"hardware"`
 	Version  string            `json:"version"`

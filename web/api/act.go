@@ -23,6 +23,7 @@ type Act struct {
 	Roles   []staff.Role // one of them; none: any account
 	Two     TwoPersons   //
 	Own     bool         // of the program itself, through the control socket alone
+	Large   bool         // its files may be as long as MaxLargeFile
 	EN, ZH  string       // what it is called
 	Group   string       // of ActGroups
 	Help    string       // one line

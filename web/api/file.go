@@ -14,11 +14,23 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"touchstone/staff"
 	"touchstone/web"
 )
 
-// MaxFile bounds an upload, bytes.
-const MaxFile = 64 << 20
+// MaxFile bounds an upload, bytes; MaxLargeFile that of people who publish releases.
+const (
+	MaxFile      = 64 << 20
+	MaxLargeFile = 265 << 20
+)
+
+// MostOf is how many bytes a caller's upload may have.
+func MostOf(who *web.Caller) int64 {
+	if who != nil && who.May(staff.Security) {
+		return MaxLargeFile
+	}
+	return MaxFile
+}
 
 // FileTypes are the media types that are taken. What a file really is, the act that uses it finds out.
 var FileTypes = []string{"application/json", "application/octet-stream", "application/pdf", "application/toml", "application/zip", "image/jpeg", "image/png", "text/csv", "text/plain"}
@@ -41,14 +53,14 @@ type Files interface {
 var ErrFiles = errors.New("files: no room")
 
 func (a *API) files(d *Desk) {
-	a.shelf.router.HandleLarge(web.Route{Method: http.MethodPost, Pattern: Root + "/files", Rule: web.Rule{Any: true, Shop: true}, API: true}, MaxFile,
+	a.shelf.router.HandleLarge(web.Route{Method: http.MethodPost, Pattern: Root + "/files", Rule: web.Rule{Any: true, Shop: true}, API: true}, MaxLargeFile,
 		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.upload(w, r, d) }))
 	content := map[string]*huma.MediaType{}
 	for _, kind := range FileTypes {
 		content[kind] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}
 	}
 	op := a.describe(Operation{ID: "upload-file", Method: http.MethodPost, Path: "/files", Summary: "Send a file for an act to use", Tag: "files", Rule: web.Rule{Any: true, Shop: true},
-		Text: "The body is the file itself. It is kept for an hour; only its sender's acts can name it. Secrets, such as key components, are never sent: they are read on the machine."})
+		Text: "The body is the file itself. It is kept for an hour; only its sender's acts can name it. Of who publishes releases it has at most 265 MiB, of others 64. Secrets, such as key components, are sent sealed to the host's transport key alone."})
 	op.RequestBody = &huma.RequestBody{Required: true, Content: content}
 	a.document201(&op, a.schemaOf("File", File{}))
 	a.huma.OpenAPI().AddOperation(&op)
@@ -61,11 +73,12 @@ func (a *API) upload(w http.ResponseWriter, r *http.Request, d *Desk) {
 		return
 	}
 	who := web.CallerOf(r.Context())
-	f, err := d.Files.Keep(r.Context(), who, r.Body)
+	most := MostOf(who)
+	f, err := d.Files.Keep(r.Context(), who, http.MaxBytesReader(w, r.Body, most))
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
-		a.refuse(w, r, Refuse(http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("a file has at most %d bytes", MaxFile)))
+		a.refuse(w, r, Refuse(http.StatusRequestEntityTooLarge, "too_large", fmt.Sprintf("a file has at most %d bytes", most)))
 		return
 	case errors.Is(err, ErrFiles):
 		w.Header().Set("Retry-After", "600")

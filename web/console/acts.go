@@ -13,8 +13,11 @@ import (
 	"touchstone/web/api"
 )
 
-// maxActForm bounds a form of an act with its files, bytes.
-const maxActForm = api.MaxFile + 1<<20
+// maxActForm bounds a form of an act with its files, bytes; maxLargeForm that of an act that takes releases.
+const (
+	maxActForm   = api.MaxFile + 1<<20
+	maxLargeForm = api.MaxLargeFile + 1<<20
+)
 
 // Bounds of the outcomes that wait for the page that shows them.
 const (
@@ -71,7 +74,11 @@ func (c *Console) mountActs() {
 		}
 		page := &actPage{c, form}
 		c.router.Handle(web.Route{Method: http.MethodGet, Pattern: "/acts/" + name, Rule: form.Rule}, http.HandlerFunc(page.ask))
-		c.router.HandleLarge(web.Route{Method: http.MethodPost, Pattern: "/acts/" + name, Rule: form.Rule}, maxActForm, http.HandlerFunc(page.do))
+		most := int64(maxActForm)
+		if form.Large {
+			most = maxLargeForm
+		}
+		c.router.HandleLarge(web.Route{Method: http.MethodPost, Pattern: "/acts/" + name, Rule: form.Rule}, most, http.HandlerFunc(page.do))
 	}
 }
 
@@ -141,10 +148,15 @@ type actData struct {
 	ID     string // of the operation
 	Fields []input
 	Files  bool      // there are files to choose
+	Most   int64     // bytes of one, of this person
+	Kinds  []string  // media types of files that are taken
 	Done   *api.Done // what it told, on the way back
 	Wrong  string    // what was wrong that no field is to blame for
 	Code   string    // of what was wrong
 }
+
+// MostMiB is Most as people read it.
+func (d actData) MostMiB() int64 { return d.Most >> 20 }
 
 // ask shows the form; the query's members are filled in, so that other pages lead here with what they know.
 func (p *actPage) ask(w http.ResponseWriter, r *http.Request) {
@@ -207,6 +219,7 @@ func (p *actPage) data(r *http.Request, typed values, problem *api.Problem) actD
 	if blamed {
 		data.Wrong = ""
 	}
+	data.Most, data.Kinds = api.MostOf(who), api.FileTypes
 	data.Files = slices.ContainsFunc(data.Fields, input.hasFile)
 	return data
 }
@@ -221,6 +234,9 @@ func (c *Console) inLanguage(r *http.Request, message string) string {
 
 func (p *actPage) render(w http.ResponseWriter, r *http.Request, status int, data actData) {
 	v := view{Title: data.Act.Title, Active: "acts", Sheets: []string{"acts.css"}, Data: data}
+	if data.Files {
+		v.Scripts = []string{"upload.js"}
+	}
 	if data.Code != "" {
 		v.Failed = two(r, "Nothing was done: see what is marked.", "未执行：请查看标注处。")
 		if data.Wrong != "" {
