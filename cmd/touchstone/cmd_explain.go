@@ -62,7 +62,7 @@ offline.
   touchstone explain A7 --as-model --data shop     with the advisories of that directory
   touchstone explain serial_proof_failed --lang zh
   touchstone explain mac_stale_key used_newer --for engineer
-  touchstone explain 显示安全认证失败                what the screen says, in words
+  touchstone explain 显示安全认证失败              what the screen says, in words
   touchstone explain list                          every reason and every cause
   touchstone explain last --data shop              the newest refusal and what was proven
   touchstone explain --terminal 00000023 --trace 42 --data shop

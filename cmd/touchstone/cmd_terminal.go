@@ -61,6 +61,7 @@ The exit code is 0 when the last message was approved, else 1.
   touchstone terminal --fixture fixture.json --state clone --copy-of ~/.cache/touchstone/terminals --from 127.0.0.66 sign-in sale 5.00
 
 Faults, by what they go against (--faults says of each what it does, what the host answers, and what it takes):
+
 ` + faultsByGroup() + `
 
 A TOML file: host, terminal_id, merchant_id, sign_in_code, mac, tmk_file, serial, serial_key_file, network_licence, device_type,

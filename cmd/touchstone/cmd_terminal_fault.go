@@ -63,13 +63,21 @@ func (f *terminalFixture) second(chosen int, id string) *terminalEntry {
 }
 
 // helpColumns is the width of the lists in the help.
-const helpColumns = 118
+const helpColumns = 80
+
+// faultGroupTitles say what the faults of a group go against.
+var faultGroupTitles = map[terminal.Group]string{
+	terminal.GroupMAC: "The MAC: keys, algorithm, what it covers", terminal.GroupAltered: "What was changed after the MAC was made", terminal.GroupSerial: "The serial number's proof",
+	terminal.GroupPIN: "The PIN block", terminal.GroupTrack: "The track, and the chip's data", terminal.GroupSession: "Sign-in, batch and trace number", terminal.GroupMessage: "Frame and fields",
+	terminal.GroupIdentity: "Who it is, and where", terminal.GroupStanding: "What the host holds of the terminal", terminal.GroupMoney: "Card, amount and original sale",
+}
 
 // faultsByGroup is the names of all faults, one paragraph a group.
 func faultsByGroup() string {
 	var out strings.Builder
 	for _, g := range terminal.Groups() {
-		line := fmt.Sprintf("  %-9s", g)
+		out.WriteString(faultGroupTitles[g] + "\n")
+		line := " "
 		for _, f := range terminal.Faults() {
 			row, err := terminal.Describe(f)
 			if err != nil || row.Group != g {
@@ -77,7 +85,7 @@ func faultsByGroup() string {
 			}
 			if len(line)+1+len(f) > helpColumns {
 				out.WriteString(line + "\n")
-				line = strings.Repeat(" ", 11)
+				line = " "
 			}
 			line += " " + string(f)
 		}

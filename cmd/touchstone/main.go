@@ -141,9 +141,14 @@ type calcCmd struct{}
 
 // Help is shown by touchstone calc --help.
 func (calcCmd) Help() string {
-	return `One JSON object a line on standard input: {"id":1,"topic":"mac","op":"retail_mac","in":{"key":"...","data":"...","padding":1}}
-One line out each, in order: {"id":1,"out":{"mac8":"..."}} or {"id":1,"error":"..."}. Hexadecimal, upper case.
-Topics: mac, kcv, pin_blocks, sm. Try: touchstone calc < docs/examples/mac.jsonl`
+	return `One JSON object a line on standard input gives one line out, in the same order: a result, or an error. Topics: mac, kcv,
+pin_blocks, sm. Hexadecimal, upper case.
+
+  {"id":1,"topic":"mac","op":"retail_mac","in":{"key":"...","data":"...","padding":1}}
+  {"id":1,"out":{"mac8":"..."}}
+  {"id":1,"error":"..."}
+
+  touchstone calc < docs/examples/mac.jsonl`
 }
 
 // Run reads until end of input.

@@ -18,7 +18,7 @@ func (a *app) refuseUsage(model *kong.Application, err error) int {
 	if parse := (*kong.ParseError)(nil); errors.As(err, &parse) && parse.Context != nil {
 		at = parse.Context.Selected()
 	}
-	if strings.HasPrefix(err.Error(), "expected one of ") || strings.HasPrefix(err.Error(), "expected \"") {
+	if said := err.Error(); strings.HasPrefix(said, "expected ") && !strings.HasPrefix(said, `expected "<`) {
 		if printed := a.printHelp(a.stderr, model, at); printed == nil {
 			return 2
 		}
@@ -27,13 +27,16 @@ func (a *app) refuseUsage(model *kong.Application, err error) int {
 	if at != nil {
 		name += " " + at.Path()
 	}
-	text := err.Error()
+	text := noValue.ReplaceAllString(err.Error(), ": want a value")
 	if a.chinese {
 		text = usageInChinese(text)
 	}
-	fmt.Fprintf(a.stderr, "touchstone: %s\n%s %s --help\n", text, l.two("Try:", "用法："), name)
+	fmt.Fprintf(a.stderr, "touchstone: %s\n%s%s --help\n", text, l.two("Try: ", "用法："), name)
 	return 2
 }
+
+// noValue is how kong tells that a call ended where a flag's value should be.
+var noValue = regexp.MustCompile(`: expected \S+ value but got "EOL" \(<EOL>\)$`)
 
 // usageForms are kong's sentences on a wrong call, as expressions, and ours in their place. The first that fits the whole
 // text is taken; what a value's own reader said goes on to the words of refusals.
@@ -50,8 +53,8 @@ var usageForms = [][2]string{
 	{`^(\S+) must be one of (.*) but got (".*")$`, "$1 须为以下之一: $2, 而不是 $3"},
 	{`^(--\S+) and (--\S+) can't be used together$`, "$1 与 $2 不能同时使用"},
 	{`^(--.+) must be used together$`, "$1 须同时给出"},
+	{`^(.+): want a value$`, "$1: 须给出值"},
 	{`^(.+): expected (.+) value but got "(.*)" \(.*\); perhaps try (.+)\?$`, "$1: 须给出值, 而不是 $3; 是否指 $4?"},
-	{`^(.+): expected (.+) value but got "EOL" \(EOL\)$`, "$1: 须给出值"},
 	{`^(.+): expected (.+) value but got "(.*)" \(.*\)$`, "$1: 须给出值, 而不是 $3"},
 	{`^(.+): expected duration but got (".*"): .*$`, "$1: 须为时长, 如 90s, 10m, 24h, 而不是 $2"},
 	{`^(.+): expected (?:an int|a valid \d+ bit u?int|a float) but got ("[^"]*").*$`, "$1: 须为数字, 而不是 $2"},
