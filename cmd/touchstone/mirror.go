@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"time"
 
 	"touchstone/capture"
 	"touchstone/diagnosis"
@@ -124,7 +123,7 @@ func (m *mirror) begin(ctx context.Context, since pos.Instant) error {
 	}
 	m.line = &host.Line{Dialect: &iso8583.UnionPay, Ledger: mirrorLedger{m.ledger, m}, Prover: m.module, Sealer: m.module, Hasher: m.module,
 		Vault: mirrorVault{m.module, m}, Keys: mirrorKeys{m.module, m}, Policy: &m.policy, Clock: func() pos.Instant { return m.now },
-		Zone: time.UTC, Versions: shown}
+		Zone: hostZone(), Versions: shown}
 	m.x = m.line.NewExchange(func(*host.Exchange) { m.done = true })
 	return nil
 }
