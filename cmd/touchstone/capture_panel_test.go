@@ -48,6 +48,9 @@ func analyzeFile(t *testing.T, file, data string) *captureReport {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if o.world != nil && o.world.line != nil && o.world.line.Zone.String() != hostZone().String() { // a refund names a day of the host's
+		t.Errorf("captured traffic is judged in %s, the host's receipts are in %s", o.world.line.Zone, hostZone())
+	}
 	return report
 }
 

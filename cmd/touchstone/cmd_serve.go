@@ -350,6 +350,15 @@ func (e *engine) serve(ctx context.Context, ln net.Listener, limits listener.Lim
 	return nil
 }
 
+// hostZone is the time zone of DE12 and DE13 of a host that was not told another.
+func hostZone() *time.Location {
+	zone, err := time.LoadLocation(hostDefaults().TimeZone)
+	if err != nil {
+		panic("the default time zone is none") // the zones are built in
+	}
+	return zone
+}
+
 // hostDefaults are the flags of a command that opens a data directory without serving.
 func hostDefaults() hostFlags {
 	return hostFlags{TimeZone: "Asia/Shanghai", AcquirerID: "48021000", IssuerID: "01020000", SignInLifetime: 24 * time.Hour,

@@ -35,9 +35,6 @@ type mirrorOptions struct {
 	zone   *time.Location // of the host that was captured, whose days refunds and expiry dates go by; nil: Asia/Shanghai
 }
 
-// hostZone is the zone of a host that was not told another; it has no summer time.
-func hostZone() *time.Location { return time.FixedZone("Asia/Shanghai", 8*60*60) }
-
 // mirror judges captured messages as a host would that knew what a data directory knew when the capture began. It is
 // the host's own line over a ledger in memory: it listens nowhere, sends nothing, and only reads the directory, which
 // a running host may own. The working keys of sign-ins are those of the captured answers; what the cards' bank said

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -72,6 +74,40 @@ func TestRoughly(t *testing.T) {
 		29 * 24 * time.Hour: {"29d", "29 天"}, time.Second: {"1s", "1 秒"}} {
 		if got := [2]string{en.roughly(d), zh.roughly(d)}; got != want {
 			t.Errorf("%s: %q, want %q", d, got, want)
+		}
+	}
+}
+
+// TestHostZone: a host's new day begins at four in the afternoon UTC. The zones are within the program: a small container
+// has none.
+func TestHostZone(t *testing.T) {
+	if day := time.Date(2026, 11, 28, 16, 0, 0, 0, time.UTC).In(hostZone()).Day(); day != 29 {
+		t.Errorf("it is the %d.", day)
+	}
+	deps, err := exec.Command("go", "list", "-deps", ".").CombinedOutput()
+	if err != nil || !slices.Contains(strings.Fields(string(deps)), "time/tzdata") {
+		t.Errorf("the time zones are not built in: %v", err)
+	}
+}
+
+// TestMomentInZone: a page tells a moment of the evidence in its own zone, and names it.
+func TestMomentInZone(t *testing.T) {
+	for text, want := range map[string]string{"2026-11-28T15:54:35Z": "2026-11-28 23:54:35 UTC+08:00", "trace 000003": "trace 000003", "": ""} {
+		if got := evidenceIn(text, hostZone()).EN; got != want {
+			t.Errorf("%q is %q, want %q", text, got, want)
+		}
+	}
+}
+
+// TestNouns: what an act changed is told in words.
+func TestNouns(t *testing.T) {
+	l, err := newLines(nil, "en", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for noun := range nounChinese {
+		if strings.Contains(l.noun(noun), "_") {
+			t.Errorf("%q", l.noun(noun))
 		}
 	}
 }
