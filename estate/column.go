@@ -1,21 +1,37 @@
 package estate
 
-// column is a number of each slot. While all are below 256, which the words of most facets are, it takes a byte of each.
+// column is a number of each slot. While all are below 256, which the words of most facets are, it takes a byte of each;
+// while all are one, which an estate's facets often are, nothing.
 type column struct {
+	one    uint16 // of every slot, while there is neither narrow nor wide
+	slots  int    // of one
 	narrow []uint8
 	wide   []uint16 // in place of narrow once a number needs it
 }
 
-func (c *column) len() int { return len(c.narrow) + len(c.wide) }
+// uniform tells whether all slots have one.
+func (c *column) uniform() bool { return c.narrow == nil && c.wide == nil }
+
+func (c *column) len() int { return c.slots + len(c.narrow) + len(c.wide) }
 
 func (c *column) of(slot uint32) uint16 {
-	if c.wide != nil {
+	switch {
+	case c.wide != nil:
 		return c.wide[slot]
+	case c.narrow != nil:
+		return uint16(c.narrow[slot])
 	}
-	return uint16(c.narrow[slot])
+	return c.one
 }
 
 func (c *column) push(code uint16) {
+	if c.uniform() && c.slots == 0 {
+		c.one = code
+	}
+	if c.uniform() && c.one == code {
+		c.slots++
+		return
+	}
 	c.widen(code)
 	if c.wide != nil {
 		c.wide = push(c.wide, code)
@@ -25,6 +41,9 @@ func (c *column) push(code uint16) {
 }
 
 func (c *column) set(slot uint32, code uint16) {
+	if c.uniform() && c.one == code {
+		return
+	}
 	c.widen(code)
 	if c.wide != nil {
 		c.wide[slot] = code
@@ -33,8 +52,28 @@ func (c *column) set(slot uint32, code uint16) {
 	c.narrow[slot] = uint8(code)
 }
 
+// spread gives each slot its own number.
+func (c *column) spread() {
+	if !c.uniform() {
+		return
+	}
+	n := c.slots
+	if c.slots = 0; c.one >= 256 {
+		c.wide = make([]uint16, n, n+n/16+64)
+		for slot := range c.wide {
+			c.wide[slot] = c.one
+		}
+		return
+	}
+	c.narrow = make([]uint8, n, n+n/16+64)
+	for slot := range c.narrow {
+		c.narrow[slot] = uint8(c.one)
+	}
+}
+
+// widen makes room for a number.
 func (c *column) widen(code uint16) {
-	if code < 256 || c.wide != nil {
+	if c.spread(); code < 256 || c.wide != nil {
 		return
 	}
 	c.wide = make([]uint16, len(c.narrow), cap(c.narrow)+1)
@@ -46,6 +85,9 @@ func (c *column) widen(code uint16) {
 
 // where puts the slots of which the number fits into a set.
 func (c *column) where(fits []bool, to set) {
+	if c.uniform() && c.slots > 0 && fits[c.one] {
+		to.fill(c.slots)
+	}
 	for slot, code := range c.narrow {
 		if fits[code] {
 			to.put(uint32(slot))
@@ -60,11 +102,14 @@ func (c *column) where(fits []bool, to set) {
 
 // count adds how many slots of a set have each number.
 func (c *column) count(of set, number []int32) {
-	if c.wide != nil {
+	switch {
+	case c.wide != nil:
 		of.each(func(slot uint32) { number[c.wide[slot]]++ })
-		return
+	case c.narrow != nil:
+		of.each(func(slot uint32) { number[c.narrow[slot]]++ })
+	default:
+		number[c.one] += int32(of.size())
 	}
-	of.each(func(slot uint32) { number[c.narrow[slot]]++ })
 }
 
 // push appends and leaves less room than append does: of a million rows a quarter would often be empty.

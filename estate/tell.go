@@ -27,10 +27,6 @@ func (e *Estate) tell(t *Terminal) {
 		e.shop, e.unit = push(e.shop, shop), push(e.unit, unit)
 		e.due, e.place, e.at = push(e.due, 0), push(e.place, noPlace), push(e.at, 0)
 		e.uses[0]++
-		for f := range e.values {
-			e.values[f].push(unset)
-			e.words[f].count[unset]++
-		}
 	} else {
 		e.shopCount[e.shop[slot]]--
 		e.shop[slot], e.unit[slot] = shop, unit
@@ -45,8 +41,11 @@ func (e *Estate) tell(t *Terminal) {
 	for f := range e.values {
 		words := &e.words[f]
 		code := words.code(joined(t.Values[f]))
+		if words.count[code]++; isNew {
+			e.values[f].push(code)
+			continue
+		}
 		words.count[e.values[f].of(slot)]--
-		words.count[code]++
 		e.values[f].set(slot, code)
 	}
 }

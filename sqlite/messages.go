@@ -30,6 +30,15 @@ type MessageQuery struct {
 	After     uint64                                     // entries above this number
 	Match     func(seq uint64, x *journal.Exchange) bool // what else must hold; nil: nothing
 	Most      int
+	Walk      int // entries of blocks looked at, at the most; 0 or more than mostWalked is mostWalked
+}
+
+// walk is how many entries of blocks may be looked at.
+func (q *MessageQuery) walk() int {
+	if q.Walk > 0 {
+		return min(q.Walk, mostWalked)
+	}
+	return mostWalked
 }
 
 // Bounds of one listing. What they leave unseen is asked for by the next one, from Messages.From on.
@@ -81,7 +90,7 @@ type listing struct {
 }
 
 func (r *Reader) messages(ctx context.Context, view *sql.DB, q *MessageQuery) (Messages, error) {
-	l := &listing{r: r, q: q, left: mostWalked}
+	l := &listing{r: r, q: q, left: q.walk()}
 	low, high, err := l.span(ctx)
 	if err != nil || low > high {
 		return Messages{From: low}, err
