@@ -18,7 +18,7 @@ missing() { command -v "$1" >/dev/null 2>&1 && return 1; echo "attack-tools: NOT
 "$touchstone" demo --quiet --data "$work/data" --tcp 127.0.0.1:0 --tls 127.0.0.1:0 --https 127.0.0.1:0 --observe "" --mail 127.0.0.1:0 --http 127.0.0.1:0 --public 127.0.0.1:0 >"$work/said" 2>&1 &
 host=$!
 link=
-for _ in $(seq 120); do
+for _ in $(seq 600); do # five minutes, on a busy machine; it ends by itself where it cannot start
 	link=$(grep -o 'http://127\.0\.0\.1:[0-9]*/\(enter\|setup\)/[A-Za-z0-9_-]*' "$work/said" | head -1 || true)
 	[ -n "$link" ] && break
 	kill -0 "$host" 2>/dev/null || break
@@ -73,7 +73,7 @@ open(sys.argv[1] + "/weak", "w").write(str(server.server_address[1]) + "\n")
 server.serve_forever()
 PYTHON
 	weak=$!
-	for _ in $(seq 40); do [ -s "$work/weak" ] && break; sleep 0.25; done
+	for _ in $(seq 240); do [ -s "$work/weak" ] && break; sleep 0.25; done
 	scan "http://127.0.0.1:$(cat "$work/weak")/?q=1" 60 >"$out/sqlmap-control.txt"
 	kill "$weak" 2>/dev/null || true
 	wait "$weak" 2>/dev/null || true

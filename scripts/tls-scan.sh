@@ -20,7 +20,7 @@ trap 'exit 130' INT TERM
 host=$!
 port=
 console=
-for _ in $(seq 120); do
+for _ in $(seq 600); do # five minutes, on a busy machine; it ends by itself where it cannot start
 	port=$(sed -n 's/.* tls 127\.0\.0\.1:\([0-9][0-9]*\).*/\1/p' "$work/said")
 	console=$(sed -n 's|.*https://127\.0\.0\.1:\([0-9][0-9]*\)/enter/.*|\1|p' "$work/said" | head -1)
 	[ -n "$port" ] && [ -n "$console" ] && break
