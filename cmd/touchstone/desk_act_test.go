@@ -529,26 +529,6 @@ func failedIn(w *httptest.ResponseRecorder) string {
 	return text
 }
 
-// TestDocsPages: the reference has every operation, and the page of errors an anchor for each code.
-func TestDocsPages(t *testing.T) {
-	h := newAPIHouse(t)
-	index := h.ask("", "GET", "/docs", "").Body.String()
-	for _, x := range h.programs.References() {
-		if !strings.Contains(index, `href="/docs/operations/`+x.ID+`"`) {
-			t.Errorf("the reference lacks %s", x.ID)
-		}
-		if w := h.ask("", "GET", "/docs/operations/"+x.ID, "", "Accept-Language", "zh"); w.Code != 200 {
-			t.Errorf("%s: %d", x.ID, w.Code)
-		}
-	}
-	page := h.ask("", "GET", "/docs/errors", "").Body.String()
-	for _, c := range api.Codes() {
-		if !strings.Contains(page, `id="`+c.Code+`"`) {
-			t.Errorf("no anchor for %s", c.Code)
-		}
-	}
-}
-
 // TestQuestions: every field of a change is an act or a question; a command's question is answered on the socket.
 func TestQuestions(t *testing.T) {
 	names := slices.Concat(questions, slices.Collect(maps.Keys(acts)), []string{"loss", "by"})

@@ -202,6 +202,25 @@ func actText(act *Act) string {
 	return strings.TrimSpace(b.String())
 }
 
+// actTextZH is actText in Chinese; a role is named as a program gives it.
+func actTextZH(act *Act) string {
+	text := act.HelpZH
+	if len(act.Roles) > 0 {
+		roles := make([]string, len(act.Roles))
+		for i, r := range act.Roles {
+			roles[i] = string(r)
+		}
+		text += "角色：" + strings.Join(roles, ", ") + "。"
+	}
+	switch act.Two {
+	case AlwaysTwo:
+		text += "须双人：答复 202 和提案，由第二人批准后办理。"
+	case SometimesTwo:
+		text += "所含部分操作须双人：此时答复 202 和提案。"
+	}
+	return text
+}
+
 // Do holds a body against an act's schema and has the act carried out for the caller of ctx.
 func (a *API) Do(ctx context.Context, name string, body []byte) (Done, error) {
 	form := a.forms[name]

@@ -13,6 +13,7 @@ import (
 type Reference struct {
 	ID, Method, Path, Tag string
 	Summary, Text         string
+	SummaryZH, TextZH     string // of an act
 	Parameters            []ReferenceField
 	BodyTypes             []string // media types
 	Body                  []ReferenceField
@@ -40,11 +41,19 @@ const maxReferenceDepth = 4
 func (a *API) References() []Reference { return a.listed() }
 
 func (a *API) references() []Reference {
+	acts := map[string]Act{}
+	for _, f := range a.forms {
+		acts[f.ID] = f.Act
+	}
 	var list []Reference
 	for path, item := range a.huma.OpenAPI().Paths {
 		for method, op := range map[string]*huma.Operation{"GET": item.Get, "POST": item.Post, "PUT": item.Put, "PATCH": item.Patch, "DELETE": item.Delete} {
 			if op != nil {
-				list = append(list, a.reference(method, path, op))
+				x := a.reference(method, path, op)
+				if act, ok := acts[x.ID]; ok {
+					x.SummaryZH, x.TextZH = act.ZH, actTextZH(&act)
+				}
+				list = append(list, x)
 			}
 		}
 	}

@@ -156,8 +156,11 @@ func (c *Console) showAs(w http.ResponseWriter, r *http.Request, status int, nam
 	_, _ = io.WriteString(w, web.Visible(page.String())) // who asked is gone when this fails
 }
 
-// langOf is the caller's language, or what the browser prefers.
+// langOf is the caller's language, or what the browser prefers; on the public pages of the interface a link chooses too.
 func langOf(r *http.Request) string {
+	if q := r.URL.Query().Get("lang"); (q == "en" || q == "zh") && strings.HasPrefix(r.URL.Path, "/docs") {
+		return q
+	}
 	if who := web.CallerOf(r.Context()); who != nil && (who.Lang == "en" || who.Lang == "zh") {
 		return who.Lang
 	}

@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/http"
+	"net/url"
 
 	"touchstone/web"
 	"touchstone/web/api"
@@ -18,7 +19,7 @@ func (c *Console) mountDocs() {
 // docsTag are the operations of one resource.
 type docsTag struct {
 	Name       string
-	Operations []api.Reference
+	Operations []docsOperation
 }
 
 func (c *Console) docsPage(w http.ResponseWriter, r *http.Request) {
@@ -28,7 +29,7 @@ func (c *Console) docsPage(w http.ResponseWriter, r *http.Request) {
 			tags = append(tags, docsTag{Name: x.Tag})
 		}
 		last := &tags[len(tags)-1]
-		last.Operations = append(last.Operations, x)
+		last.Operations = append(last.Operations, operationIn(langOf(r), x))
 	}
 	c.show(w, r, "docs", view{Title: two(r, "The JSON interface", "JSON 接口"), Sheets: []string{"docs.css"}, Data: tags})
 }
@@ -36,7 +37,8 @@ func (c *Console) docsPage(w http.ResponseWriter, r *http.Request) {
 func (c *Console) operationPage(w http.ResponseWriter, r *http.Request) {
 	for _, x := range c.Interface.References() {
 		if x.ID == r.PathValue("id") {
-			c.show(w, r, "operation", view{Title: x.Summary, Sheets: []string{"docs.css"}, Data: x})
+			shown := operationIn(langOf(r), x)
+			c.show(w, r, "operation", view{Title: shown.Called, Sheets: []string{"docs.css"}, Data: shown})
 			return
 		}
 	}
@@ -45,4 +47,25 @@ func (c *Console) operationPage(w http.ResponseWriter, r *http.Request) {
 
 func (c *Console) errorsPage(w http.ResponseWriter, r *http.Request) {
 	c.show(w, r, "errors", view{Title: two(r, "Codes of errors", "错误代码"), Sheets: []string{"docs.css"}, Data: api.Codes()})
+}
+
+// DocsLang is what a link to another page of the interface carries: the language, where a link chose it.
+func (v view) DocsLang() string {
+	if at, err := url.Parse(v.Path); err == nil && at.Query().Get("lang") == v.Lang {
+		return "?lang=" + v.Lang
+	}
+	return ""
+}
+
+// DocsOther is this page in the other language.
+func (v view) DocsOther() string {
+	at, err := url.Parse(v.Path)
+	if err != nil {
+		return "/docs"
+	}
+	other := "zh"
+	if v.Lang == "zh" {
+		other = "en"
+	}
+	return at.EscapedPath() + "?lang=" + other
 }
