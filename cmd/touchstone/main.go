@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	_ "time/tzdata" // a small container has no time zones, and every receipt needs one
 
 	"github.com/alecthomas/kong"
 )

@@ -85,12 +85,7 @@ func (s *story) today() string {
 }
 
 // receiptDay is the date that a host with serve's default time zone prints on a receipt, wherever the reader's clock stands.
-func receiptDay(now time.Time) string {
-	if zone, err := time.LoadLocation(hostDefaults().TimeZone); err == nil {
-		now = now.In(zone)
-	}
-	return now.Format(time.DateOnly)
-}
+func receiptDay(now time.Time) string { return now.In(hostZone()).Format(time.DateOnly) }
 
 // balance asks for the balance of the story's card at a terminal of the other model, in fen; of a step that is told
 // again, as it was when it was told first.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -73,5 +75,17 @@ func TestRoughly(t *testing.T) {
 		if got := [2]string{en.roughly(d), zh.roughly(d)}; got != want {
 			t.Errorf("%s: %q, want %q", d, got, want)
 		}
+	}
+}
+
+// TestHostZone: a host's new day begins at four in the afternoon UTC. The zones are within the program: a small container
+// has none.
+func TestHostZone(t *testing.T) {
+	if day := time.Date(2026, 11, 28, 16, 0, 0, 0, time.UTC).In(hostZone()).Day(); day != 29 {
+		t.Errorf("it is the %d.", day)
+	}
+	deps, err := exec.Command("go", "list", "-deps", ".").CombinedOutput()
+	if err != nil || !slices.Contains(strings.Fields(string(deps)), "time/tzdata") {
+		t.Errorf("the time zones are not built in: %v", err)
 	}
 }
