@@ -86,7 +86,7 @@ func (l *lines) room(k journal.Kind) string {
 
 func (l *lines) verb(v string) string { return l.plain(v, verbChinese) }
 
-func (l *lines) noun(n string) string { return l.two(n, wordOr(nounChinese[n], n)) }
+func (l *lines) noun(n string) string { return l.plain(n, nounChinese) }
 
 // recorded names a kind of record.
 func (l *lines) recorded(k journal.Kind) string {

@@ -227,7 +227,7 @@ func verdictOf(s *speaker, p *panel) []api.TransactionCheck {
 	all := make([]api.TransactionCheck, 0, len(p.Message.Checks))
 	for i, shown := range p.Message.Checks {
 		c := api.TransactionCheck{Check: shown.Check, Name: api.Text{EN: shown.Check, ZH: shown.Check}, Result: strings.ReplaceAll(shown.State, " ", "_"),
-			Presented: textOf(evidenceText(shown.Presented)), Expected: textOf(evidenceText(shown.Expected))}
+			Presented: textOf(evidenceIn(shown.Presented, p.zone)), Expected: textOf(evidenceIn(shown.Expected, p.zone))}
 		if name, ok := s.catalogue.Check(shown.Check); ok {
 			c.Name = textOf(name)
 		}

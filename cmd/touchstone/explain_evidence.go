@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"regexp"
 	"strings"
 	"sync"
+	"time"
 
 	"touchstone/explain"
 )
@@ -81,4 +83,13 @@ func evidenceText(en string) explain.Text {
 		return explain.Text{EN: en, ZH: macExpected(en)}
 	}
 	return explain.Text{EN: en, ZH: en}
+}
+
+// evidenceIn is evidence in words with a moment, as that of a sign-in, in a time zone, which it names; nil is the machine's.
+func evidenceIn(en string, zone *time.Location) explain.Text {
+	if at, err := time.Parse(time.RFC3339, en); err == nil {
+		en = at.In(cmp.Or(zone, time.Local)).Format("2006-01-02 15:04:05 UTC-07:00")
+		return explain.Text{EN: en, ZH: en}
+	}
+	return evidenceText(en)
 }

@@ -185,7 +185,7 @@ func (p *panel) difference() {
 	if !ok {
 		return
 	}
-	p.Presented, p.Expected = evidenceText(shown.Presented), evidenceText(shown.Expected)
+	p.Presented, p.Expected = evidenceIn(shown.Presented, p.zone), evidenceIn(shown.Expected, p.zone)
 	switch p.x.Reason {
 	case reason.SerialProofFailed:
 		serial, cipher, _ := strings.Cut(shown.Presented, " cipher ")

@@ -89,3 +89,25 @@ func TestHostZone(t *testing.T) {
 		t.Errorf("the time zones are not built in: %v", err)
 	}
 }
+
+// TestMomentInZone: a page tells a moment of the evidence in its own zone, and names it.
+func TestMomentInZone(t *testing.T) {
+	for text, want := range map[string]string{"2026-11-28T15:54:35Z": "2026-11-28 23:54:35 UTC+08:00", "trace 000003": "trace 000003", "": ""} {
+		if got := evidenceIn(text, hostZone()).EN; got != want {
+			t.Errorf("%q is %q, want %q", text, got, want)
+		}
+	}
+}
+
+// TestNouns: what an act changed is told in words.
+func TestNouns(t *testing.T) {
+	l, err := newLines(nil, "en", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for noun := range nounChinese {
+		if strings.Contains(l.noun(noun), "_") {
+			t.Errorf("%q", l.noun(noun))
+		}
+	}
+}
