@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strconv"
 	"time"
@@ -33,6 +34,9 @@ type journalDirectory struct {
 
 func (d journalDirectory) open() (*sqlite.Reader, error) {
 	r, err := sqlite.OpenReader(d.Data)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s is no data directory (no %s): name one with --data", d.Data, "touchstone.db")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open journal of %s: %w", d.Data, err)
 	}

@@ -109,7 +109,9 @@ func (c *terminalCmd) Run(a *app) error {
 	}
 	var last terminal.Result
 	for _, act := range actions {
-		if last, err = act(a.ctx, t, setup.card); err != nil {
+		if last, err = act(a.ctx, t, setup.card); errors.Is(err, terminal.ErrLocked) {
+			return errors.Join(fmt.Errorf("%w: say that they were loaded with a higher --key-load, or make a terminal that knows nothing in another directory with --state; this one is kept in %s", err, setup.config.StateDir), printer.err)
+		} else if err != nil {
 			return errors.Join(err, printer.err)
 		}
 		printer.unsent(last)
@@ -182,7 +184,7 @@ func (c *terminalCmd) plan() (list []terminalAction, err error) {
 	if c.Fault != "" {
 		fault, err := terminal.ParseFault(c.Fault)
 		if err != nil {
-			return nil, fmt.Errorf("%w; there are %v", err, terminal.Faults())
+			return nil, fmt.Errorf("%w %q; touchstone terminal --faults lists them", err, c.Fault)
 		}
 		list = append(list, func(ctx context.Context, t *terminal.Terminal, card terminal.Card) (terminal.Result, error) {
 			return t.Misbehave(ctx, fault, card, defaultAmount)
@@ -190,6 +192,8 @@ func (c *terminalCmd) plan() (list []terminalAction, err error) {
 	}
 	return list, nil
 }
+
+var errAmountForm = errors.New("want an amount such as 18.50")
 
 var errNoAction = errors.New("no such action; try touchstone terminal --help")
 
@@ -219,7 +223,7 @@ func parseTerminalAction(name string, words []string) (terminalAction, []string,
 		}
 		amount, err := pos.ParseAmount(words[0])
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, errAmountForm
 		}
 		return func(ctx context.Context, t *terminal.Terminal, card terminal.Card) (terminal.Result, error) {
 			return t.Sale(ctx, card, amount)

@@ -144,6 +144,14 @@ var errorChinese = map[string]string{
 	"last is the newest refusal of all: leave it out where --terminal and --trace, or --rrn, name a message":                                                                     "last 即最近一笔拒绝: 已用 --terminal 和 --trace 或 --rrn 指明报文时, 请去掉 last",
 	"%q is in no table of answer codes; what the terminal shows, in words, can be asked for too":                                                                                 "%s 不在任何应答码表中; 也可以直接用屏幕上显示的文字来问",
 	"--mac shows the key and the whole message: only where keys are published, in a test data directory; this one holds keys of its own, which do not leave the security module": "--mac 会显示密钥和完整报文: 仅限密钥已公开的测试数据目录; 此目录的密钥为自有, 不得离开安全模块",
+
+	"--terminal and --trace name one message together: give both, or --rrn alone": "--terminal 与 --trace 一同指明一笔报文: 请都给出, 或只用 --rrn",
+
+	"want an amount such as 18.50": "金额应形如 18.50",
+
+	"%s: say that they were loaded with a higher --key-load, or make a terminal that knows nothing in another directory with --state; this one is kept in %s": "%s: 请用更大的 --key-load 表明已装入新密钥, 或用 --state 在另一目录新建终端; 此终端保存在 %s",
+
+	"%s %s; touchstone terminal --faults lists them": "%s %s; touchstone terminal --faults 可列出",
 }
 
 // errorForm is one of errorChinese, ready to be found in a longer text.

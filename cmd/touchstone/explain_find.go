@@ -30,6 +30,8 @@ func explainLast(x *explainCall) (taken bool, err error) {
 		return true, errors.New("last is the newest refusal of all: leave it out where --terminal and --trace, or --rrn, name a message")
 	case x.RRN != "" && (x.Terminal != "" || x.Trace != ""):
 		return true, errors.New("--rrn names one message by itself: leave --terminal and --trace out")
+	case named && x.RRN == "" && (x.Terminal == "" || x.Trace == ""):
+		return true, errors.New("--terminal and --trace name one message together: give both, or --rrn alone")
 	}
 	dir := journalDirectory{Data: x.directory()}
 	r, err := dir.open()

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"touchstone/explain"
@@ -70,6 +72,9 @@ func (x *explainCall) messageInput() (input []byte, typed bool, err error) {
 		return nil, false, nil
 	}
 	info, err := os.Stat(x.asked)
+	if err != nil && isFileName(x.asked) {
+		return nil, false, fmt.Errorf("read message: %w", err)
+	}
 	if err != nil || info.IsDir() {
 		return nil, false, nil // a word, to be looked up
 	}
@@ -80,6 +85,11 @@ func (x *explainCall) messageInput() (input []byte, typed bool, err error) {
 	defer f.Close()
 	input, err = readMessage(f)
 	return input, false, err
+}
+
+// isFileName tells whether a word can be nothing but a file's name: it has a directory, or an ending that messages are kept under.
+func isFileName(word string) bool {
+	return strings.HasPrefix(word, "/") || strings.HasPrefix(word, "./") || strings.HasPrefix(word, "../") || slices.Contains([]string{".hex", ".bin", ".txt", ".raw", ".msg", ".dat"}, filepath.Ext(word))
 }
 
 // known tells whether a word is a code, a reason or a cause, which a file of that name does not hide.

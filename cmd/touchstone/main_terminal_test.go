@@ -257,7 +257,7 @@ func TestTerminalTamperLocksUntilKeysAreLoaded(t *testing.T) {
 	if err != nil || h.took() != "0800 0820 " || !strings.HasSuffix(out[:strings.LastIndex(out, "tamper 0820")], "|                      |\n| TERMINAL LOCKED      |\n|                      |\n|                      |\n+----------------------+\n") {
 		t.Errorf("%v\n%s", err, out)
 	}
-	if _, err := runTerminal(t, h.fixture(), "--fixture", "-", "--state", state, "sign-in"); !errors.Is(err, terminal.ErrLocked) || h.took() != "" {
+	if _, err := runTerminal(t, h.fixture(), "--fixture", "-", "--state", state, "sign-in"); !errors.Is(err, terminal.ErrLocked) || h.took() != "" || !strings.Contains(err.Error(), "--key-load") || !strings.Contains(err.Error(), state) {
 		t.Errorf("a locked terminal: %v", err)
 	}
 	if _, err := runTerminal(t, h.fixture(), "--fixture", "-", "--state", state, "--key-load", "1", "sale", "1.00"); err != nil {
