@@ -220,13 +220,16 @@ func (e *Estate) count(f Facet, of set) []Count {
 	for value, n := range sums {
 		list = append(list, Count{value, n})
 	}
-	slices.SortFunc(list, func(a, b Count) int {
-		if a.N != b.N {
-			return b.N - a.N
-		}
-		return strings.Compare(a.Value, b.Value)
-	})
+	slices.SortFunc(list, mostFirst)
 	return list
+}
+
+// mostFirst is the order of counts: the most frequent first, else by their words.
+func mostFirst(a, b Count) int {
+	if a.N != b.N {
+		return b.N - a.N
+	}
+	return strings.Compare(a.Value, b.Value)
 }
 
 // among counts the words of the slots of a set: where most are in it, of those that are not.
@@ -328,6 +331,7 @@ func (e *Estate) DevicesLike(q DeviceQuery) (serials []pos.Serial, more bool, to
 				states = append(states, Count{e.unitWords.words[code], int(n)})
 			}
 		}
+		slices.SortFunc(states, mostFirst)
 		if q.State != "" {
 			kept := newSet(e.units.len())
 			found.each(func(slot uint32) {
