@@ -178,6 +178,25 @@ func Open(ctx context.Context, opts Options, store Store, history History, sink 
 	return l, l.committer, nil
 }
 
+// Past is a journal that verifies itself, and may leave entries out: state is rebuilt from it without a checkpoint.
+type Past interface {
+	History
+
+	// Each hands over every entry in its order, and tells the number and the chain value of the last.
+	Each(ctx context.Context, f func(journal.Entry) error) (last uint64, head journal.Hash, err error)
+}
+
+// Rebuild is Open from every entry of a past, for a ledger that keeps its checkpoints nowhere.
+func Rebuild(ctx context.Context, opts Options, store Store, past Past, sink journal.Sink) (*Ledger, *journal.Committer, error) {
+	l := empty(opts, store, past)
+	last, head, err := past.Each(ctx, func(e journal.Entry) error { return l.Replay(ctx, e) })
+	if err != nil {
+		return nil, nil, fmt.Errorf("replay journal: %w", err)
+	}
+	l.committer = journal.NewCommitter(sink, last, head)
+	return l, l.committer, nil
+}
+
 var errFloorInside = errors.New("checkpoint ends inside a block")
 
 func isChain(err error) bool {

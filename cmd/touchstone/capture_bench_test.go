@@ -26,6 +26,7 @@ func analyzeBench(b *testing.B, file string, world func() *mirror) {
 	}
 	b.SetBytes(info.Size())
 	messages := uint64(0)
+	defer collectLater()()
 	began := processorTime(b)
 	for b.Loop() {
 		in, err := os.Open(file)

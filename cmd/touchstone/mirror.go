@@ -62,6 +62,8 @@ type mirror struct {
 	judged    uint64
 
 	terminals map[pos.TerminalID]*mirrored
+	recent    *mirrored // the one asked for last
+	recentID  pos.TerminalID
 	merchants map[pos.MerchantID][]pos.TerminalID
 	rrns      translated
 	cards     map[pos.PANHash]issuer.Opening // as registered, of those that were changed
@@ -127,10 +129,10 @@ func (m *mirror) begin(ctx context.Context, since pos.Instant) error {
 		}
 	}
 	var committer *journal.Committer
-	if m.ledger, committer, err = ledger.Open(ctx, o, forgetful{}, m.past, sinkOf(m.take)); err != nil {
+	if m.ledger, committer, err = ledger.Rebuild(ctx, o, forgetful{}, m.past, sinkOf(m.take)); err != nil {
 		return err
 	}
-	m.committer, committer.Yield = committer, nil // nobody else has anything for a block
+	m.committer = committer
 	for _, t := range m.ledger.Terminals() {
 		m.merchants[t.Merchant] = append(m.merchants[t.Merchant], t.ID)
 	}

@@ -41,11 +41,15 @@ const (
 )
 
 func (m *mirror) of(id pos.TerminalID) *mirrored {
+	if m.recent != nil && m.recentID == id { // a message asks twice
+		return m.recent
+	}
 	k := m.terminals[id]
 	if k == nil {
 		k = &mirrored{}
 		m.terminals[id] = k
 	}
+	m.recent, m.recentID = k, id
 	return k
 }
 

@@ -1,12 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
+	"strconv"
 
-	"touchstone/issuer"
 	"touchstone/journal"
 	"touchstone/ledger"
 	"touchstone/pos"
@@ -26,7 +26,7 @@ type past struct {
 	last   uint64
 }
 
-var _ ledger.History = (*past)(nil)
+var _ ledger.Past = (*past)(nil)
 
 // readPast looks when the directory was made.
 func readPast(ctx context.Context, r *sqlite.Reader, until pos.Instant) (*past, error) {
@@ -73,52 +73,57 @@ type sinkOf func(journal.Block) error
 // Append implements journal.Sink.
 func (f sinkOf) Append(_ context.Context, b journal.Block) error { return f(b) }
 
-// Blocks implements ledger.History. It verifies the chain as it is on the disk and makes a chain of its own of what
-// counts; an entry that does not leaves its number to one that changes nothing.
-func (p *past) Blocks(ctx context.Context, _ uint64, f func(journal.Block) error) error {
+// errNoBlocks is for a ledger that is opened by blocks: what is left out has none.
+var errNoBlocks = errors.New("a past has entries and no blocks")
+
+// Blocks implements ledger.History. A ledger of the past is rebuilt from Each.
+func (p *past) Blocks(context.Context, uint64, func(journal.Block) error) error { return errNoBlocks }
+
+// Each implements ledger.Past. It verifies the chain as it is on the disk; an entry that does not count leaves its number
+// to nobody.
+func (p *past) Each(ctx context.Context, f func(journal.Entry) error) (uint64, journal.Hash, error) {
 	verifier := journal.NewVerifier(0, journal.Hash{})
-	out := journal.NewCommitter(sinkOf(func(b journal.Block) error {
-		p.last = b.Last()
-		return f(b)
-	}), 0, journal.Hash{})
-	var raw journal.Raw
-	return p.reader.Blocks(ctx, 1, func(b journal.Block) error {
+	err := p.reader.Blocks(ctx, 1, func(b journal.Block) error {
 		if err := verifier.Block(b); err != nil {
 			return err
 		}
-		err := b.Each(func(e journal.Entry) error {
+		p.last = b.Last()
+		return b.Each(func(e journal.Entry) error {
 			if !p.counts(e) {
-				e.Kind, e.Body = journal.KindKey, nil
-			} else if e.Kind == journal.KindCard {
+				return nil
+			}
+			if e.Kind == journal.KindCard {
 				e.Body = boundless(e.Body)
 			}
 			p.tell(e)
-			raw.Entry = e
-			_, err := out.Enqueue(&raw, journal.Outcome, nil)
-			return err
+			return f(e)
 		})
-		if err != nil {
-			return err
-		}
-		return out.Flush()
 	})
+	last, head := verifier.Head()
+	return last, head, err
 }
 
 // plenty is the balance of a card whose bank is not ours to ask, in fen.
 const plenty pos.Amount = 1 << 50
 
-// boundless is a card's opening with a balance that ends nothing: what the bank says is read from the capture.
+// balanceName is the name of the balance in the JSON of a card's opening. In a text a quotation mark has a backslash
+// before it, so these bytes are the name and nothing else.
+const balanceName = `"balance":`
+
+// boundless is a card's opening with a balance that ends nothing: what the bank says is read from the capture. What is no
+// opening stays as it is, and the ledger will say so.
 func boundless(body []byte) []byte {
-	var o issuer.Opening
-	if json.Unmarshal(body, &o) != nil {
-		return body // the ledger will say so
-	}
-	o.Balance = plenty
-	changed, err := json.Marshal(&o)
-	if err != nil {
+	at := bytes.Index(body, []byte(balanceName))
+	if at < 0 {
 		return body
 	}
-	return changed
+	begin := at + len(balanceName)
+	end := begin
+	for end < len(body) && (body[end] == '-' || body[end] >= '0' && body[end] <= '9') {
+		end++
+	}
+	changed := append(make([]byte, 0, len(body)+20), body[:begin]...)
+	return append(strconv.AppendInt(changed, int64(plenty), 10), body[end:]...)
 }
 
 // recentEntries keeps the newest entries of a sink, so that a refund finds its sale: in chunks, because a piece of

@@ -98,7 +98,7 @@ func openPanelStage(ctx context.Context, dir string, seed [32]byte, out io.Write
 	o := ledger.DefaultOptions()
 	o.Rooms = newOffice().fold
 	var books *ledger.Ledger
-	books, s.committer, err = ledger.Open(ctx, o, forgetful{}, s.past, sinkOf(func(b journal.Block) error {
+	books, s.committer, err = ledger.Rebuild(ctx, o, forgetful{}, s.past, sinkOf(func(b journal.Block) error {
 		return b.Each(func(e journal.Entry) error { s.past.recent.keep(e); return nil })
 	}))
 	if err != nil {
