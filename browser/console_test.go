@@ -44,6 +44,7 @@ func TestConsole(t *testing.T) {
 	on("the public check", checks)
 	on("every page in its language", oneLanguage) // before there are names that are scripts
 	on("a swapped device bound by two people on a phone and by keyboard alone", swaps)
+	on("a package of releases that is none", sends)
 	on("another site", otherSite)
 	on("names that are scripts", scripts)
 	on("every page, on a phone too", everyPage)

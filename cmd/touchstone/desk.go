@@ -22,6 +22,7 @@ func newDesk(e *engine) *api.Desk {
 		Clones:       d,
 		Find:         d,
 		Stickers:     d,
+		Rules:        d,
 		Staff:        d,
 		FleetBooks:   fleetBooks(d), Requests: requestDesk{e}, Files: fileDesk{e}, APIKeys: keyDesk{e}, Webhooks: webhookDesk{e}, Streams: streamDesk{e},
 		CaseBooks: caseBooks(d),

@@ -21,6 +21,7 @@ type Desk struct {
 	Streams  Streams
 	CaseBooks
 	Stickers Stickers
+	Rules    RuleBook
 }
 
 // Mount registers every operation.
@@ -37,6 +38,7 @@ func (a *API) Mount(d *Desk) {
 	a.fleet(d)
 	a.acts(d)
 	a.files(d)
+	a.rules(d)
 	a.apiKeys(d)
 	a.webhooks(d)
 	a.streams(d)

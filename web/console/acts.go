@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -160,11 +161,34 @@ func (d actData) MostMiB() int64 { return d.Most >> 20 }
 
 // ask shows the form; the query's members are filled in, so that other pages lead here with what they know.
 func (p *actPage) ask(w http.ResponseWriter, r *http.Request) {
-	data := p.data(r, values(r.URL.Query()), nil)
+	typed := values(r.URL.Query())
+	if p.form.Name == "passwords" && len(typed) == 0 && p.Desk.Rules != nil {
+		if err := p.inForce(r, typed); err != nil {
+			p.fail(w, r, err)
+			return
+		}
+	}
+	data := p.data(r, typed, nil)
 	if id := r.URL.Query().Get("outcome"); id != "" {
 		data.Done = p.told.show(id, web.CallerOf(r.Context()).Account, p.form.Name)
 	}
 	p.render(w, r, http.StatusOK, data)
+}
+
+// inForce fills the form of terminals' passwords with the rule that is in force: who changes a figure sees the others.
+func (p *actPage) inForce(r *http.Request, typed values) error {
+	now, err := p.Desk.Rules.TerminalPasswords(r.Context(), web.CallerOf(r.Context()))
+	if err != nil {
+		return err
+	}
+	typed["policy.version"] = []string{now.Version}
+	if now.Required {
+		typed["policy.required"] = []string{"1"}
+	}
+	for name, n := range map[string]int{"operator_min": now.OperatorMin, "administrator_min": now.AdministratorMin, "max_age_days": now.MaxAgeDays, "tries": now.Tries, "wait_seconds": now.WaitSeconds, "former": now.Former} {
+		typed["policy."+name] = []string{strconv.Itoa(n)}
+	}
+	return nil
 }
 
 // do has the act carried out, and shows the form again with what was typed where it is refused.
