@@ -65,6 +65,9 @@ func (c *panelNewCmd) Run(a *app) error {
 		return fmt.Errorf("--out: %s is there already; name a directory to make", c.Out)
 	}
 	digest, answers, err := makePanel(a.ctx, c.Out, c.Seed, c.Cases)
+	if a.ctx.Err() != nil { // whatever case it reached did not fail
+		return fmt.Errorf("interrupted: %s holds no whole panel and may be deleted", c.Out)
+	}
 	if err != nil {
 		return err
 	}

@@ -149,6 +149,8 @@ var errorChinese = map[string]string{
 
 	"want an amount such as 18.50": "金额应形如 18.50",
 
+	"interrupted: %s holds no whole panel and may be deleted": "已中断: %s 不含完整试卷, 可以删除",
+
 	"%s: say that they were loaded with a higher --key-load, or make a terminal that knows nothing in another directory with --state; this one is kept in %s": "%s: 请用更大的 --key-load 表明已装入新密钥, 或用 --state 在另一目录新建终端; 此终端保存在 %s",
 
 	"%s %s; touchstone terminal --faults lists them": "%s %s; touchstone terminal --faults 可列出",

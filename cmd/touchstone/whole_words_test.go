@@ -2,7 +2,10 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"io"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -109,5 +112,16 @@ func TestNouns(t *testing.T) {
 		if strings.Contains(l.noun(noun), "_") {
 			t.Errorf("%q", l.noun(noun))
 		}
+	}
+}
+
+// TestPanelInterrupted: a panel that Ctrl-C ended says so, and blames no case.
+func TestPanelInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	out := filepath.Join(t.TempDir(), "panel")
+	err := (&panelNewCmd{Seed: 1, Cases: 1, Out: out}).Run(&app{ctx: ctx, stdout: io.Discard})
+	if err == nil || !strings.Contains(err.Error(), "interrupted: "+out) {
+		t.Errorf("%v", err)
 	}
 }
