@@ -232,7 +232,7 @@ func TestDevicesAndMerchantsByName(t *testing.T) {
 		estate.DeviceRow{Serial: "A90001", Model: "PAX A90", State: "deployed"})
 	index.TellMerchants(estate.Merchant{ID: merchantID(2), Name: "晨光便利店"}, estate.Merchant{ID: merchantID(1), Name: "Pier Café"})
 	serials, more, total, states := index.DevicesLike(estate.DeviceQuery{Text: "pax", Limit: 1})
-	if fmt.Sprint(serials, more, total, states) != "[A90001] true 2 [{deployed 1} {announced 1}]" {
+	if fmt.Sprint(serials, more, total, states) != "[A90001] true 2 [{announced 1} {deployed 1}]" {
 		t.Error(serials, more, total, states)
 	}
 	if serials, _, total, _ := index.DevicesLike(estate.DeviceQuery{State: "deployed", After: "A90001", Limit: 9}); fmt.Sprint(serials, total) != "[N700001] 2" {
