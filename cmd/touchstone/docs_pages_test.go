@@ -53,6 +53,11 @@ func TestDocsPages(t *testing.T) {
 			t.Errorf("%s is called %q in Chinese: add it to operationChinese of web/console", path, headings["zh"])
 		}
 	}
+	for _, name := range regexp.MustCompile(`<h2>([^<]*)</h2>`).FindAllStringSubmatch(h.ask("", "GET", "/docs?lang=zh", "").Body.String(), -1) {
+		if !docsHan.MatchString(name[1]) {
+			t.Errorf("a resource is called %q in Chinese: add it to tagChinese of web/console", name[1])
+		}
+	}
 	for lang, want := range map[string]func(api.Code) string{"en": func(c api.Code) string { return c.DoEN }, "zh": func(c api.Code) string { return c.DoZH }} {
 		page := h.ask("", "GET", "/docs/errors?lang="+lang, "").Body.String()
 		for _, c := range api.Codes() {

@@ -18,15 +18,15 @@ func (c *Console) mountDocs() {
 
 // docsTag are the operations of one resource.
 type docsTag struct {
-	Name       string
+	Tag, Name  string // of the document; as the page's language has it
 	Operations []docsOperation
 }
 
 func (c *Console) docsPage(w http.ResponseWriter, r *http.Request) {
 	var tags []docsTag
 	for _, x := range c.Interface.References() {
-		if len(tags) == 0 || tags[len(tags)-1].Name != x.Tag {
-			tags = append(tags, docsTag{Name: x.Tag})
+		if len(tags) == 0 || tags[len(tags)-1].Tag != x.Tag {
+			tags = append(tags, docsTag{Tag: x.Tag, Name: two(r, x.Tag, tagChinese[x.Tag])})
 		}
 		last := &tags[len(tags)-1]
 		last.Operations = append(last.Operations, operationIn(langOf(r), x))

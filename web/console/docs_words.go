@@ -109,3 +109,11 @@ func operationIn(lang string, x api.Reference) docsOperation {
 	}
 	return docsOperation{x, words[0], words[1], true}
 }
+
+// tagChinese are the resources by which the operations are grouped.
+var tagChinese = map[string]string{
+	"acts": "操作", "advisories": "安全公告", "api-keys": "接口密钥", "campaigns": "整改", "claims": "索赔", "clones": "克隆", "devices": "设备", "effectiveness": "认证有效性",
+	"events": "事件提醒", "failures": "失败", "files": "文件", "grades": "等级", "incidents": "事件", "inspections": "巡检", "journal": "日志", "keys": "密钥", "laboratory": "实验室",
+	"live": "实时动态", "merchants": "商户", "notices": "通知", "permits": "许可", "policy": "策略", "proposals": "提案", "releases": "版本", "reports": "报告", "staff": "人员", "status": "状态",
+	"stream": "事件流", "terminals": "终端", "training": "培训", "transactions": "交易", "webhooks": "回调",
+}
