@@ -18,6 +18,7 @@
   });
   // A form that was sent is not sent twice.
   document.addEventListener("submit", (e) => {
+    if (e.defaultPrevented) return; // a script sends it, and sees to its buttons
     for (const b of e.target.querySelectorAll("button")) setTimeout(() => { b.disabled = true; }, 0);
   });
   addEventListener("pageshow", () => { for (const b of document.querySelectorAll("form button:disabled:not([data-off])")) b.disabled = false; });

@@ -51,6 +51,7 @@
     e.preventDefault();
     wrong.textContent = "";
     box.hidden = false;
+    for (const b of form.querySelectorAll("button")) b.disabled = b !== stop;
     const ids = [];
     try {
       for (const input of inputs) {
