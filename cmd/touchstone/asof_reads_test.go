@@ -7,19 +7,24 @@ import (
 
 // noPast are the reads that take no as_of, each with why: a read that is neither here nor takes one is a mistake.
 var noPast = map[string]string{
-	"list-acts":                "what this version can do",
-	"list-incident-terms":      "words of this version",
-	"get-checklist":            "a file of the host, which no entry has",
-	"get-device-label":         "a sticker to print, by the key that the device has",
-	"get-terminal-repair":      "what is to be done now",
-	"get-journal-entry":        "an entry never changes",
-	"get-journal-proof":        "an entry never changes",
-	"get-journal-verification": "a run of this process over the whole journal",
-	"list-witnesses":           "kept outside the journal, to be compared with it",
-	"list-exposed-sales":       "a set that was frozen never changes; /exposures tells since when there is one",
-	"get-training-paper":       "a test never changes once it is marked, and is drawn anew until then",
-	"watch-live":               "a stream of now",
-	"follow":                   "a stream; Last-Event-ID is how it is asked for the past",
+	"list-acts":                 "what this version can do",
+	"list-incident-terms":       "words of this version",
+	"get-checklist":             "a file of the host, which no entry has",
+	"get-device-label":          "a sticker to print, by the key that the device has",
+	"get-terminal-repair":       "what is to be done now",
+	"get-journal-entry":         "an entry never changes",
+	"get-journal-proof":         "an entry never changes",
+	"get-journal-verification":  "a run of this process over the whole journal",
+	"list-witnesses":            "kept outside the journal, to be compared with it",
+	"list-exposed-sales":        "a set that was frozen never changes; /exposures tells since when there is one",
+	"get-training-paper":        "a test never changes once it is marked, and is drawn anew until then",
+	"get-device-authority":      "a certificate never changes",
+	"get-laboratory-plan":       "what this version examines, by the configuration of this host",
+	"get-laboratory-operations": "what the host looks at now; what it looked at then is in the runs",
+	"get-laboratory-keys":       "files of the host, which no entry has; what was revoked by then is in the certificates",
+	"list-old-pins":             "reminders that are due now, by the records of cards, which have no past",
+	"watch-live":                "a stream of now",
+	"follow":                    "a stream; Last-Event-ID is how it is asked for the past",
 }
 
 // TestEveryReadTakesAsOf: a read of what changes in time can be asked for a past moment.

@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"touchstone/fleet"
+	"touchstone/incident"
 	"touchstone/journal"
 	"touchstone/pos"
 	"touchstone/proof"
@@ -164,6 +167,19 @@ func (h *asofHouse) history() []asofAct {
 			must(err)
 			_, err = h.setWebhook(ctx, &webhookState{ID: "WHK-1"}, []string{"zhao"})
 			must(err)
+			var rules []incident.Rule
+			h.office.view(func(r *rooms) { rules = slices.Clone(r.incident.Data().Rules) })
+			rules[0].Off = !rules[0].Off
+			file := filepath.Join(h.t.TempDir(), "rules.json")
+			content, err := json.Marshal(map[string]any{"rules": rules[:1]})
+			must(err)
+			must(os.WriteFile(file, content, 0o600))
+			_, err = h.changeIncident(ctx, &incidentChange{Op: incidentRules, File: file}, incident.By{Actors: []string{"qian", "sun"}})
+			must(err)
+			rule := staff.DefaultTerminalPasswords()
+			rule.OperatorMin++
+			_, err = h.setPasswords(ctx, &passwordsChange{Policy: rule}, []string{"qian", "sun"})
+			must(err)
 			_, err = h.clearClone(ctx, &cloneClearChange{Terminal: first.id.String(), Note: "a visit found one device"}, []string{"qian", "sun"})
 			must(err)
 		}},
@@ -185,6 +201,7 @@ func (h *asofHouse) asofAddresses() []string {
 		"/api/v1/effectiveness", "/api/v1/inspections?tab=overdue", "/api/v1/inspections?tab=upcoming", "/api/v1/inspections?tab=done",
 		"/api/v1/staff", "/api/v1/staff/li", "/api/v1/access-review", "/api/v1/proposals", "/api/v1/proposals/PRP-1", "/api/v1/clones", "/api/v1/devices/dev_" + serial + "/custody",
 		"/api/v1/clones/ter_" + id, "/api/v1/devices/dev_" + serial, "/api/v1/merchants/mer_" + shop, "/api/v1/inspections/" + h.visit, "/api/v1/training", "/api/v1/cashiers", "/api/v1/api-keys", "/api/v1/webhooks", "/api/v1/status",
+		"/api/v1/terminal-password-policies", "/api/v1/incident-rules",
 		"/api/v1/devices?limit=100", "/api/v1/devices?state=quarantined", "/api/v1/devices?q=" + serial, "/api/v1/merchants?limit=100", "/api/v1/merchants?q=another+tea",
 		"/api/v1/terminals?limit=100&counts=true", "/api/v1/terminals?device=quarantined", "/api/v1/terminals?q=another+tea", "/api/v1/five-elements?merchant=" + shop,
 	}

@@ -14,8 +14,9 @@ import (
 var _ api.RuleBook = (*desk)(nil)
 
 // TerminalPasswords implements api.RuleBook.
-func (d *desk) TerminalPasswords(context.Context, *web.Caller) (staff.TerminalPasswords, error) {
-	return d.passwords(), nil
+func (d *desk) TerminalPasswords(ctx context.Context, _ *web.Caller, q *api.AsOf) (p staff.TerminalPasswords, err error) {
+	err = d.roomsAsOf(ctx, q, func(r *rooms) { p = r.staff.TerminalPasswords() })
+	return p, err
 }
 
 // OldPINs implements api.RuleBook.
@@ -39,7 +40,7 @@ func (d *desk) DeviceAuthority(context.Context, *web.Caller) (string, error) {
 }
 
 // IncidentRules implements api.RuleBook.
-func (d *desk) IncidentRules(context.Context, *web.Caller) (data incident.Data, err error) {
-	d.office.view(func(r *rooms) { data = *r.incident.Data() })
-	return data, nil
+func (d *desk) IncidentRules(ctx context.Context, _ *web.Caller, q *api.AsOf) (data incident.Data, err error) {
+	err = d.roomsAsOf(ctx, q, func(r *rooms) { data = *r.incident.Data() })
+	return data, err
 }

@@ -14,13 +14,13 @@ import (
 // RuleBook is what commands show of rules and reminders that no other book has.
 type RuleBook interface {
 	// TerminalPasswords is the rule in force of which passwords terminals take from their users.
-	TerminalPasswords(ctx context.Context, who *web.Caller) (staff.TerminalPasswords, error)
+	TerminalPasswords(ctx context.Context, who *web.Caller, q *AsOf) (staff.TerminalPasswords, error)
 	// OldPINs are the cards of the embedded issuer whose PIN was not changed for so many days, the oldest first.
 	OldPINs(ctx context.Context, who *web.Caller, days int) (OldPINs, error)
 	// DeviceAuthority is the certificate by which devices' certificates are proven, PEM.
 	DeviceAuthority(ctx context.Context, who *web.Caller) (string, error)
 	// IncidentRules are the rules that open incidents and the duties with a deadline, in force.
-	IncidentRules(ctx context.Context, who *web.Caller) (incident.Data, error)
+	IncidentRules(ctx context.Context, who *web.Caller, q *AsOf) (incident.Data, error)
 }
 
 // OldPIN is one card whose holder is to be reminded.
@@ -53,8 +53,8 @@ func (a *API) rules(d *Desk) {
 	get := func(id, path, summary, tag string) Operation {
 		return Operation{ID: id, Method: http.MethodGet, Path: path, Summary: summary, Tag: tag, Rule: web.Staff}
 	}
-	Add(a, get("get-terminal-passwords", "/terminal-password-policies", "The rule of terminals' passwords that is in force", "permits"), func(ctx context.Context, who *web.Caller, _ *nothing) (staff.TerminalPasswords, error) {
-		return d.Rules.TerminalPasswords(ctx, who)
+	Add(a, get("get-terminal-passwords", "/terminal-password-policies", "The rule of terminals' passwords that is in force", "permits"), func(ctx context.Context, who *web.Caller, q *AsOf) (staff.TerminalPasswords, error) {
+		return d.Rules.TerminalPasswords(ctx, who, q)
 	})
 	Add(a, get("list-old-pins", "/cards/old-pins", "Cards whose PIN was not changed for long, the oldest first", "cards"), func(ctx context.Context, who *web.Caller, q *OldPINQuery) (OldPINs, error) {
 		return d.Rules.OldPINs(ctx, who, q.Days)
@@ -63,8 +63,8 @@ func (a *API) rules(d *Desk) {
 		text, err := d.Rules.DeviceAuthority(ctx, who)
 		return PEMText{text}, err
 	})
-	Add(a, get("get-incident-rules", "/incident-rules", "The rules that open incidents and the duties with a deadline, in force", "incidents"), func(ctx context.Context, who *web.Caller, _ *nothing) (incident.Data, error) {
-		return d.Rules.IncidentRules(ctx, who)
+	Add(a, get("get-incident-rules", "/incident-rules", "The rules that open incidents and the duties with a deadline, in force", "incidents"), func(ctx context.Context, who *web.Caller, q *AsOf) (incident.Data, error) {
+		return d.Rules.IncidentRules(ctx, who, q)
 	})
 	Add(a, get("get-laboratory-plan", "/laboratory/plan", "What a run of the laboratory examines here, and under which scopes it may", "laboratory"), func(ctx context.Context, who *web.Caller, _ *nothing) (LabPlan, error) {
 		return d.Bench.Plan(ctx, who)

@@ -177,7 +177,7 @@ func (p *actPage) ask(w http.ResponseWriter, r *http.Request) {
 
 // inForce fills the form of terminals' passwords with the rule that is in force: who changes a figure sees the others.
 func (p *actPage) inForce(r *http.Request, typed values) error {
-	now, err := p.Desk.Rules.TerminalPasswords(r.Context(), web.CallerOf(r.Context()))
+	now, err := p.Desk.Rules.TerminalPasswords(r.Context(), web.CallerOf(r.Context()), &api.AsOf{})
 	if err != nil {
 		return err
 	}
