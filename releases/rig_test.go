@@ -19,7 +19,7 @@ var start = time.Date(2026, 11, 20, 8, 0, 0, 0, time.UTC)
 
 // shop is a repository, its people and the client of one terminal.
 type shop struct {
-	t       *testing.T
+	t       testing.TB
 	repo    *releases.Repository
 	dir     string
 	roots   []releases.Person
@@ -41,7 +41,7 @@ func person(t testing.TB, name string) releases.Person {
 	return releases.Person{Name: name, Key: key(t)}
 }
 
-func newShop(t *testing.T) *shop {
+func newShop(t testing.TB) *shop {
 	s := &shop{t: t, dir: t.TempDir(), roots: []releases.Person{person(t, "qian"), person(t, "sun")}, people: []releases.Person{person(t, "qian"), person(t, "sun")},
 		machine: releases.Machine{Snapshot: key(t), Timestamp: key(t)}}
 	s.repo = releases.Open(s.dir, releases.DefaultLives())
