@@ -148,6 +148,9 @@ func (s *screen) hour(h *observe.HourStatus) {
 	if rest > 0 {
 		s.line("  %s  %s", pad(count(rest), -10), l.two("other reasons", "其他原因"))
 	}
+	if refused > 0 {
+		s.line("  %s", l.two("canary messages are among them; of shops alone: touchstone failures", "含探测报文; 仅商户的统计：touchstone failures"))
+	}
 }
 
 // failures says how many honest sales were refused, and what became of the refused ones.

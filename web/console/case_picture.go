@@ -95,7 +95,7 @@ const (
 )
 
 // drawTimeline places each act by its time; acts too near for one row stand in rows above each other.
-func drawTimeline(i *api.IncidentWhole, lang string) (p timelinePicture) {
+func drawTimeline(i *api.IncidentWhole, lang string, zone *time.Location) (p timelinePicture) {
 	if len(i.Timeline) == 0 {
 		return p
 	}
@@ -126,7 +126,7 @@ func drawTimeline(i *api.IncidentWhole, lang string) (p timelinePicture) {
 			row++
 		}
 		last[row], deepest = x, max(deepest, row)
-		p.Points = append(p.Points, timelinePoint{X: x, Y: row, Shape: actShape(s.Verb), Number: s.Number, Title: s.At.UTC().Format(time.TimeOnly) + "Z " + wordIn(s.Verb, lang) + ": " + s.Text.In(lang)})
+		p.Points = append(p.Points, timelinePoint{X: x, Y: row, Shape: actShape(s.Verb), Number: s.Number, Title: s.At.In(zone).Format(time.TimeOnly) + " " + wordIn(s.Verb, lang) + ": " + s.Text.In(lang)})
 	}
 	base := 26 + (deepest+1)*lineNear
 	for n := range p.Points {

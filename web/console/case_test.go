@@ -77,7 +77,10 @@ func TestTimelinePicture(t *testing.T) {
 		}
 		i.Timeline = append(i.Timeline, api.IncidentStep{Number: n + 1, At: at.Add(time.Duration(n/4) * time.Hour), Verb: verb})
 	}
-	p := drawTimeline(i, "zh")
+	p := drawTimeline(i, "zh", time.FixedZone("", 8*3600))
+	if len(p.Points) > 0 && !strings.HasPrefix(p.Points[0].Title, "17:00:00 ") {
+		t.Errorf("in another zone than its page: %s", p.Points[0].Title)
+	}
 	if len(p.Points) != 12 || len(p.Ticks) != lineTicks+1 || p.Points[0].Shape != "opened" || p.Brief {
 		t.Fatalf("%+v", p)
 	}
@@ -94,7 +97,7 @@ func TestTimelinePicture(t *testing.T) {
 	if first, last := p.Ticks[0], p.Ticks[lineTicks]; !first.At.Equal(at) || !last.At.Equal(i.Now) || first.Anchor != "start" || last.Anchor != "end" {
 		t.Errorf("ticks %+v", p.Ticks)
 	}
-	if p := drawTimeline(&api.IncidentWhole{}, "en"); len(p.Points) != 0 {
+	if p := drawTimeline(&api.IncidentWhole{}, "en", time.UTC); len(p.Points) != 0 {
 		t.Errorf("of nothing %+v", p)
 	}
 }

@@ -229,7 +229,7 @@ func (c *Console) incident(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, err)
 		return
 	}
-	d := incidentPage{IncidentWhole: whole, Acts: workers.Allows(who), Security: who.May(staff.Security), Picture: drawTimeline(&whole, langOf(r))}
+	d := incidentPage{IncidentWhole: whole, Acts: workers.Allows(who), Security: who.May(staff.Security), Picture: drawTimeline(&whole, langOf(r), c.Zone)}
 	if d.Money, err = c.Desk.Claims.Money(ctx, who, &api.MoneyQuery{Incident: id}); err == nil {
 		d.Counts, err = c.counts(r)
 	}
