@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -56,7 +57,7 @@ var (
 
 // start makes a data directory with load terminals and serves it on free ports.
 func (b *bench) start(ctx context.Context, terminals string, withTLS bool, more ...string) (*host, error) {
-	dir, err := os.MkdirTemp(b.dir, "host-")
+	dir, err := os.MkdirTemp(cmp.Or(b.memory, b.dir), "touchstone-host-")
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 type bench struct {
 	binary string
 	dir    string // of everything, on a disk
+	memory string // "", or where a host's directory lies in memory
 	quick  bool
 	only   string // a part of the names of the parts that run; "" is all
 	table  table
