@@ -191,16 +191,7 @@ func (r *Repository) MayPublish(people []Person) error {
 
 // publish writes targets, snapshot and timestamp, in that order.
 func (r *Repository) publish(version int64, list []Target, people []Person, machine Machine, snapshotWas, timestampWas int64, now time.Time) error {
-	targets := metadata.Targets(r.until(now, r.lives.Targets))
-	targets.Signed.Version = version
-	for _, t := range list {
-		file, err := t.file()
-		if err != nil {
-			return err
-		}
-		targets.Signed.Targets[t.Path] = file
-	}
-	raw, err := seal(targets, people)
+	raw, err := signTargets(version, list, people, r.until(now, r.lives.Targets))
 	if err != nil {
 		return err
 	}

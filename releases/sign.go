@@ -28,20 +28,25 @@ type Added struct {
 // WritePackage signs the whole next targets metadata with one person's key, or several, and writes it with the files that it
 // adds. It needs no repository: version and list come from a Session, which believed them.
 func WritePackage(to io.Writer, version int64, list []Target, added []Added, people []Person, lives Lives, now time.Time) error {
-	targets := metadata.Targets(now.Add(lives.Targets).UTC().Truncate(time.Second))
-	targets.Signed.Version = version
-	for _, t := range list {
-		file, err := t.file()
-		if err != nil {
-			return err
-		}
-		targets.Signed.Targets[t.Path] = file
-	}
-	raw, err := seal(targets, people)
+	raw, err := signTargets(version, list, people, now.Add(lives.Targets).UTC().Truncate(time.Second))
 	if err != nil {
 		return err
 	}
 	return pack(to, raw, added)
+}
+
+// signTargets is the whole targets metadata of a version, signed by people.
+func signTargets(version int64, list []Target, people []Person, until time.Time) ([]byte, error) {
+	targets := metadata.Targets(until)
+	targets.Signed.Version = version
+	for _, t := range list {
+		file, err := t.file()
+		if err != nil {
+			return nil, err
+		}
+		targets.Signed.Targets[t.Path] = file
+	}
+	return seal(targets, people)
 }
 
 // Countersign adds signatures to a package. What is signed is what Offers showed.
