@@ -1,6 +1,6 @@
 # make run    build and watch the demonstration     (make run LANG=zh: 中文)
 # make test   everything that must hold, in about sixteen minutes; two of them are fuzzing, FUZZSHORT a target
-# make bench  one table of this machine's figures, ten minutes (QUICK=1: two, to try; ONLY=idle: one part)
+# make bench  one table of this machine's figures; pages take 19 minutes, failures 9, the rest some ten (QUICK=1: to try; ONLY=idle: one part)
 # make fuzz   every fuzz target for FUZZTIME each   (default 1m)
 # make crash  the long form of the crash tests: kill -9, disk faults, torn writes, flipped bytes, a day's recovery
 # make test-all   test, the race detector everywhere, the long forms, scanners and attacks of others, and fuzz

@@ -450,8 +450,8 @@ func (s *strained) moneyStands(t *testing.T, lanes []*lane, before map[*lane]uin
 }
 
 // TestThreeTimesTheCapacity: at three times what the journal can take, every message is answered once, approved or 96, and
-// some are one and some the other. In the long form, on a machine that does nothing else, what is done in a second stays
-// what it was, and everything beyond is refused quickly. The figures are printed either way.
+// some are one and some the other; what is done in a second stays what it was, and everything beyond is refused quickly. The
+// figures are printed; what is asserted of them is loose, for the machine may be busy with other things.
 func TestThreeTimesTheCapacity(t *testing.T) {
 	if testing.Short() {
 		t.Skip("measures time")
@@ -521,7 +521,7 @@ func TestThreeTimesTheCapacity(t *testing.T) {
 	t.Logf("capacity %.0f/s; offered %.0f/s: approved %.0f/s (%.0f %%), median %s; %d refused, median %s, p99 %s, last %s", capacity,
 		float64(len(approved)+len(refused))/seconds, goodput, 100*goodput/capacity, approved[len(approved)/2].Round(time.Millisecond), len(refused),
 		refused[len(refused)/2].Round(time.Millisecond), late.Round(time.Millisecond), refused[len(refused)-1].Round(time.Millisecond))
-	if inLongForm() && (goodput < capacity/2 || (late > 2*time.Second && !raceDetector)) {
+	if goodput < capacity/2 || (late > 2*time.Second && !raceDetector) {
 		t.Errorf("goodput %.0f/s of %.0f/s; 1 %% of the refusals took over %s", goodput, capacity, late)
 	}
 }
